@@ -1,0 +1,176 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "autograd/core/array.h"
+#include "autograd/core/array_kernels.h"
+#include "autograd/core/dims.h"
+#include "autograd/core/parameter.h"
+#include "autograd/core/tape.h"
+
+namespace autograd {
+namespace {
+
+template <typename Function>
+std::string ErrorOf(const Function& function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// y = x², as an op would be written.
+Variable TestSquare(const Variable& x) {
+  auto square = [](const Array& from, const Array& factor, double scale) {
+    Array to = EmptyLike(from);
+    for (int64_t i = 0; i < from.size(); ++i) to.data<double>()[i] = scale * from.data<double>()[i] * factor.data<double>()[i];
+    return to;
+  };
+  return Record("TestSquare", square(x.array(), x.array(), 1), {x}, Saved{x.array()}, [square](const Saved& saved, const Array& dy, Wanted) {
+    return Gradients{square(dy, saved[0], 2)};
+  });
+}
+
+Variable TestAdd(const Variable& x, const Variable& z) {
+  Array y = x.array().Copy();
+  kernels::Accumulate(Stream::Current(), z.array(), y);
+  // Both inputs get the very same array: the tape must not add into it while the other side still needs it.
+  return Record("TestAdd", y, {x, z}, Saved{}, [](const Saved&, const Array& dy, Wanted) { return Gradients{dy, dy}; });
+}
+
+TEST(ArrayTest, ReshapeAndSliceShareStorage) {
+  Array x = Array::From<int32_t>({2, 3}, {1, 2, 3, 4, 5, 6});
+  EXPECT_TRUE(x.Reshape({-1}).SharesStorageWith(x));
+  EXPECT_EQ(x.Reshape({3, -1}).shape(), Shape({3, 2}));
+  EXPECT_EQ(x.Slice(1, 2).ToVector<int32_t>(), (std::vector<int32_t>{4, 5, 6}));
+  EXPECT_FALSE(x.Copy().SharesStorageWith(x));
+  EXPECT_NE(ErrorOf([&] { x.Reshape({4}); }).find("Reshape: [2, 3]"), std::string::npos);
+  EXPECT_NE(ErrorOf([&] { x.Slice(1, 3); }).find("[1, 3) of [2, 3]"), std::string::npos);
+  EXPECT_NE(ErrorOf([&] { x.data<float>(); }).find("is int32 but was read as float32"), std::string::npos);
+}
+
+TEST(ArrayTest, FillConvertItem) {
+  Array x = Array::Full({3}, kFloat32, 1.0 + 1.0 / 512);
+  Array half = Array::Empty({3}, kBFloat16);
+  kernels::Convert(Stream::Current(), x, half);
+  EXPECT_EQ(half.Slice(0, 1).Item(), 1.0);
+  EXPECT_EQ(Array::Full({}, kInt64, 7).Item(), 7);
+  EXPECT_NE(ErrorOf([&] { x.Item(); }).find("needs one element"), std::string::npos);
+}
+
+TEST(DimsTest, NamesTheOperandsThatDisagree) {
+  Array x = Array::Zeros({8, 32, 32, 64}, kFloat32), filter = Array::Zeros({128, 3, 3, 32}, kFloat32);
+  EXPECT_EQ(ErrorOf([&] { Dims("Conv2d").Match(x, "x: n h w c").Match(filter, "filter: o kh kw c"); }),
+            "Conv2d: c is 64 in x [8, 32, 32, 64] but 32 in filter [128, 3, 3, 32]");
+  EXPECT_NE(ErrorOf([&] { Dims("Conv2d").Match(filter, "filter: o i"); }).find("filter has shape [128, 3, 3, 32] but must be [ o i ]"), std::string::npos);
+  EXPECT_NE(ErrorOf([&] { Dims("Rgb").Match(filter, "x: _ _ _ 3"); }).find("must have extent 3"), std::string::npos);
+  EXPECT_NE(ErrorOf([&] { Dims("Add").Match(Array(), "x: n"); }).find("x is missing"), std::string::npos);
+  Dims dims("LayerNorm");
+  dims.Match(x, "x: ... c");
+  EXPECT_EQ(dims["c"], 64);
+  EXPECT_EQ(dims.Leading(), 8 * 32 * 32);
+}
+
+TEST(TapeTest, AccumulatesOverUsesAndCalls) {
+  Parameter w(Array::From<double>({2}, {3, -1}));
+  for (int round = 1; round <= 2; ++round) {
+    Tape tape;
+    Variable x = tape.Watch(Array::From<double>({2}, {1, 2}));
+    Variable y = TestAdd(TestAdd(TestSquare(w), x), TestSquare(TestAdd(w, x)));
+    tape.Backward(y, Array::Full({2}, kFloat64, 1));
+    // d/dw = 2w + 2(w + x), d/dx = 1 + 2(w + x)
+    EXPECT_EQ(w.gradient().ToVector<double>(), (std::vector<double>{14.0 * round, 0.0}));
+    EXPECT_EQ(tape.Gradient(x).ToVector<double>(), (std::vector<double>{9, 3}));
+  }
+  const void* address = w.gradient().raw();
+  w.ClearGradient();
+  EXPECT_EQ(w.gradient().raw(), address);
+  EXPECT_EQ(w.gradient().ToVector<double>(), (std::vector<double>{0, 0}));
+}
+
+TEST(TapeTest, RecordsOnlyWhatIsTracked) {
+  Parameter frozen(Array::Full({1}, kFloat64, 2));
+  frozen.set_trainable(false);
+  EXPECT_FALSE(TestSquare(frozen).tracked());
+  Tape tape;
+  EXPECT_FALSE(TestSquare(frozen).tracked());
+  EXPECT_EQ(tape.node_count(), 0u);
+  Parameter w(Array::Full({1}, kFloat64, 2));
+  EXPECT_TRUE(TestSquare(w).tracked());
+  {
+    PauseTape pause;
+    EXPECT_FALSE(TestSquare(w).tracked());
+  }
+  EXPECT_EQ(tape.node_count(), 1u);
+}
+
+TEST(TapeTest, MisuseIsNamed) {
+  Parameter w(Array::Full({2}, kFloat64, 2));
+  Variable old;
+  {
+    Tape tape;
+    old = TestSquare(w);
+    EXPECT_NE(ErrorOf([&] { tape.Backward(old); }).find("needs a scalar or an explicit dy, not [2]"), std::string::npos);
+    tape.Backward(old, Array::Full({2}, kFloat64, 1));
+    EXPECT_NE(ErrorOf([&] { tape.Backward(old, Array::Full({2}, kFloat64, 1)); }).find("one Backward"), std::string::npos);
+  }
+  Tape tape;
+  EXPECT_NE(ErrorOf([&] { TestSquare(old); }).find("TestSquare: input [2] was recorded on another tape"), std::string::npos);
+}
+
+TEST(TapeTest, LongChainsNeedNoRecursion) {
+  Parameter w(Array::Full({1}, kFloat64, 1));
+  Tape tape;
+  Variable y = w;
+  for (int i = 0; i < 100000; ++i) y = TestSquare(y);
+  tape.Backward(y);
+  EXPECT_TRUE(std::isinf(w.gradient().Item()) || w.gradient().Item() > 1e300);
+}
+
+TEST(CheckpointTest, SameGradientsFewerBytes) {
+  auto chain = [](std::span<const Variable> x) {
+    Variable y = x[0];
+    for (int i = 0; i < 8; ++i) y = TestSquare(y);
+    return y;
+  };
+  const Array input = Array::Full({4096}, kFloat64, 1.001);
+  auto gradient = [&](bool checkpoint, int64_t* saved) {
+    Tape tape;
+    Variable x = tape.Watch(input);
+    std::vector<Variable> inputs = {x};
+    Variable y = checkpoint ? Checkpoint(chain, inputs) : chain(inputs);
+    *saved = tape.SavedBytes();
+    if (!checkpoint) {
+      EXPECT_NE(tape.Report().find("TestSquare"), std::string::npos);
+    }
+    tape.Backward(y, Array::Full({4096}, kFloat64, 1));
+    return tape.Gradient(x).ToVector<double>();
+  };
+  int64_t plain_bytes, checkpoint_bytes;
+  EXPECT_EQ(gradient(false, &plain_bytes), gradient(true, &checkpoint_bytes));
+  EXPECT_EQ(plain_bytes, 8 * checkpoint_bytes);
+}
+
+TEST(CheckpointTest, ReachesParametersWithoutTrackedInputs) {
+  Parameter w(Array::Full({1}, kFloat64, 3));
+  Tape tape;
+  Variable y = Checkpoint([&](std::span<const Variable> x) { return TestAdd(TestSquare(w), x[0]); }, {Variable(Array::Full({1}, kFloat64, 1))});
+  EXPECT_EQ(y.Item(), 10);
+  tape.Backward(y);
+  EXPECT_EQ(w.gradient().Item(), 6);
+}
+
+TEST(ParameterTest, BFloat16CopyFollowsTheValue) {
+  Parameter w(Array::From<float>({2}, {1.0f, 1.00390625f}));
+  EXPECT_EQ(w.BFloat16Copy().dtype(), kBFloat16);
+  const void* address = w.BFloat16Copy().raw();
+  w.mutable_value().data<float>()[0] = 2;
+  w.Changed();
+  EXPECT_EQ(static_cast<float>(w.BFloat16Copy().data<BFloat16>()[0]), 2);
+  EXPECT_EQ(w.BFloat16Copy().raw(), address);
+}
+
+}  // namespace
+}  // namespace autograd

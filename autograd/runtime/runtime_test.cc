@@ -1,0 +1,130 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+#include <vector>
+
+#include "autograd/runtime/allocator.h"
+#include "autograd/runtime/dtype.h"
+#include "autograd/runtime/kernel.h"
+#include "autograd/runtime/parallel.h"
+#include "autograd/runtime/random.h"
+
+namespace autograd {
+namespace {
+
+// Known-answer vectors published with the Random123 library (philox4x32-10).
+TEST(PhiloxTest, KnownAnswers) {
+  PhiloxWords zero = Philox(RandomKey(0, 0), 0);
+  EXPECT_EQ(zero.x, 0x6627e8d5u);
+  EXPECT_EQ(zero.y, 0xe169c58du);
+  EXPECT_EQ(zero.z, 0xbc57ac4cu);
+  EXPECT_EQ(zero.w, 0x9b00dbd8u);
+  PhiloxWords ones = Philox(RandomKey(~0ull, ~0ull), ~0ull);
+  EXPECT_EQ(ones.x, 0x408f276du);
+  EXPECT_EQ(ones.y, 0x41c83b0eu);
+  EXPECT_EQ(ones.z, 0xa20bc7c6u);
+  EXPECT_EQ(ones.w, 0x6d5451fdu);
+}
+
+TEST(RandomKeyTest, SplitsDiffer) {
+  RandomKey key(7);
+  EXPECT_FALSE(key.Split(uint64_t{0}) == key.Split(1));
+  EXPECT_FALSE(key.Split("dropout") == key.Split("order"));
+  EXPECT_TRUE(key.Split("dropout") == RandomKey(7).Split("dropout"));
+}
+
+TEST(RandomKeyTest, NormalMoments) {
+  double sum = 0, squares = 0;
+  constexpr int kPairs = 100000;
+  for (int i = 0; i < kPairs; ++i) {
+    float a, b;
+    StandardNormalPair(RandomKey(3), i, &a, &b);
+    sum += a + b;
+    squares += a * a + b * b;
+  }
+  EXPECT_NEAR(sum / (2 * kPairs), 0, 0.01);
+  EXPECT_NEAR(squares / (2 * kPairs), 1, 0.02);
+}
+
+TEST(BFloat16Test, RoundsToNearestEven) {
+  EXPECT_EQ(BFloat16(1.0f).bits, 0x3F80);
+  EXPECT_EQ(BFloat16(1.00390625f).bits, 0x3F80);  // half way, to even
+  EXPECT_EQ(BFloat16(1.01171875f).bits, 0x3F82);  // half way, to even, upwards
+  EXPECT_TRUE(std::isnan(static_cast<float>(BFloat16(std::numeric_limits<float>::quiet_NaN()))));
+  EXPECT_TRUE(std::isinf(static_cast<float>(BFloat16(std::numeric_limits<float>::infinity()))));
+}
+
+TEST(AllocatorTest, ReusesBlocksAndCountsByOperation) {
+  class Heap : public MemorySource {
+   public:
+    void* Reserve(size_t bytes) override { return used + bytes > 1 << 20 ? nullptr : (used += bytes, ::operator new(bytes)); }
+    void Release(void* pointer, size_t bytes) override {
+      used -= bytes;
+      ::operator delete(pointer);
+    }
+    size_t used = 0;
+  } heap;
+  Allocator allocator(&heap, Device{});
+  {
+    OperationScope scope("First");
+    Allocator::Block a = allocator.Allocate(1000);
+    EXPECT_GE(a.bytes, 1000u);
+    EXPECT_LE(a.bytes, 1125u);
+    EXPECT_EQ(allocator.Statistics().live_by_operation.at("First"), static_cast<int64_t>(a.bytes));
+    void* pointer = a.pointer;
+    allocator.Free(a);
+    Allocator::Block b = allocator.Allocate(990);
+    EXPECT_EQ(b.pointer, pointer);
+    allocator.Free(b);
+  }
+  EXPECT_EQ(allocator.Statistics().reservations, 1);
+  EXPECT_EQ(allocator.Statistics().live_bytes, 0);
+  Allocator::Block big = allocator.Allocate(900 << 10);
+  allocator.Free(big);
+  Allocator::Block other = allocator.Allocate(700 << 10);  // only fits after the cached block was given back
+  try {
+    OperationScope scope("Greedy");
+    allocator.Allocate(800 << 10);
+    FAIL() << "the source has 1 MiB";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("Greedy: out of memory on cpu"), std::string::npos) << error.what();
+  }
+  allocator.Free(other);
+}
+
+TEST(ParallelTest, CoversTheRangeOnce) {
+  for (int threads : {1, 2, 5}) {
+    SetThreadCount(threads);
+    for (int64_t count : {0, 1, 7, 1000}) {
+      std::vector<std::atomic<int>> hits(count);
+      ParallelFor(count, 3, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) ++hits[i];
+      });
+      for (auto& hit : hits) EXPECT_EQ(hit.load(), 1);
+    }
+  }
+  SetThreadCount(2);
+}
+
+TEST(ParallelTest, RethrowsAndStaysUsable) {
+  SetThreadCount(4);
+  EXPECT_THROW(ParallelPieces(8, [](int64_t piece) { if (piece == 5) throw std::runtime_error("five"); }), std::runtime_error);
+  std::atomic<int64_t> sum{0};
+  ParallelPieces(8, [&](int64_t piece) {
+    ParallelFor(10, 1, [&](int64_t begin, int64_t end) { sum += (end - begin) * piece; });  // nested: runs in place
+  });
+  EXPECT_EQ(sum.load(), 280);
+  SetThreadCount(2);
+}
+
+TEST(KernelTest, MissingBackendIsAnError) {
+  static constexpr Kernel<void(Stream&, int)> kernel("Nothing", nullptr, nullptr);
+  EXPECT_THROW(kernel(Stream::Cpu(), 1), Error);
+}
+
+}  // namespace
+}  // namespace autograd
