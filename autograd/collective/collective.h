@@ -1,0 +1,73 @@
+#pragma once
+
+// What the ranks of a data-parallel run say to each other. Implementations: OneRank (here), threads of one process
+// (in_process.h), MPI (mpi.h).
+//
+// Every rank calls the same functions in the same order with the same dtypes and sizes; a difference is an Error on every
+// rank. Sums are taken in the order of ranks 0, 1, … R − 1, so they are the same bits on all ranks, from run to run, and
+// between the implementations.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "autograd/core/array.h"
+
+namespace autograd {
+
+class Collective {
+ public:
+  virtual ~Collective() = default;
+
+  virtual int rank() const = 0;
+  virtual int world_size() const = 0;
+
+  // values ← Σ over ranks of values. Arrays of any dtype but uint8; bfloat16 is summed in float32 and rounded once.
+  // Arrays live on the CPU and are written in place.
+  virtual void AllReduceSum(std::span<double> values) = 0;
+  virtual void AllReduceSum(Array& values) = 0;
+
+  // values ← the values of rank `root`. Any dtype.
+  virtual void Broadcast(Array& values, int root) = 0;
+
+  // Returns when every rank has called it.
+  virtual void Barrier() = 0;
+};
+
+// A world of one: nothing to say.
+class OneRank final : public Collective {
+ public:
+  int rank() const override { return 0; }
+  int world_size() const override { return 1; }
+  void AllReduceSum(std::span<double>) override {}
+  void AllReduceSum(Array& values) override;
+  void Broadcast(Array& values, int root) override;
+  void Barrier() override {}
+};
+
+// The values of all ranks one after the other, those of rank 0 first; ranks may bring different numbers of them.
+// Exact: a value only meets zeros on its way. Summing the result in order gives the same bits however the values were
+// spread over the ranks.
+std::vector<double> GatherInRankOrder(Collective& collective, std::span<const double> values);
+
+namespace internal {
+
+// What two ranks must agree on in one call.
+struct CollectiveCall {
+  enum class Kind : int64_t { kSum, kBroadcast, kBarrier };
+  Kind kind = Kind::kBarrier;
+  DType dtype = kFloat64;
+  int64_t size = 0;
+  int64_t root = 0;
+};
+bool operator==(const CollectiveCall& a, const CollectiveCall& b);
+std::ostream& operator<<(std::ostream& out, const CollectiveCall& call);
+
+void RequireSummable(const Array& values);
+void RequireBroadcast(const Array& values, int root, int world_size);
+
+// sum[i] = Σ over parts of parts[r][i], in order, for i in [begin, end); `sum` may be one of the parts.
+void SumInOrder(DType dtype, std::span<const void* const> parts, int64_t begin, int64_t end, void* sum);
+
+}  // namespace internal
+}  // namespace autograd

@@ -1,0 +1,89 @@
+#pragma once
+
+// What CUDA kernels share: grid sizes, 16-byte packs, sums over a warp, and the check of a launch.
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "autograd/runtime/dtype.h"
+#include "autograd/runtime/stream.h"
+
+namespace autograd::cuda {
+
+constexpr int kWarp = 32;
+constexpr int kBlock = 256;
+
+inline cudaStream_t Native(const Stream& stream) { return static_cast<cudaStream_t>(stream.native()); }
+
+// Blocks for `count` threads. Kernels loop with the stride of the grid, so it may be capped.
+inline unsigned Blocks(int64_t count, int64_t block = kBlock) {
+  return static_cast<unsigned>(std::clamp<int64_t>((count + block - 1) / block, 1, 1 << 16));
+}
+
+inline void CheckLaunch(const char* operation) {
+  const cudaError_t error = cudaGetLastError();
+  Require(error == cudaSuccess, operation, "CUDA launch failed: ", cudaGetErrorString(error));
+}
+
+// Sixteen bytes of neighbours, loaded and stored at once.
+template <typename T>
+struct alignas(16) Pack {
+  static constexpr int kSize = 16 / sizeof(T);
+  T values[kSize];
+};
+
+// True when packs can be loaded from all of these addresses.
+template <typename... Pointers>
+bool Aligned(const Pointers*... pointers) {
+  return ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);
+}
+
+// `kCount` neighbours as a kernel computes them, in packs unless it is one.
+template <int kCount, typename T>
+__device__ inline void LoadMany(const T* address, ComputeType<T> (&values)[kCount]) {
+  if constexpr (kCount == 1) {
+    values[0] = static_cast<ComputeType<T>>(*address);
+  } else {
+    constexpr int kSize = Pack<T>::kSize;
+    static_assert(kCount % kSize == 0);
+    for (int p = 0; p < kCount / kSize; ++p) {
+      const Pack<T> pack = reinterpret_cast<const Pack<T>*>(address)[p];
+      for (int k = 0; k < kSize; ++k) values[p * kSize + k] = static_cast<ComputeType<T>>(pack.values[k]);
+    }
+  }
+}
+
+template <int kCount, typename T>
+__device__ inline void StoreMany(T* address, const ComputeType<T> (&values)[kCount]) {
+  if constexpr (kCount == 1) {
+    *address = static_cast<T>(values[0]);
+  } else {
+    constexpr int kSize = Pack<T>::kSize;
+    static_assert(kCount % kSize == 0);
+    for (int p = 0; p < kCount / kSize; ++p) {
+      Pack<T> pack;
+      for (int k = 0; k < kSize; ++k) pack.values[k] = static_cast<T>(values[p * kSize + k]);
+      reinterpret_cast<Pack<T>*>(address)[p] = pack;
+    }
+  }
+}
+
+// The sum over the lanes of a warp, in every lane, in an order that never changes.
+template <typename Value>
+__device__ inline Value WarpSum(Value value) {
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(0xFFFFFFFFu, value, offset);
+  return value;
+}
+
+// The place of this thread in a grid-stride loop.
+__device__ inline int64_t GridIndex() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
+__device__ inline int64_t GridStride() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
+
+template <typename T>
+__device__ inline ComputeType<T> Load(const T* address) {
+  return static_cast<ComputeType<T>>(*address);
+}
+
+}  // namespace autograd::cuda

@@ -1,0 +1,117 @@
+#include "autograd/cpu/onednn.h"
+
+#include <oneapi/dnnl/dnnl_debug.h>
+
+#include <list>
+#include <map>
+#include <mutex>
+
+#include "autograd/core/array.h"
+
+// From libgomp. <omp.h> is not included, as OpenMP is used nowhere else.
+extern "C" void omp_set_num_threads(int);
+
+namespace autograd::cpu {
+namespace {
+
+constexpr size_t kMostPrimitives = 1024;
+
+class PrimitiveCache {
+ public:
+  using Entry = std::shared_ptr<const OneDnnPrimitive>;
+
+  Entry FindOrMake(const std::vector<int64_t>& key, const std::function<OneDnnPrimitive()>& make) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (auto found = entries_.find(key); found != entries_.end()) {
+        order_.splice(order_.begin(), order_, found->second.position);
+        return found->second.entry;
+      }
+    }
+    // Made outside the lock: it compiles code. Two threads may make the same one; the first to finish stays.
+    Entry made = std::make_shared<const OneDnnPrimitive>(make());
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (auto found = entries_.find(key); found != entries_.end()) return found->second.entry;
+    order_.push_front(key);
+    entries_[key] = {made, order_.begin()};
+    if (entries_.size() > kMostPrimitives) {
+      entries_.erase(order_.back());
+      order_.pop_back();
+    }
+    return made;
+  }
+
+ private:
+  using Order = std::list<std::vector<int64_t>>;
+  struct Slot {
+    Entry entry;
+    Order::iterator position;
+  };
+  std::mutex mutex_;
+  Order order_;  // most recently used first
+  std::map<std::vector<int64_t>, Slot> entries_;
+};
+
+dnnl::stream& ThreadStream() {
+  thread_local dnnl::stream stream(OneDnnEngine());
+  return stream;
+}
+
+}  // namespace
+
+void UseOneOpenMpThread() {
+  thread_local const bool done = [] {
+    omp_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+void CheckOneDnn(const char* operation, dnnl_status_t status) {
+  Require(status == dnnl_success, operation, "oneDNN says ", dnnl_status2str(status));
+}
+
+const dnnl::engine& OneDnnEngine() {
+  static const auto* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *engine;
+}
+
+dnnl::primitive_attr UserScratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+std::shared_ptr<const OneDnnPrimitive> FindOrMakePrimitive(const std::vector<int64_t>& key, const std::function<OneDnnPrimitive()>& make) {
+  static auto* cache = new PrimitiveCache();
+  UseOneOpenMpThread();  // before making: a primitive is planned for the threads it sees
+  try {
+    return cache->FindOrMake(key, make);
+  } catch (const dnnl::error& error) {
+    Fail("oneDNN", "cannot make a primitive: ", error.what());
+  }
+}
+
+void Execute(const OneDnnPrimitive& primitive, std::initializer_list<OneDnnArgument> arguments) {
+  UseOneOpenMpThread();
+  StreamScope on_the_cpu(Stream::Cpu());
+  Array scratch;
+  std::unordered_map<int, dnnl::memory> map;
+  for (const OneDnnArgument& argument : arguments) {
+    map.emplace(argument.index, dnnl::memory(argument.description, OneDnnEngine(), const_cast<void*>(argument.data)));
+  }
+  if (const auto bytes = static_cast<int64_t>(primitive.scratchpad.get_size()); bytes > 0) {
+    scratch = Array::Empty({bytes}, kUInt8);
+    map.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(primitive.scratchpad, OneDnnEngine(), scratch.raw()));
+  }
+  try {
+    primitive.primitive.execute(ThreadStream(), map);
+    ThreadStream().wait();
+  } catch (const dnnl::error& error) {
+    Fail("oneDNN", primitive.implementation, ": ", error.what());
+  }
+}
+
+bool IsReferenceImplementation(const std::string& implementation) { return implementation.find("ref") != std::string::npos; }
+
+}  // namespace autograd::cpu

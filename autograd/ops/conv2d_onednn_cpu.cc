@@ -1,0 +1,236 @@
+#include "autograd/ops/conv2d_onednn_cpu.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "autograd/core/array.h"
+#include "autograd/cpu/onednn.h"
+#include "autograd/runtime/parallel.h"
+
+namespace autograd::cpu {
+namespace {
+
+using dnnl::memory;
+
+constexpr double kPieceOperations = 32e6;
+constexpr int64_t kPiecePositions = 256;
+constexpr int64_t kMostPieces = 64;
+constexpr int64_t kLeastRows = 4;
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// A convolution of its own: `images` images, rows [x_row, x_row + x_rows) of x and [y_row, y_row + y_rows) of y.
+struct Piece {
+  int64_t image, images, x_row, x_rows, y_row, y_rows;
+};
+
+// The rows that are cut are y's for the forward product and x's for the input gradient; those of the other are what they touch.
+std::vector<Piece> Cut(Conv2dProduct product, const Conv2dGeometry& g) {
+  const int64_t target = std::clamp<int64_t>(
+      std::min(static_cast<int64_t>(g.operations() / kPieceOperations), g.positions() / kPiecePositions), 1, kMostPieces);
+  const bool forward = product == Conv2dProduct::kForward;
+  std::vector<Piece> pieces;
+  if (g.n >= target || (!forward && g.stride > g.extent_h())) {  // rows between windows belong to no piece of dx
+    const int64_t images = CeilDivide(g.n, std::min(g.n, target));
+    for (int64_t image = 0; image < g.n; image += images) pieces.push_back({image, std::min(images, g.n - image), 0, g.h, 0, g.oh});
+    return pieces;
+  }
+  const int64_t all = forward ? g.oh : g.h, rows = std::max(kLeastRows, CeilDivide(all, CeilDivide(target, g.n)));
+  for (int64_t image = 0; image < g.n; ++image) {
+    for (int64_t row = 0; row < all; row += rows) {
+      const int64_t end = std::min(all, row + rows);
+      if (forward) {
+        const int64_t first = std::clamp<int64_t>(row * g.stride - g.padding, 0, g.h);
+        const int64_t last = std::clamp<int64_t>((end - 1) * g.stride - g.padding + g.extent_h(), first, g.h);
+        pieces.push_back({image, 1, first, last - first, row, end - row});
+      } else {
+        const int64_t first = std::clamp<int64_t>(CeilDivide(std::max<int64_t>(0, row + g.padding - g.extent_h() + 1), g.stride), 0, g.oh);
+        const int64_t last = std::clamp<int64_t>((end - 1 + g.padding) / g.stride + 1, first, g.oh);
+        pieces.push_back({image, 1, row, end - row, first, last - first});
+      }
+    }
+  }
+  return pieces;
+}
+
+// A piece that lies in the padding alone has nothing for oneDNN to multiply.
+bool TouchesNothing(const Piece& piece) { return piece.x_rows == 0 || piece.y_rows == 0; }
+
+// The filter [o, kh, kw, c / groups] as it is stored.
+memory::desc StoredFilter(const Conv2dGeometry& g, bool any_format) {
+  const int64_t c = g.group_channels(), o = g.group_outputs();
+  const memory::dims dims = g.groups == 1 ? memory::dims{o, c, g.kh, g.kw} : memory::dims{g.groups, o, c, g.kh, g.kw};
+  if (any_format) return memory::desc(dims, memory::data_type::f32, memory::format_tag::any);
+  memory::dims strides{g.patch(), 1, g.kw * c, c};
+  if (g.groups > 1) strides.insert(strides.begin(), o * g.patch());
+  return memory::desc(dims, memory::data_type::f32, strides);
+}
+
+struct Operands {
+  memory::desc x, y, bias;
+  memory::dims strides, dilations, padding_begin, padding_end;
+};
+
+Operands Describe(const Conv2dGeometry& g, const Piece& piece) {
+  const auto image = [&](int64_t channels, int64_t rows, int64_t columns) {
+    return memory::desc({piece.images, channels, rows, columns}, memory::data_type::f32, memory::format_tag::nhwc);
+  };
+  Operands operands;
+  operands.x = image(g.c, piece.x_rows, g.w);
+  operands.y = image(g.o, piece.y_rows, g.ow);
+  operands.bias = memory::desc({g.o}, memory::data_type::f32, memory::format_tag::x);
+  operands.strides = {g.stride, g.stride};
+  operands.dilations = {g.dilation - 1, g.dilation - 1};
+  // The first window of y starts this far above the first row of x.
+  const int64_t above = piece.x_row - (piece.y_row * g.stride - g.padding);
+  operands.padding_begin = {above, g.padding};
+  operands.padding_end = {(piece.y_rows - 1) * g.stride + g.extent_h() - piece.x_rows - above,
+                          (g.ow - 1) * g.stride + g.extent_w() - g.w - g.padding};
+  return operands;
+}
+
+template <typename Description>
+OneDnnPrimitive Finish(const Description& description) {
+  return {dnnl::primitive(description.get()), description.weights_desc(), description.scratchpad_desc(), description.impl_info_str()};
+}
+
+std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const Conv2dGeometry& g, const Piece& piece, bool bias, bool relu) {
+  const Operands operands = Describe(g, piece);
+  const std::vector<int64_t> key = {static_cast<int64_t>(product), bias, relu, piece.images, piece.x_rows, g.w, g.c, piece.y_rows, g.ow, g.o, g.kh,
+                                    g.kw, g.stride, g.dilation, g.groups, g.padding, operands.padding_begin[0]};
+  return FindOrMakePrimitive(key, [&] {
+    dnnl::primitive_attr attributes = UserScratchpad();
+    const dnnl::convolution_forward::desc forward(dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, operands.x,
+                                                  StoredFilter(g, true), bias ? operands.bias : memory::desc(), operands.y, operands.strides,
+                                                  operands.dilations, operands.padding_begin, operands.padding_end);
+    if (product == Conv2dProduct::kForward) {
+      if (relu) {
+        dnnl::post_ops epilogue;
+        epilogue.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+        attributes.set_post_ops(epilogue);
+      }
+      return Finish(dnnl::convolution_forward::primitive_desc(forward, attributes, OneDnnEngine()));
+    }
+    const dnnl::convolution_forward::primitive_desc hint(forward, attributes, OneDnnEngine());
+    const dnnl::convolution_backward_data::desc backward(dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, true), operands.y,
+                                                         operands.strides, operands.dilations, operands.padding_begin, operands.padding_end);
+    return Finish(dnnl::convolution_backward_data::primitive_desc(backward, attributes, OneDnnEngine(), hint));
+  });
+}
+
+// One filter in the formats that the pieces' primitives want; nearly always they want the same.
+class ReorderedFilters {
+ public:
+  ReorderedFilters(const Conv2dGeometry& geometry, const float* filter) : geometry_(geometry), filter_(filter) {}
+
+  const void* In(const memory::desc& format) {
+    const memory::desc stored = StoredFilter(geometry_, false);
+    if (stored == format) return filter_;
+    for (const Copy& copy : copies_) {
+      if (copy.format == format) return copy.data.raw();
+    }
+    StreamScope on_the_cpu(Stream::Cpu());
+    Array data = Array::Empty({static_cast<int64_t>(format.get_size())}, kUInt8);
+    const auto reorder = FindOrMakePrimitive(KeyOf(format), [&] {
+      const dnnl::reorder::primitive_desc description(OneDnnEngine(), stored, OneDnnEngine(), format, UserScratchpad());
+      return OneDnnPrimitive{dnnl::reorder(description), {}, description.scratchpad_desc(), description.impl_info_str()};
+    });
+    Execute(*reorder, {{DNNL_ARG_FROM, stored, filter_}, {DNNL_ARG_TO, format, data.raw()}});
+    copies_.push_back({format, std::move(data)});
+    return copies_.back().data.raw();
+  }
+
+ private:
+  std::vector<int64_t> KeyOf(const memory::desc& format) const {
+    constexpr int64_t kReorder = 2;  // beside the values of Conv2dProduct
+    const Conv2dGeometry& g = geometry_;
+    std::vector<int64_t> key = {kReorder, g.groups, g.o, g.c, g.kh, g.kw};
+    const dnnl_memory_desc_t& data = format.data;
+    const dnnl_blocking_desc_t& blocks = data.format_desc.blocking;
+    key.insert(key.end(), data.padded_dims, data.padded_dims + data.ndims);
+    key.insert(key.end(), blocks.strides, blocks.strides + data.ndims);
+    key.insert(key.end(), blocks.inner_blks, blocks.inner_blks + blocks.inner_nblks);
+    key.insert(key.end(), blocks.inner_idxs, blocks.inner_idxs + blocks.inner_nblks);
+    return key;
+  }
+
+  struct Copy {
+    memory::desc format;
+    Array data;
+  };
+  const Conv2dGeometry& geometry_;
+  const float* filter_;
+  std::vector<Copy> copies_;
+};
+
+struct Task {
+  Piece piece;
+  std::shared_ptr<const OneDnnPrimitive> primitive;
+  const void* filter;
+};
+
+std::vector<Task> Plan(Conv2dProduct product, const Conv2dGeometry& g, bool bias, bool relu, ReorderedFilters& filters) {
+  std::vector<Task> tasks;
+  for (const Piece& piece : Cut(product, g)) {
+    Task task{piece, nullptr, nullptr};
+    if (!TouchesNothing(piece)) {
+      task.primitive = PrimitiveFor(product, g, piece, bias, relu);
+      task.filter = filters.In(task.primitive->weights);
+    }
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+}  // namespace
+
+std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeometry& g) {
+  for (const Piece& piece : Cut(product, g)) {
+    if (!TouchesNothing(piece)) return PrimitiveFor(product, g, piece, true, false)->implementation;
+  }
+  return "nothing to do";
+}
+
+void OneDnnConv2dForward(const Conv2dGeometry& g, const float* x, const float* filter, const float* bias, bool relu, float* y) {
+  ReorderedFilters filters(g, filter);
+  const std::vector<Task> tasks = Plan(Conv2dProduct::kForward, g, bias != nullptr, relu, filters);
+  ParallelPieces(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
+    const auto& [piece, primitive, weights] = tasks[i];
+    float* out = y + (piece.image * g.oh + piece.y_row) * g.ow * g.o;
+    if (primitive == nullptr) {
+      for (int64_t p = 0; p < piece.images * piece.y_rows * g.ow; ++p) {
+        for (int64_t j = 0; j < g.o; ++j) out[p * g.o + j] = bias == nullptr ? 0.0f : (relu ? std::max(0.0f, bias[j]) : bias[j]);
+      }
+      return;
+    }
+    const Operands operands = Describe(g, piece);
+    const float* in = x + (piece.image * g.h + piece.x_row) * g.w * g.c;
+    if (bias != nullptr) {
+      Execute(*primitive, {{DNNL_ARG_SRC, operands.x, in},
+                           {DNNL_ARG_WEIGHTS, primitive->weights, weights},
+                           {DNNL_ARG_BIAS, operands.bias, bias},
+                           {DNNL_ARG_DST, operands.y, out}});
+    } else {
+      Execute(*primitive, {{DNNL_ARG_SRC, operands.x, in}, {DNNL_ARG_WEIGHTS, primitive->weights, weights}, {DNNL_ARG_DST, operands.y, out}});
+    }
+  });
+}
+
+void OneDnnConv2dInputGradient(const Conv2dGeometry& g, const float* filter, const float* dy, float* dx) {
+  ReorderedFilters filters(g, filter);
+  const std::vector<Task> tasks = Plan(Conv2dProduct::kInputGradient, g, false, false, filters);
+  ParallelPieces(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
+    const auto& [piece, primitive, weights] = tasks[i];
+    float* out = dx + (piece.image * g.h + piece.x_row) * g.w * g.c;
+    if (primitive == nullptr) {
+      std::fill_n(out, piece.images * piece.x_rows * g.w * g.c, 0.0f);
+      return;
+    }
+    const Operands operands = Describe(g, piece);
+    Execute(*primitive, {{DNNL_ARG_DIFF_SRC, operands.x, out},
+                         {DNNL_ARG_WEIGHTS, primitive->weights, weights},
+                         {DNNL_ARG_DIFF_DST, operands.y, dy + (piece.image * g.oh + piece.y_row) * g.ow * g.o}});
+  });
+}
+
+}  // namespace autograd::cpu

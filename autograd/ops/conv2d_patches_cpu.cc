@@ -1,0 +1,235 @@
+#include "autograd/ops/conv2d_patches_cpu.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "autograd/core/array.h"
+#include "autograd/cpu/gemm.h"
+#include "autograd/runtime/parallel.h"
+
+namespace autograd::cpu {
+namespace {
+
+// A block of patches is half a megabyte in float32, and not so short that packing the filter for it dominates.
+constexpr int64_t kBlockElements = 1 << 17;
+constexpr int64_t kLeastBlockRows = 128;
+
+// Filter gradients: outputs of one piece, positions and operations that a partial sum is worth, and all partial sums together.
+constexpr int64_t kPieceOutputs = 128;
+constexpr int64_t kPartPositions = 512;
+constexpr double kPartOperations = 16e6;
+constexpr int64_t kMostParts = 16;
+constexpr int64_t kMostPartialElements = int64_t{1} << 23;
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int64_t BlockRows(const Conv2dGeometry& g) { return std::max(kLeastBlockRows, kBlockElements / std::max(g.patch(), g.o)); }
+
+// Memory for `elements` of T from the engine's allocator.
+template <typename T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t elements) {
+    StreamScope on_the_cpu(Stream::Cpu());
+    array_ = Array::Empty({elements}, DTypeOf<T>::value);
+  }
+  T* data() { return array_.data<T>(); }
+
+ private:
+  Array array_;
+};
+
+// Calls run(pixels, patch, count) for each piece of the patches of positions [begin, end) that lies in the image, where `pixels` and
+// `patch` are offsets of `count` neighbours in x and in the block; and padding(patch, count) for each that does not.
+template <typename Run, typename Padding>
+void ForEachRun(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const Run& run, const Padding& padding) {
+  const int64_t channels = g.group_channels(), row_length = g.kw * channels;
+  const bool neighbours = g.groups == 1 && g.dilation == 1;  // a row of the window is contiguous in x
+  for (int64_t p = begin; p < end; ++p) {
+    const int64_t j = p % g.ow, i = p / g.ow % g.oh, image = p / (g.ow * g.oh);
+    const int64_t left = j * g.stride - g.padding;
+    for (int64_t u = 0; u < g.kh; ++u) {
+      const int64_t patch = (p - begin) * g.patch() + u * row_length, row = i * g.stride + u * g.dilation - g.padding;
+      if (row < 0 || row >= g.h) {
+        padding(patch, row_length);
+        continue;
+      }
+      const int64_t first_pixel = (image * g.h + row) * g.w + left;
+      if (neighbours) {
+        const int64_t first = std::clamp<int64_t>(-left, 0, g.kw), last = std::clamp<int64_t>(g.w - left, first, g.kw);
+        if (first > 0) padding(patch, first * channels);
+        if (last > first) run((first_pixel + first) * channels, patch + first * channels, (last - first) * channels);
+        if (last < g.kw) padding(patch + last * channels, (g.kw - last) * channels);
+        continue;
+      }
+      for (int64_t v = 0; v < g.kw; ++v) {
+        const int64_t column = left + v * g.dilation;
+        if (column < 0 || column >= g.w) {
+          padding(patch + v * channels, channels);
+        } else {
+          run((first_pixel + v * g.dilation) * g.c + group * channels, patch + v * channels, channels);
+        }
+      }
+    }
+  }
+}
+
+template <typename T>
+void Gather(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* x, T* patches) {
+  ForEachRun(
+      g, group, begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(x + pixels, count, patches + patch); },
+      [=](int64_t patch, int64_t count) { std::fill_n(patches + patch, count, T(0)); });
+}
+
+template <typename T>
+void ScatterAdd(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* patches, T* dx) {
+  ForEachRun(
+      g, group, begin, end,
+      [=](int64_t pixels, int64_t patch, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) dx[pixels + i] += patches[patch + i];
+      },
+      [](int64_t, int64_t) {});
+}
+
+template <typename T>
+void ScatterStore(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* patches, T* dx) {
+  ForEachRun(
+      g, group, begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(patches + patch, count, dx + pixels); },
+      [](int64_t, int64_t) {});
+}
+
+template <typename T>
+void BiasAndRelu(int64_t rows, int64_t outputs, const T* bias, bool relu, T* y) {
+  for (int64_t r = 0; r < rows; ++r) {
+    T* row = y + r * outputs;
+    if (bias != nullptr) {
+      for (int64_t j = 0; j < outputs; ++j) row[j] += bias[j];
+    }
+    if (relu) {
+      for (int64_t j = 0; j < outputs; ++j) row[j] = row[j] > T(0) ? row[j] : T(0);
+    }
+  }
+}
+
+// Patches of a 1×1 window are the pixels themselves, `c` apart.
+template <typename T>
+struct PatchRows {
+  const T* data;
+  int64_t stride;
+};
+template <typename T>
+PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* x, T* scratch) {
+  if (g.pointwise()) return {x + begin * g.c + group * g.group_channels(), g.c};
+  Gather(g, group, begin, end, x, scratch);
+  return {scratch, g.patch()};
+}
+
+}  // namespace
+
+template <typename T>
+void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, bool relu, T* y) {
+  const int64_t positions = g.positions(), block = BlockRows(g), blocks = CeilDivide(positions, block), outputs = g.group_outputs();
+  if (g.pointwise() && g.groups == 1 && blocks < 4) {
+    ParallelGemm({positions, g.o, g.c, false, true}, x, g.c, filter, g.c, false, y, g.o);
+    ParallelFor(positions, std::max<int64_t>(1, (1 << 14) / g.o),
+                [&](int64_t begin, int64_t end) { BiasAndRelu(end - begin, g.o, bias, relu, y + begin * g.o); });
+    return;
+  }
+  ParallelPieces(blocks, [&](int64_t piece) {
+    const int64_t begin = piece * block, end = std::min(positions, begin + block);
+    Scratch<T> scratch(g.pointwise() ? 0 : (end - begin) * g.patch());
+    for (int64_t group = 0; group < g.groups; ++group) {
+      const PatchRows<T> patches = RowsOf(g, group, begin, end, x, scratch.data());
+      SerialGemm({end - begin, outputs, g.patch(), false, true}, patches.data, patches.stride, filter + group * outputs * g.patch(), g.patch(),
+                 false, y + begin * g.o + group * outputs, g.o);
+    }
+    BiasAndRelu(end - begin, g.o, bias, relu, y + begin * g.o);
+  });
+}
+
+template <typename T>
+void PatchInputGradient(const Conv2dGeometry& g, const T* filter, const T* dy, T* dx) {
+  if (g.pointwise() && g.groups == 1) {
+    ParallelGemm({g.positions(), g.c, g.o, false, false}, dy, g.o, filter, g.c, false, dx, g.c);
+    return;
+  }
+  const int64_t outputs = g.group_outputs(), block = BlockRows(g);
+  const auto patches_of = [&](int64_t group, int64_t begin, int64_t end, T* patches) {
+    SerialGemm({end - begin, g.patch(), outputs, false, false}, dy + begin * g.o + group * outputs, g.o, filter + group * outputs * g.patch(),
+               g.patch(), false, patches, g.patch());
+  };
+  const bool covering = g.disjoint() && g.stride == g.kh && g.stride == g.kw && g.padding == 0 && g.oh * g.kh == g.h && g.ow * g.kw == g.w;
+  if (!covering) {
+    ParallelFor(g.n * g.h * g.w, (1 << 16) / g.c + 1, [&](int64_t begin, int64_t end) { std::fill(dx + begin * g.c, dx + end * g.c, T(0)); });
+  }
+  if (g.disjoint()) {
+    ParallelPieces(CeilDivide(g.positions(), block), [&](int64_t piece) {
+      const int64_t begin = piece * block, end = std::min(g.positions(), begin + block);
+      Scratch<T> patches((end - begin) * g.patch());
+      for (int64_t group = 0; group < g.groups; ++group) {
+        patches_of(group, begin, end, patches.data());
+        ScatterStore(g, group, begin, end, patches.data(), dx);
+      }
+    });
+    return;
+  }
+  // Windows overlap: an image's channels of one group belong to one thread.
+  const int64_t image_positions = g.oh * g.ow;
+  ParallelPieces(g.n * g.groups, [&](int64_t piece) {
+    const int64_t group = piece % g.groups, first = piece / g.groups * image_positions, last = first + image_positions;
+    Scratch<T> patches(std::min(block, image_positions) * g.patch());
+    for (int64_t begin = first; begin < last; begin += block) {
+      const int64_t end = std::min(last, begin + block);
+      patches_of(group, begin, end, patches.data());
+      ScatterAdd(g, group, begin, end, patches.data(), dx);
+    }
+  });
+}
+
+template <typename T>
+void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dfilter) {
+  const int64_t positions = g.positions(), size = g.o * g.patch();
+  if (g.pointwise() && g.groups == 1) {
+    ParallelGemm({g.o, g.c, positions, true, false}, dy, g.o, x, g.c, false, dfilter, g.c);
+    return;
+  }
+  // Pieces: groups, or runs of a group's outputs, times partial sums over positions.
+  const int64_t tiles = std::max<int64_t>(1, g.group_outputs() / kPieceOutputs), outputs = CeilDivide(g.group_outputs(), tiles);
+  const int64_t parts = std::max<int64_t>(
+      1, std::min({kMostParts / std::min(kMostParts, tiles * g.groups), positions / kPartPositions,
+                   static_cast<int64_t>(g.operations() / kPartOperations), kMostPartialElements / std::max<int64_t>(1, size)}));
+  Scratch<T> partial(parts == 1 ? 0 : parts * size);
+  T* sums = parts == 1 ? dfilter : partial.data();
+  const int64_t block = BlockRows(g), columns = g.patch();
+  ParallelPieces(parts * g.groups * tiles, [&](int64_t piece) {
+    const int64_t part = piece / (g.groups * tiles), group = piece / tiles % g.groups, output = piece % tiles * outputs;
+    const int64_t first = positions * part / parts, last = positions * (part + 1) / parts;
+    const int64_t taken = std::min(outputs, g.group_outputs() - output);
+    if (taken <= 0) return;
+    T* sum = sums + part * size + (group * g.group_outputs() + output) * columns;
+    Scratch<T> scratch(g.pointwise() ? 0 : std::min(block, last - first) * columns);
+    for (int64_t begin = first; begin < last; begin += block) {
+      const int64_t end = std::min(last, begin + block);
+      const PatchRows<T> patches = RowsOf(g, group, begin, end, x, scratch.data());
+      SerialGemm({taken, columns, end - begin, true, false}, dy + begin * g.o + group * g.group_outputs() + output, g.o, patches.data,
+                 patches.stride, begin > first, sum, columns);
+    }
+    if (first == last) std::fill_n(sum, taken * columns, T(0));
+  });
+  if (parts == 1) return;
+  ParallelFor(size, 1 << 12, [&](int64_t begin, int64_t end) {
+    std::copy(sums + begin, sums + end, dfilter + begin);
+    for (int64_t part = 1; part < parts; ++part) {
+      for (int64_t i = begin; i < end; ++i) dfilter[i] += sums[part * size + i];
+    }
+  });
+}
+
+template void PatchForward(const Conv2dGeometry&, const float*, const float*, const float*, bool, float*);
+template void PatchForward(const Conv2dGeometry&, const double*, const double*, const double*, bool, double*);
+template void PatchInputGradient(const Conv2dGeometry&, const float*, const float*, float*);
+template void PatchInputGradient(const Conv2dGeometry&, const double*, const double*, double*);
+template void PatchFilterGradient(const Conv2dGeometry&, const float*, const float*, float*);
+template void PatchFilterGradient(const Conv2dGeometry&, const double*, const double*, double*);
+
+}  // namespace autograd::cpu

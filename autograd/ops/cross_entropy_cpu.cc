@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <vector>
+
+#include "autograd/ops/channels_cpu.h"
+#include "autograd/ops/cross_entropy_kernels.h"
+#include "autograd/ops/softmax_rows_cpu.h"
+#include "autograd/runtime/parallel.h"
+
+namespace autograd::cpu {
+namespace {
+
+// Partial sums are cut at fixed places: after so many blocks of rows.
+constexpr int64_t kChunkBlocks = 8;
+
+template <typename Visitor>
+void VisitLabels(const Array& labels, const Visitor& visitor) {
+  if (labels.dtype() == kUInt8) {
+    visitor(labels.data<uint8_t>());
+  } else {
+    visitor(labels.data<int32_t>());
+  }
+}
+
+struct ChunkSum {
+  double loss = 0;
+  int64_t valid = 0;
+  int64_t offender = -1;  // the first pixel whose label is out of range
+};
+
+}  // namespace
+
+void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, const Array& weights,
+                         int void_label, bool count_void, Array& loss, Array& log_sum_exp, Array& scale) {
+  VisitFloating("CrossEntropy", logits.dtype(), [&]<typename T>(T) {
+    VisitLabels(labels, [&]<typename Label>(const Label* label) {
+      using Value = ComputeType<T>;
+      const int64_t classes = logits.shape()[-1], pixels = labels.size(), block = BlockRows(classes);
+      const int64_t chunk = kChunkBlocks * block, chunks = (pixels + chunk - 1) / chunk;
+      const std::vector<Value> weight = weights.defined() ? Widen<Value>(weights) : std::vector<Value>();
+      const T* const in = logits.data<T>();
+      Value* const log_sums = log_sum_exp.data<Value>();
+      std::vector<ChunkSum> partial(chunks);
+      ParallelFor(chunks, 1, [&](int64_t begin, int64_t end) {
+        std::vector<Value> exponentials(block * classes), largest(block), sums(block);
+        for (int64_t first = begin * chunk; first < std::min(pixels, end * chunk); first += block) {
+          const int64_t count = std::min(block, pixels - first);
+          ExponentiateRows(in + first * classes, count, classes, exponentials.data(), largest.data(),
+                           sums.data());
+          ChunkSum& total = partial[first / chunk];
+          for (int64_t i = first; i < first + count; ++i) {
+            const Value log_sum = math::Log(sums[i - first]), maximum = largest[i - first];
+            log_sums[i] = maximum + log_sum;
+            const int64_t k = label[i];
+            if (k == void_label) continue;
+            if (k < 0 || k >= classes) {
+              if (total.offender < 0) total.offender = i;
+              continue;
+            }
+            const Value value = log_sum - (static_cast<Value>(in[i * classes + k]) - maximum);
+            total.loss += static_cast<double>(weight.empty() ? value : weight[i] * value);
+            ++total.valid;
+          }
+        }
+      });
+      ChunkSum total;
+      for (const ChunkSum& part : partial) {
+        if (part.offender >= 0) {
+          Fail("CrossEntropy", "label ", static_cast<int64_t>(label[part.offender]), " of pixel ",
+               part.offender, " in ", labels.shape(), " is neither void (", void_label, ") nor one of the ",
+               classes, " classes of logits ", logits.shape());
+        }
+        total.loss += part.loss;
+        total.valid += part.valid;
+      }
+      const double factor =
+          total.valid == 0 ? 0.0 : 1.0 / static_cast<double>(count_void ? pixels : total.valid);
+      scale.data<double>()[0] = factor;
+      loss.data<Value>()[0] = static_cast<Value>(total.loss * factor);
+    });
+  });
+}
+
+void CrossEntropyGradient(Stream&, const Array& logits, const Array& labels, const Array& weights,
+                          int void_label, const Array& log_sum_exp, const Array& scale, const Array& dy,
+                          Array& dlogits) {
+  VisitFloating("CrossEntropyGradient", logits.dtype(), [&]<typename T>(T) {
+    VisitLabels(labels, [&]<typename Label>(const Label* label) {
+      using Value = ComputeType<T>;
+      const int64_t classes = logits.shape()[-1], pixels = labels.size(), block = BlockRows(classes);
+      const std::vector<Value> weight = weights.defined() ? Widen<Value>(weights) : std::vector<Value>();
+      const double common = scale.data<double>()[0] * static_cast<double>(dy.data<Value>()[0]);
+      const T* const in = logits.data<T>();
+      const Value* const log_sums = log_sum_exp.data<Value>();
+      T* const out = dlogits.data<T>();
+      ParallelFor(pixels, kChunkBlocks * block, [&](int64_t begin, int64_t end) {
+        std::vector<Value> probabilities(block * classes);
+        for (int64_t first = begin; first < end; first += block) {
+          const int64_t count = std::min(block, end - first);
+          for (int64_t r = 0; r < count; ++r) {
+            const T* const row = in + (first + r) * classes;
+            Value* const shifted = probabilities.data() + r * classes;
+            const Value log_sum = log_sums[first + r];
+            for (int64_t c = 0; c < classes; ++c) shifted[c] = static_cast<Value>(row[c]) - log_sum;
+          }
+          ExponentiateInPlace(probabilities.data(), count * classes);
+          for (int64_t r = 0; r < count; ++r) {
+            const int64_t i = first + r, k = label[i];
+            T* const result = out + i * classes;
+            if (k == void_label) {
+              std::fill_n(result, classes, T(Value(0)));
+              continue;
+            }
+            const Value factor = static_cast<Value>(weight.empty() ? common : common * weight[i]);
+            const Value* const p = probabilities.data() + r * classes;
+            for (int64_t c = 0; c < classes; ++c) result[c] = static_cast<T>(factor * p[c]);
+            result[k] = static_cast<T>(factor * (p[k] - Value(1)));
+          }
+        }
+      });
+    });
+  });
+}
+
+}  // namespace autograd::cpu

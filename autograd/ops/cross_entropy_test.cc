@@ -1,0 +1,162 @@
+#include "autograd/ops/cross_entropy.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "autograd/runtime/parallel.h"
+#include "autograd/testing/op_contract.h"
+
+namespace autograd {
+namespace {
+
+using testing::AllClose;
+using testing::ExpectError;
+using testing::Inputs;
+using testing::InputSpec;
+using testing::OpCase;
+using testing::RandomArray;
+
+// Labels are drawn in [0, classes + 1): the last value is void.
+OpCase Case(const std::string& name, Shape shape, DType labels, PixelMean mean = PixelMean::kOverValid) {
+  const int64_t classes = shape[-1];
+  const Shape pixels(shape.begin(), shape.rank() - 1);
+  return OpCase{
+      name,
+      [=](Inputs v) { return CrossEntropy(v[0], v[1].array(), static_cast<int>(classes), {}, mean); },
+      {InputSpec{shape, -3, 3},
+       InputSpec{.shape = pixels, .low = 0, .high = static_cast<double>(classes + 1), .integer = labels}}};
+}
+
+OpCase Weighted(const std::string& name, Shape pixels, int64_t classes) {
+  std::vector<int64_t> extents = pixels.ToVector();
+  extents.push_back(classes);
+  return OpCase{
+      name,
+      [](Inputs v) { return CrossEntropy(v[0], v[1].array(), 255, v[2].array()); },
+      {InputSpec{Shape(extents), -3, 3},
+       InputSpec{.shape = pixels, .low = 0, .high = static_cast<double>(classes), .integer = kUInt8},
+       InputSpec{.shape = pixels, .differentiable = false}}};
+}
+
+OP_CONTRACT(CrossEntropy, Case("Image", {2, 5, 7, 19}, kUInt8), Case("Int32", {2, 5, 7, 19}, kInt32),
+            Case("OnePixel", {1, 3}, kInt32), Case("OneClass", {7, 1}, kUInt8),
+            Case("OverAll", {3, 8, 11}, kUInt8, PixelMean::kOverAll),
+            Case("SeveralChunks", {9001, 11}, kUInt8), Case("ManyClasses", {3, 5003}, kInt32),
+            Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5));
+
+TEST(CrossEntropyTest, ClosedForm) {
+  // Probabilities 1/8, 1/4, 5/8 and 1/2, 1/2, 0.
+  const Array logits =
+      Array::From<float>({3, 3}, {0, std::log(2.0f), std::log(5.0f), 500, 500, -500, 9, 9, 9});
+  const Array labels = Array::From<uint8_t>({3}, {1, 0, 255});
+  EXPECT_NEAR(CrossEntropy(logits, labels).Item(), (std::log(4.0) + std::log(2.0)) / 2, 1e-6);
+  EXPECT_NEAR(CrossEntropy(logits, labels, 255, {}, PixelMean::kOverAll).Item(),
+              (std::log(4.0) + std::log(2.0)) / 3, 1e-6);
+  const Array weights = Array::From<float>({3}, {3, -1, 100});
+  EXPECT_NEAR(CrossEntropy(logits, labels, 255, weights).Item(), (3 * std::log(4.0) - std::log(2.0)) / 2,
+              1e-6);
+
+  Tape tape;
+  const Variable x = tape.Watch(logits);
+  tape.Backward(CrossEntropy(x, labels));
+  const std::vector<float> gradient = tape.Gradient(x).ToVector<float>();
+  const float expected[] = {1.0f / 16, -3.0f / 8, 5.0f / 16, -0.25, 0.25, 0, 0, 0, 0};
+  for (int i = 0; i < 9; ++i) EXPECT_NEAR(gradient[i], expected[i], 1e-6) << i;
+}
+
+TEST(CrossEntropyTest, NothingValidIsZero) {
+  Tape tape;
+  const Variable x = tape.Watch(RandomArray({2, 2, 4}, kFloat32, RandomKey(1)));
+  const Variable loss = CrossEntropy(x, Array::Full({2, 2}, kUInt8, 255));
+  EXPECT_EQ(loss.Item(), 0);
+  tape.Backward(loss);
+  EXPECT_EQ(tape.Gradient(x).ToVector<float>(), std::vector<float>(16, 0));
+}
+
+TEST(CrossEntropyTest, VoidMayBeAClassNumberOrNegative) {
+  const Array logits = Array::From<float>({2, 2}, {0, 0, 0, std::log(3.0f)});
+  EXPECT_NEAR(CrossEntropy(logits, Array::From<uint8_t>({2}, {0, 1}), 0).Item(), -std::log(0.75), 1e-6);
+  EXPECT_NEAR(CrossEntropy(logits, Array::From<int32_t>({2}, {-100, 1}), -100).Item(), -std::log(0.75), 1e-6);
+}
+
+TEST(CrossEntropyTest, BFloat16LogitsGiveAFloat32Loss) {
+  const Array wide = RandomArray({4, 6, 21}, kFloat32, RandomKey(1)),
+              narrow = RandomArray({4, 6, 21}, kBFloat16, RandomKey(1));
+  const Array labels = Array::Full({4, 6}, kUInt8, 3);
+  Tape tape;
+  const Variable x = tape.Watch(narrow), z = tape.Watch(wide);
+  const Variable loss = CrossEntropy(x, labels), reference = CrossEntropy(z, labels);
+  EXPECT_EQ(loss.dtype(), kFloat32);
+  EXPECT_NEAR(loss.Item(), reference.Item(), 1e-2);
+  tape.Backward(loss);
+  EXPECT_EQ(tape.Gradient(x).dtype(), kBFloat16);
+}
+
+TEST(CrossEntropyTest, ThreadCountDoesNotChangeABit) {
+  const int threads = ThreadCount();
+  const Array logits = RandomArray({20011, 5}, kFloat32, RandomKey(1));
+  const Array labels = Array::Full({20011}, kInt32, 4);
+  double losses[2];
+  std::vector<float> gradients[2];
+  for (int i = 0; i < 2; ++i) {
+    SetThreadCount(i == 0 ? 1 : 3);
+    Tape tape;
+    const Variable x = tape.Watch(logits);
+    const Variable loss = CrossEntropy(x, labels);
+    tape.Backward(loss);
+    losses[i] = loss.Item();
+    gradients[i] = tape.Gradient(x).ToVector<float>();
+  }
+  SetThreadCount(threads);
+  EXPECT_EQ(losses[0], losses[1]);
+  EXPECT_EQ(gradients[0], gradients[1]);
+}
+
+TEST(CrossEntropyTest, SavesOneNumberAPixel) {
+  Tape tape;
+  const Variable x = tape.Watch(Array::Zeros({64, 64, 16}, kFloat32));
+  CrossEntropy(x, Array::Zeros({64, 64}, kUInt8));
+  const int64_t pixels = 64 * 64;
+  EXPECT_LE(tape.SavedBytes(), pixels * (16 * 4 + 1 + 4) + 1024);
+}
+
+TEST(CrossEntropyTest, LabelOutOfRange) {
+  const Array logits = Array::Zeros({2, 3, 5}, kFloat32);
+  ExpectError(
+      [&] {
+        CrossEntropy(logits, Array::From<uint8_t>({2, 3}, {0, 1, 255, 5, 7, 0}));
+      },
+      "CrossEntropy: label 5 of pixel 3 in [2, 3] is neither void (255) nor one of the 5 classes of logits "
+      "[2, 3, 5]");
+  ExpectError(
+      [&] {
+        CrossEntropy(logits, Array::From<int32_t>({2, 3}, {0, -1, 0, 0, 0, 0}));
+      },
+      "CrossEntropy: label -1 of pixel 1");
+}
+
+TEST(CrossEntropyTest, Misuse) {
+  const Array logits = Array::Zeros({2, 3, 5}, kFloat32), labels = Array::Zeros({2, 3}, kUInt8);
+  ExpectError(
+      [&] {
+        CrossEntropy(logits, Array::Zeros({3, 2}, kUInt8));
+      },
+      "CrossEntropy: leading dimensions are [3, 2] in labels [3, 2] but [2, 3] in logits [2, 3, 5]");
+  ExpectError(
+      [&] {
+        CrossEntropy(logits, Array::Zeros({2, 3}, kInt64));
+      },
+      "CrossEntropy: labels must be uint8 or int32, not int64 [2, 3]");
+  ExpectError([&] { CrossEntropy(logits, labels, 255, Array::Zeros({2}, kFloat32)); },
+              "CrossEntropy: leading dimensions are [2] in weights");
+  ExpectError(
+      [&] {
+        CrossEntropy(logits, labels, 255, Array::Zeros({2, 3}, kFloat64));
+      },
+      "CrossEntropy: weights is float64 [2, 3]");
+  ExpectError([&] { CrossEntropy(labels, labels); }, "CrossEntropy: leading dimensions are");
+}
+
+}  // namespace
+}  // namespace autograd

@@ -1,0 +1,77 @@
+#include <algorithm>
+#include <vector>
+
+#include "autograd/ops/dropout_kernels.h"
+#include "autograd/runtime/parallel.h"
+
+namespace autograd::cpu {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;
+
+// factors[j] = factor or 0 for the units 4·first … 4·(first + draws) − 1.
+template <typename Value>
+void DrawFactors(RandomKey key, int64_t first, int64_t draws, float rate, Value factor, Value* factors) {
+  for (int64_t j = 0; j < draws; ++j) {
+    const PhiloxWords words = Philox(key, static_cast<uint64_t>(first + j));
+    factors[4 * j] = UniformFloat(words.x) >= rate ? factor : Value(0);
+    factors[4 * j + 1] = UniformFloat(words.y) >= rate ? factor : Value(0);
+    factors[4 * j + 2] = UniformFloat(words.z) >= rate ? factor : Value(0);
+    factors[4 * j + 3] = UniformFloat(words.w) >= rate ? factor : Value(0);
+  }
+}
+
+// A dropped element is zero whatever it was, infinite or NaN.
+template <typename T, typename Value>
+T Dropped(T x, Value factor) {
+  return static_cast<T>(factor == Value(0) ? Value(0) : static_cast<Value>(x) * factor);
+}
+
+}  // namespace
+
+void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate,
+               RandomKey key, Array& y) {
+  VisitFloating("Dropout", x.dtype(), [&]<typename T>(T) {
+    using Value = ComputeType<T>;
+    constexpr int64_t kDraws = 64;
+    const T* const in = x.data<T>();
+    T* const out = y.data<T>();
+    const Value factor = static_cast<Value>(1 / (1 - rate));
+    const float threshold = static_cast<float>(rate);
+    const int64_t units = outer * inner, draws = (units + 3) / 4;
+    if (repeated == 1) {
+      ParallelFor(draws, kGrain / 4, [=](int64_t begin, int64_t end) {
+        Value factors[4 * kDraws];
+        for (int64_t draw = begin; draw < end; draw += kDraws) {
+          DrawFactors(key, draw, std::min(kDraws, end - draw), threshold, factor, factors);
+          const int64_t first = 4 * draw, count = std::min({4 * kDraws, 4 * end - first, units - first});
+          for (int64_t i = 0; i < count; ++i) out[first + i] = Dropped(in[first + i], factors[i]);
+        }
+      });
+      return;
+    }
+    std::vector<Value> factors(4 * draws);
+    ParallelFor(draws, kGrain / 4, [&](int64_t begin, int64_t end) {
+      DrawFactors(key, begin, end - begin, threshold, factor, factors.data() + 4 * begin);
+    });
+    if (inner == 1) {
+      ParallelFor(x.size(), kGrain, [&](int64_t begin, int64_t end) {
+        for (int64_t first = begin; first < end;) {
+          const int64_t o = first / repeated, last = std::min(end, (o + 1) * repeated);
+          const Value unit = factors[o];
+          for (int64_t i = first; i < last; ++i) out[i] = Dropped(in[i], unit);
+          first = last;
+        }
+      });
+      return;
+    }
+    ParallelFor(outer * repeated, std::max<int64_t>(1, kGrain / inner), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const Value* const unit = factors.data() + r / repeated * inner;
+        for (int64_t i = 0; i < inner; ++i) out[r * inner + i] = Dropped(in[r * inner + i], unit[i]);
+      }
+    });
+  });
+}
+
+}  // namespace autograd::cpu

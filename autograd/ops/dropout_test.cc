@@ -1,0 +1,129 @@
+#include "autograd/ops/dropout.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "autograd/runtime/parallel.h"
+#include "autograd/testing/op_contract.h"
+
+namespace autograd {
+namespace {
+
+using testing::ExpectError;
+using testing::Inputs;
+using testing::OpCase;
+using testing::RandomArray;
+
+using Function = Variable (*)(const Variable&, double, bool, RandomKey);
+
+OpCase Case(const std::string& name, Function function, Shape shape) {
+  return OpCase{name,      [function](Inputs v) { return function(v[0], 0.3, true, RandomKey(7)); },
+                {{shape}}, 1e-6,
+                1e-4,      true};
+}
+
+OP_CONTRACT(Dropout, Case("Elements", Dropout, {3, 4, 11}), Case("OneElement", Dropout, {1}),
+            Case("Scalar", Dropout, {}), Case("SeveralChunks", Dropout, {70001}),
+            Case("NoElements", Dropout, {0, 4}), Case("Channels", Dropout2d, {3, 5, 7, 11}),
+            Case("ChannelsWithoutSpace", Dropout2d, {5, 13}), Case("ManyPixels", Dropout2d, {2, 90, 90, 3}),
+            Case("NoImages", Dropout2d, {0, 2, 4}), Case("Samples", DropPath, {7, 3, 5}),
+            Case("SamplesAlone", DropPath, {17}), Case("LongSamples", DropPath, {3, 30011}));
+
+// The definition: word j mod 4 of draw j div 4.
+bool Kept(RandomKey key, int64_t unit, float rate) {
+  const PhiloxWords words = Philox(key, static_cast<uint64_t>(unit / 4));
+  const uint32_t word[] = {words.x, words.y, words.z, words.w};
+  return UniformFloat(word[unit % 4]) >= rate;
+}
+
+TEST(DropoutTest, MaskIsTheDefinition) {
+  const RandomKey key(11, 3);
+  const Array ones = Array::Full({3, 5, 7}, kFloat32, 1);
+  const auto elements = Dropout(ones, 0.5, true, key).array().ToVector<float>();
+  const auto channels = Dropout2d(ones, 0.5, true, key).array().ToVector<float>();
+  const auto samples = DropPath(ones, 0.5, true, key).array().ToVector<float>();
+  for (int64_t i = 0; i < 105; ++i) {
+    EXPECT_EQ(elements[i], Kept(key, i, 0.5f) ? 2 : 0) << i;
+    EXPECT_EQ(channels[i], Kept(key, i / 35 * 7 + i % 7, 0.5f) ? 2 : 0) << i;
+    EXPECT_EQ(samples[i], Kept(key, i / 35, 0.5f) ? 2 : 0) << i;
+  }
+}
+
+TEST(DropoutTest, KeepsTheRateAndTheExpectation) {
+  constexpr int64_t kCount = 200000;
+  for (const double rate : {0.1, 0.5, 0.9}) {
+    const auto y =
+        Dropout(Array::Full({kCount}, kFloat32, 1), rate, true, RandomKey(5)).array().ToVector<float>();
+    double sum = 0;
+    int64_t dropped = 0;
+    for (float value : y) {
+      sum += value;
+      dropped += value == 0;
+    }
+    const double deviation = std::sqrt(rate * (1 - rate) / kCount);
+    EXPECT_NEAR(static_cast<double>(dropped) / kCount, rate, 4 * deviation);
+    EXPECT_NEAR(sum / kCount, 1, 4 * deviation / (1 - rate));
+  }
+}
+
+TEST(DropoutTest, BackwardUsesTheSameMaskAndSavesNothing) {
+  const Array x = RandomArray({4, 6, 10}, kFloat32, RandomKey(1), 1, 2);
+  for (const Function function : {Dropout, Dropout2d, DropPath}) {
+    Tape tape;
+    const Variable v = tape.Watch(x);
+    const Variable y = function(v, 0.4, true, RandomKey(9));
+    EXPECT_EQ(tape.SavedBytes(), 0);
+    tape.Backward(y, Array::Full(x.shape(), kFloat32, 1));
+    const auto value = y.array().ToVector<float>(), gradient = tape.Gradient(v).ToVector<float>(),
+               input = x.ToVector<float>();
+    for (size_t i = 0; i < value.size(); ++i) EXPECT_FLOAT_EQ(value[i], gradient[i] * input[i]);
+  }
+}
+
+TEST(DropoutTest, IdentityAtRateZeroAndInEvaluation) {
+  const Variable x(RandomArray({3, 4}, kFloat32, RandomKey(1)));
+  for (const Function function : {Dropout, Dropout2d, DropPath}) {
+    EXPECT_TRUE(function(x, 0, true, RandomKey(1)).array().SharesStorageWith(x.array()));
+    EXPECT_TRUE(function(x, 0.9, false, RandomKey(1)).array().SharesStorageWith(x.array()));
+  }
+}
+
+TEST(DropoutTest, KeysDiffer) {
+  const Array ones = Array::Full({256}, kFloat32, 1);
+  const auto a = Dropout(ones, 0.5, true, RandomKey(1)).array().ToVector<float>();
+  EXPECT_EQ(a, Dropout(ones, 0.5, true, RandomKey(1)).array().ToVector<float>());
+  EXPECT_NE(a, Dropout(ones, 0.5, true, RandomKey(2)).array().ToVector<float>());
+}
+
+TEST(DropoutTest, DroppedInfinityIsZero) {
+  const Array x = Array::Full({64}, kFloat32, std::numeric_limits<double>::infinity());
+  for (float value : Dropout(x, 0.5, true, RandomKey(1)).array().ToVector<float>())
+    EXPECT_FALSE(std::isnan(value));
+}
+
+TEST(DropoutTest, ThreadCountDoesNotChangeABit) {
+  const int threads = ThreadCount();
+  const Array x = RandomArray({100003}, kFloat32, RandomKey(1));
+  std::vector<float> results[2];
+  for (int i = 0; i < 2; ++i) {
+    SetThreadCount(i == 0 ? 1 : 3);
+    results[i] = Dropout(x, 0.25, true, RandomKey(3)).array().ToVector<float>();
+  }
+  SetThreadCount(threads);
+  EXPECT_EQ(results[0], results[1]);
+}
+
+TEST(DropoutTest, Misuse) {
+  const Variable x(Array::Zeros({3}, kFloat32)), integers(Array::Zeros({3, 2}, kInt32));
+  ExpectError([&] { Dropout(x, 1.0, true, RandomKey(1)); }, "Dropout: rate 1 is not in [0, 1)");
+  ExpectError([&] { DropPath(x, -0.1, true, RandomKey(1)); }, "DropPath: rate -0.1 is not in [0, 1)");
+  ExpectError([&] { Dropout2d(x, 0.1, true, RandomKey(1)); },
+              "Dropout2d: x has shape [3] but must be [ n ... c ]");
+  ExpectError([&] { Dropout(integers, 0.1, true, RandomKey(1)); },
+              "Dropout: needs a floating dtype, not int32 [3, 2]");
+}
+
+}  // namespace
+}  // namespace autograd

@@ -1,0 +1,187 @@
+#include <cmath>
+#include <vector>
+
+#include "autograd/ops/channels_cpu.h"
+#include "autograd/ops/gelu_functions.h"
+#include "autograd/ops/grn_kernels.h"
+
+namespace autograd::cpu {
+namespace {
+
+// h and dh/dx of the activation in front.
+struct Identity {
+  template <typename T>
+  static T Value(T x) {
+    return x;
+  }
+  template <typename T>
+  static T Scaled(T x, T scale, T slope, T dy) {
+    return scale * dy + slope * x;
+  }
+};
+
+struct Gelu {
+  template <typename T>
+  static T Value(T x) {
+    return GeluValue(x);
+  }
+  template <typename T>
+  static T Scaled(T x, T scale, T slope, T dy) {
+    const NormalDistribution<T> normal = StandardNormal(x);
+    return (scale * dy + slope * (x * normal.cumulative)) * (normal.cumulative + x * normal.density);
+  }
+};
+
+template <typename Visitor>
+void VisitActivation(bool gelu, const Visitor& visitor) {
+  if (gelu) {
+    visitor(Gelu());
+  } else {
+    visitor(Identity());
+  }
+}
+
+struct Extents {
+  explicit Extents(const Array& x) : images(x.shape()[0]), channels(x.shape()[-1]) {
+    pixels = images * channels > 0 ? x.size() / (images * channels) : 0;
+  }
+  int64_t images, channels, pixels = 0;
+};
+
+// 1 / (mean of the image's norms + epsilon)
+template <typename Value>
+double InverseMean(const Value* norms, int64_t channels, double epsilon) {
+  double sum = 0;
+  for (int64_t c = 0; c < channels; ++c) sum += static_cast<double>(norms[c]);
+  return 1 / (sum / static_cast<double>(channels) + epsilon);
+}
+
+}  // namespace
+
+void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias, double epsilon, bool gelu,
+                Array& y, Array& norms) {
+  VisitFloating("Grn", x.dtype(), [&]<typename T>(T) {
+    using Value = ComputeType<T>;
+    const Extents extents(x);
+    const int64_t images = extents.images, pixels = extents.pixels, channels = extents.channels;
+    const T* const in = x.data<T>();
+    T* const out = y.data<T>();
+    Value* const g = norms.data<Value>();
+    const std::vector<Value> w = Widen<Value>(weight), shifts = Widen<Value>(bias);
+    VisitActivation(gelu, [&]<typename Activation>(Activation) {
+      // Where y can hold h without rounding, it waits there for its scale: GELU costs more than a round trip to memory.
+      constexpr bool kKeepsActivation = std::is_same_v<T, Value> && std::is_same_v<Activation, Gelu>;
+      std::vector<double> squares(images * channels);
+      ChannelSums<Value, 1>(
+          images, pixels, channels,
+          [=](int64_t n, int64_t r) {
+            const T* const row = in + (n * pixels + r) * channels;
+            T* const kept = out + (n * pixels + r) * channels;
+            return [=](int64_t c) {
+              const Value h = Activation::Value(static_cast<Value>(row[c]));
+              if constexpr (kKeepsActivation) kept[c] = h;
+              return std::array<Value, 1>{h * h};
+            };
+          },
+          squares.data());
+      std::vector<Value> scales(images * channels);
+      for (int64_t n = 0; n < images; ++n) {
+        for (int64_t c = 0; c < channels; ++c)
+          g[n * channels + c] = static_cast<Value>(std::sqrt(squares[n * channels + c]));
+        const double inverse = InverseMean(g + n * channels, channels, epsilon);
+        for (int64_t c = 0; c < channels; ++c) {
+          scales[n * channels + c] =
+              static_cast<Value>(1 + static_cast<double>(w[c]) * g[n * channels + c] * inverse);
+        }
+      }
+      const Value* const scale = scales.data();
+      const Value* const shift = shifts.data();
+      ParallelFor(images * pixels, RowGrain(channels), [=](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r) {
+          const T* const row = in + r * channels;
+          T* const result = out + r * channels;
+          const Value* const s = scale + r / pixels * channels;
+          if constexpr (kKeepsActivation) {
+            for (int64_t c = 0; c < channels; ++c) result[c] = result[c] * s[c] + shift[c];
+          } else {
+            for (int64_t c = 0; c < channels; ++c) {
+              result[c] = static_cast<T>(Activation::Value(static_cast<Value>(row[c])) * s[c] + shift[c]);
+            }
+          }
+        }
+      });
+    });
+  });
+}
+
+// With S[n, c] = Σ dy·h over the image and m[n] = 1 / (mean g + epsilon), so that r = g·m:
+//   dweight = Σ_n S·r,  dbias = Σ dy,  ∂L/∂g[c] = weight[c]·S[c]·m − (m²/C)·Σ_k weight[k]·S[k]·g[k],
+//   dh = dy·(1 + weight·r) + ∂L/∂g · h / g.
+void GrnGradient(Stream&, const Array& x, const Array& weight, const Array& norms, double epsilon, bool gelu,
+                 const Array& dy, Array& dx, Array& dweight, Array& dbias) {
+  VisitFloating("GrnGradient", x.dtype(), [&]<typename T>(T) {
+    using Value = ComputeType<T>;
+    const Extents extents(x);
+    const int64_t images = extents.images, pixels = extents.pixels, channels = extents.channels;
+    const T* const in = x.data<T>();
+    const T* const upstream = dy.data<T>();
+    T* const out = dx.data<T>();
+    const Value* const g = norms.data<Value>();
+    const std::vector<double> w = Widen<double>(weight);
+    VisitActivation(gelu, [&]<typename Activation>(Activation) {
+      std::vector<double> sums(images * 2 * channels);
+      ChannelSums<Value, 2>(
+          images, pixels, channels,
+          [=](int64_t n, int64_t r) {
+            const T* const row = in + (n * pixels + r) * channels;
+            const T* const dy_row = upstream + (n * pixels + r) * channels;
+            return [=](int64_t c) {
+              const Value d = static_cast<Value>(dy_row[c]);
+              return std::array<Value, 2>{d, d * Activation::Value(static_cast<Value>(row[c]))};
+            };
+          },
+          sums.data());
+
+      std::vector<Value> scales(images * channels), slopes(images * channels);
+      std::vector<double> weight_sums(channels), bias_sums(channels);
+      for (int64_t n = 0; n < images; ++n) {
+        const double* const total = sums.data() + n * 2 * channels;
+        const double* const products = total + channels;
+        const Value* const norm = g + n * channels;
+        const double inverse = InverseMean(norm, channels, epsilon);
+        double shared = 0;
+        for (int64_t c = 0; c < channels; ++c) {
+          shared += w[c] * products[c] * norm[c];
+          weight_sums[c] += products[c] * norm[c] * inverse;
+          bias_sums[c] += total[c];
+        }
+        shared *= inverse * inverse / static_cast<double>(channels);
+        for (int64_t c = 0; c < channels; ++c) {
+          scales[n * channels + c] = static_cast<Value>(1 + w[c] * norm[c] * inverse);
+          // A channel that is zero in the whole image has no direction: its norm passes nothing back.
+          slopes[n * channels + c] =
+              norm[c] > 0 ? static_cast<Value>((w[c] * products[c] * inverse - shared) / norm[c]) : Value(0);
+        }
+      }
+      StoreChannels(weight_sums, dweight);
+      StoreChannels(bias_sums, dbias);
+
+      const Value* const scale = scales.data();
+      const Value* const slope = slopes.data();
+      ParallelFor(images * pixels, RowGrain(channels), [=](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r) {
+          const T* const row = in + r * channels;
+          const T* const dy_row = upstream + r * channels;
+          T* const result = out + r * channels;
+          const int64_t first = r / pixels * channels;
+          for (int64_t c = 0; c < channels; ++c) {
+            result[c] = static_cast<T>(Activation::Scaled(static_cast<Value>(row[c]), scale[first + c],
+                                                          slope[first + c], static_cast<Value>(dy_row[c])));
+          }
+        }
+      });
+    });
+  });
+}
+
+}  // namespace autograd::cpu

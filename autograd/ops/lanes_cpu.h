@@ -1,0 +1,48 @@
+#pragma once
+
+// Reductions over a row with explicit lanes: without -ffast-math the compiler may not reorder a sum, so the order is
+// written down, one that vectorises and depends on the length alone.
+
+#include <cstdint>
+
+namespace autograd::cpu {
+
+// combine(…combine(initial, term(0))…, term(count − 1)) in 32 interleaved lanes, folded pairwise at the end.
+template <typename Value, typename Term, typename Combine>
+inline Value ReduceLanes(int64_t count, Value initial, const Term& term, const Combine& combine) {
+  constexpr int kWide = 32, kNarrow = 8;
+  Value narrow[kNarrow];
+  for (int lane = 0; lane < kNarrow; ++lane) narrow[lane] = initial;
+  int64_t i = 0;
+  if (count >= 4 * kWide) {
+    Value wide[kWide];
+    for (int lane = 0; lane < kWide; ++lane) wide[lane] = initial;
+    for (; i + kWide <= count; i += kWide) {
+      for (int lane = 0; lane < kWide; ++lane) wide[lane] = combine(wide[lane], term(i + lane));
+    }
+    for (int lane = 0; lane < kNarrow; ++lane) {
+      narrow[lane] = combine(combine(wide[lane], wide[lane + 16]), combine(wide[lane + 8], wide[lane + 24]));
+    }
+  }
+  for (; i + kNarrow <= count; i += kNarrow) {
+    for (int lane = 0; lane < kNarrow; ++lane) narrow[lane] = combine(narrow[lane], term(i + lane));
+  }
+  Value result = combine(combine(combine(narrow[0], narrow[4]), combine(narrow[2], narrow[6])),
+                         combine(combine(narrow[1], narrow[5]), combine(narrow[3], narrow[7])));
+  for (; i < count; ++i) result = combine(result, term(i));
+  return result;
+}
+
+// Σ term(i) for i in [0, count).
+template <typename Value, typename Term>
+inline Value SumLanes(int64_t count, const Term& term) {
+  return ReduceLanes(count, Value(0), term, [](Value a, Value b) { return a + b; });
+}
+
+// The largest term, at least `lowest`.
+template <typename Value, typename Term>
+inline Value MaxLanes(int64_t count, Value lowest, const Term& term) {
+  return ReduceLanes(count, lowest, term, [](Value a, Value b) { return a < b ? b : a; });
+}
+
+}  // namespace autograd::cpu

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "autograd/core/array.h"
+#include "autograd/runtime/kernel.h"
+
+namespace autograd {
+
+// y[n, i, j, c] = x[n, floor(i·h/height), floor(j·w/width), c], any dtype.
+KERNEL_CPU_ONLY(ResizeNearestForward, void(Stream&, const Array& x, Array& y));
+
+}  // namespace autograd
