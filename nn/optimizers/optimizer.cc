@@ -1,0 +1,82 @@
+#include "nn/optimizers/optimizer.h"
+
+#include <cmath>
+
+#include "nn/optimizers/update_kernels.h"
+
+namespace nn {
+namespace {
+
+bool HasPrefix(const std::string& name, const std::string& prefix) {
+  if (prefix.empty() || name == prefix) return true;
+  return name.size() > prefix.size() && name.compare(0, prefix.size(), prefix) == 0 && name[prefix.size()] == '.';
+}
+
+std::vector<autograd::GradientTensor> Gradients(const std::vector<OptimizedParameter>& parameters) {
+  std::vector<autograd::GradientTensor> tensors;
+  for (const OptimizedParameter& optimized : parameters) {
+    Parameter& parameter = *optimized.parameter;
+    if (!parameter.trainable() || !parameter.has_gradient()) continue;
+    tensors.push_back({parameter.gradient().data<float>(), parameter.size()});
+  }
+  return tensors;
+}
+
+}  // namespace
+
+std::vector<OptimizedParameter> GroupParameters(const ModuleReference& module, const GroupOptions& options) {
+  std::vector<OptimizedParameter> grouped;
+  std::vector<bool> used(options.rate_factors.size());
+  for (const NamedParameter& named : NamedParameters(module)) {
+    OptimizedParameter optimized{named.name, named.parameter};
+    if (options.decay_all || named.layout != Layout::kPlain) optimized.weight_decay = options.weight_decay;
+    for (size_t i = 0; i < options.rate_factors.size(); ++i) {
+      if (!HasPrefix(named.name, options.rate_factors[i].prefix)) continue;
+      optimized.rate_factor *= options.rate_factors[i].factor;
+      used[i] = true;
+    }
+    grouped.push_back(std::move(optimized));
+  }
+  for (size_t i = 0; i < used.size(); ++i) {
+    autograd::Require(used[i], "GroupParameters", "no parameter is under ", options.rate_factors[i].prefix);
+  }
+  return grouped;
+}
+
+Optimizer::Optimizer(std::vector<OptimizedParameter> parameters) : parameters_(std::move(parameters)) {
+  for (const OptimizedParameter& optimized : parameters_) {
+    autograd::Require(optimized.parameter->value().dtype() == autograd::kFloat32, "Optimizer", optimized.name, " is ",
+                      optimized.parameter->value().dtype(), " but optimizers work on float32");
+  }
+}
+
+void Optimizer::ClearGradients() {
+  for (const OptimizedParameter& optimized : parameters_) optimized.parameter->ClearGradient();
+}
+
+std::vector<Array> Optimizer::ZeroState() const {
+  std::vector<Array> state;
+  state.reserve(parameters_.size());
+  for (const OptimizedParameter& optimized : parameters_) {
+    state.push_back(ZerosLike(optimized.parameter->value()));
+    state.back().MarkPersistent();
+  }
+  return state;
+}
+
+double GradientNorm(const std::vector<OptimizedParameter>& parameters) {
+  Array sum = Array::Empty({1}, autograd::kFloat64);
+  autograd::kernels::SumOfSquares(autograd::Stream::Current(), Gradients(parameters), sum);
+  return std::sqrt(sum.Item());
+}
+
+double ClipGradientNorm(const std::vector<OptimizedParameter>& parameters, double maximum) {
+  const double norm = GradientNorm(parameters);
+  const double factor = maximum / (norm + 1e-6);
+  if (factor < 1 && std::isfinite(norm)) {
+    autograd::kernels::ScaleGradients(autograd::Stream::Current(), Gradients(parameters), static_cast<float>(factor));
+  }
+  return norm;
+}
+
+}  // namespace nn
