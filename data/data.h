@@ -1,0 +1,25 @@
+// Images, label maps, datasets, augmentation and loading: the umbrella header of //data.
+//
+//   auto dataset = data::OpenDataset("camvid", "/data/camvid", "train");  // "scenes" needs no files
+//   auto loader = data::Loader::Create(dataset->get(), pipeline, options);
+//   absl::StatusOr<data::Batch> batch = (*loader)->Next();
+#pragma once
+
+#include "data/datasets/camvid.h"
+#include "data/datasets/dataset.h"
+#include "data/datasets/in_memory_dataset.h"
+#include "data/datasets/open_dataset.h"
+#include "data/datasets/pascal_context.h"
+#include "data/formats/atomic_file.h"
+#include "data/formats/image.h"
+#include "data/formats/jpeg.h"
+#include "data/formats/png.h"
+#include "data/formats/read_image.h"
+#include "data/loaders/loader.h"
+#include "data/random/permutation.h"
+#include "data/random/random_sequence.h"
+#include "data/scenes/scene_dataset.h"
+#include "data/transforms/color.h"
+#include "data/transforms/normalize.h"
+#include "data/transforms/resize.h"
+#include "data/transforms/transform.h"

@@ -1,0 +1,23 @@
+// CamVid with 11 classes, in the edition of SegNet (Badrinarayanan et al., PAMI 2017): 367 / 101 / 233 images
+// of 480 x 360, label files of 8-bit grey with the class, 11 = unlabelled = void.
+//
+//   <root>/{train,val,test}.txt       lines "image annotation"
+//   <root>/{train,val,test}[annot]/
+//
+// The original lists carry the absolute prefix /SegNet/CamVid/, which is cut off; a copy may hold JPEG images
+// where the list says .png.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "data/datasets/dataset.h"
+
+namespace data {
+
+// `data_root`: the folder of the lists, or one that holds it as CamVid/ or camvid/. `split`: train, val or
+// test.
+absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split);
+
+}  // namespace data

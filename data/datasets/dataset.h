@@ -1,0 +1,48 @@
+// What every dataset gives: an image, its label map in train ids, and a description of the classes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/formats/image.h"
+
+namespace data {
+
+struct Sample {
+  Image image;        // RGB
+  LabelMap label;     // of the image's size; train ids 0 .. classes-1, or kVoidLabel
+  std::string id;     // the file's stem, or what a generated dataset calls it
+  int64_t index = 0;  // position in the dataset
+};
+
+struct DatasetInfo {
+  int num_classes() const { return static_cast<int>(class_names.size()); }
+
+  std::string name;
+  std::string split;
+  std::vector<std::string> class_names;  // by train id
+  std::vector<Color> palette;            // by train id
+  // What the dataset's label files (and the submissions to its evaluation server) store for a train id.
+  std::vector<uint8_t> stored_values;
+  uint8_t void_label = kVoidLabel;
+  // RGB, on the 0..255 scale: ImageNet's, which most published weights expect.
+  std::array<float, 3> mean = {123.675f, 116.28f, 103.53f};
+  std::array<float, 3> standard_deviation = {58.395f, 57.12f, 57.375f};
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+
+  virtual const DatasetInfo& info() const = 0;
+  virtual int64_t size() const = 0;
+
+  // Sample `index`, 0 <= index < size(); OutOfRange otherwise. Errors of files name the file. Thread-safe,
+  // and the same sample every time.
+  virtual absl::StatusOr<Sample> Load(int64_t index) const = 0;
+};
+
+}  // namespace data

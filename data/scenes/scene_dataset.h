@@ -1,0 +1,51 @@
+// The embedded scenes: a procedural dataset that needs no files. Every sample is a made-up landscape with
+// regions (sky, ground, water, ...) and things (trees, houses, cars, ...) with an exact label map.
+//
+// Sample i of a seed, split and size is the same on every machine and compiler: only counter-based random
+// numbers and exact IEEE operations are used. Training and validation scenes come from separate random
+// streams.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "autograd/runtime/random.h"
+#include "data/datasets/dataset.h"
+
+namespace data {
+
+struct SceneOptions {
+  // size() of an unlimited dataset, whose Load() takes any index, also negative ones.
+  static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
+
+  int class_count = 6;  // 2..24: the first ones of scenes/classes.h
+  int height = 64;      // pixels
+  int width = 64;
+  uint64_t seed = 0;
+  int64_t training_size = kUnlimited;
+  int64_t validation_size = 256;
+};
+
+class SceneDataset : public Dataset {
+ public:
+  // `split`: "train" or "val". InvalidArgument names the option that is out of range.
+  static absl::StatusOr<std::unique_ptr<Dataset>> Create(const std::string& split,
+                                                         const SceneOptions& options = {});
+
+  const DatasetInfo& info() const override { return info_; }
+  int64_t size() const override { return size_; }
+  absl::StatusOr<Sample> Load(int64_t index) const override;
+
+ private:
+  SceneDataset(const std::string& split, const SceneOptions& options);
+
+  const SceneOptions options_;
+  const int64_t size_;
+  const autograd::RandomKey key_;
+  DatasetInfo info_;
+};
+
+}  // namespace data
