@@ -1,0 +1,51 @@
+#include <algorithm>
+
+#include "autograd/runtime/parallel.h"
+#include "rl/rss/counterfactual_kernels.h"
+
+namespace autograd::cpu {
+namespace {
+
+// Calls body(counter, base, draw, out) for every map of every image, where counter holds the map above bit 40 and the image below.
+template <typename Body>
+void ForEachMap(const Array& draws, int64_t first_image, Array& y, const Body& body) {
+  const int64_t maps = draws.shape()[0], images = draws.shape()[1],
+                cells = draws.shape()[2] * draws.shape()[3];
+  const uint8_t* in = draws.data<uint8_t>();
+  uint8_t* out = y.data<uint8_t>();
+  ParallelPieces(maps * images, [&](int64_t piece) {
+    const int64_t map = piece / images, image = piece % images;
+    const uint64_t counter = static_cast<uint64_t>(map) << 40 | static_cast<uint64_t>(first_image + image);
+    const uint8_t* base = in + image * cells;
+    std::copy(base, base + cells, out + piece * cells);
+    if (map > 0) body(counter, in + piece * cells, out + piece * cells);
+  });
+}
+
+}  // namespace
+
+void ResampleCells(Stream&, const Array& draws, double rate, const RandomKey& key, int64_t first_image,
+                   Array& y) {
+  const int64_t cells = draws.shape()[2] * draws.shape()[3];
+  ForEachMap(draws, first_image, y, [&](uint64_t counter, const uint8_t* draw, uint8_t* out) {
+    const RandomKey own = key.Split(counter);
+    for (int64_t i = 0; i < cells; ++i) {
+      if (static_cast<double>(UniformFloat(Philox(own, static_cast<uint64_t>(i)).x)) < rate) out[i] = draw[i];
+    }
+  });
+}
+
+void ResampleBlock(Stream&, const Array& draws, int64_t block_height, int64_t block_width,
+                   const RandomKey& key, int64_t first_image, Array& y) {
+  const int64_t height = draws.shape()[2], width = draws.shape()[3];
+  ForEachMap(draws, first_image, y, [&](uint64_t counter, const uint8_t* draw, uint8_t* out) {
+    const PhiloxWords words = Philox(key, counter);
+    const int64_t top = UniformBelow(words.x, static_cast<uint32_t>(height - block_height + 1));
+    const int64_t left = UniformBelow(words.y, static_cast<uint32_t>(width - block_width + 1));
+    for (int64_t row = top; row < top + block_height; ++row) {
+      std::copy(draw + row * width + left, draw + row * width + left + block_width, out + row * width + left);
+    }
+  });
+}
+
+}  // namespace autograd::cpu

@@ -1,0 +1,145 @@
+#include "rl/rss/pixel_reward_loss.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "autograd/collective/in_process.h"
+#include "autograd/testing/op_contract.h"
+#include "rl/policies/categorical.h"
+#include "rl/rss/hidden_labels.h"
+
+namespace rl {
+namespace {
+
+using autograd::Array;
+using autograd::Collective;
+using autograd::kFloat32;
+using autograd::OneRank;
+using autograd::RandomKey;
+using autograd::Tape;
+using autograd::Variable;
+using autograd::testing::AllClose;
+using autograd::testing::RandomArray;
+using testing::LabelMatch;
+
+constexpr int64_t kSize = 6, kPixels = kSize * kSize, kClasses = 5;
+
+std::map<int64_t, std::vector<uint8_t>> Labels(int64_t images) {
+  std::map<int64_t, std::vector<uint8_t>> labels;
+  for (int64_t id = 0; id < images; ++id) {
+    for (int64_t i = 0; i < kPixels; ++i) {
+      // Image 0 is mostly void, so that ranks see different numbers of valid pixels.
+      const bool is_void = id == 0 ? i % 4 != 0 : i % 11 == 0;
+      labels[id].push_back(is_void ? testing::kVoid
+                                   : static_cast<uint8_t>(autograd::UniformBelow(
+                                         autograd::Philox(RandomKey(id), i).x, kClasses)));
+    }
+  }
+  return labels;
+}
+
+struct Step {
+  PixelRewardResult result;
+  Array gradient;
+};
+
+Step TakeStep(const Array& logits, const std::vector<int64_t>& ids, const PixelRewardOptions& options,
+              Collective& collective, int key = 3) {
+  LabelMatch reward(Labels(4));
+  Tape tape;
+  const Variable watched = tape.Watch(logits);
+  Step step;
+  step.result = PixelRewardLoss(watched, ids, reward, options, RandomKey(key), collective).value();
+  tape.Backward(step.result.loss);
+  step.gradient = tape.Gradient(watched);
+  return step;
+}
+
+TEST(PixelRewardLossTest, TheMeanGradientApproachesTheClosedForm) {
+  // Expected gradient of a valid pixel: −π_k·(1[k = y] − π_y)/(σ·pixels), where σ² = m(1 − m) with m the mean of π_y, as r is 1 or 0.
+  const Array logits = RandomArray({1, kSize, kSize, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  PixelRewardOptions options;
+  options.group_size = 8000;
+  OneRank collective;
+  const Step step = TakeStep(logits, {1}, options, collective);
+  const std::vector<uint8_t> label = Labels(4).at(1);
+  const std::vector<float> z = logits.ToVector<float>(), gradient = step.gradient.ToVector<float>();
+  std::vector<double> pi(z.size());
+  double mean = 0, pixels = 0;
+  for (int64_t p = 0; p < kPixels; ++p) {
+    double total = 0;
+    for (int64_t k = 0; k < kClasses; ++k) total += std::exp(z[p * kClasses + k]);
+    for (int64_t k = 0; k < kClasses; ++k) pi[p * kClasses + k] = std::exp(z[p * kClasses + k]) / total;
+    if (label[p] == testing::kVoid) continue;
+    mean += pi[p * kClasses + label[p]];
+    ++pixels;
+  }
+  mean /= pixels;
+  const double sigma = std::sqrt(mean * (1 - mean));
+  EXPECT_NEAR(step.result.mean_reward, mean, 0.01);
+  for (int64_t p = 0; p < kPixels; ++p) {
+    for (int64_t k = 0; k < kClasses; ++k) {
+      const int64_t i = p * kClasses + k;
+      if (label[p] == testing::kVoid) {
+        EXPECT_EQ(gradient[i], 0) << "void pixel " << p;
+      } else {
+        const double expected =
+            -pi[i] * ((k == label[p] ? 1 : 0) - pi[p * kClasses + label[p]]) / (sigma * pixels);
+        EXPECT_NEAR(gradient[i], expected, 4 * 1.2 / (pixels * std::sqrt(8000.0)))
+            << "pixel " << p << " class " << k;
+      }
+    }
+  }
+}
+
+TEST(PixelRewardLossTest, SyncAnMakesRanksLearnWhatOneRankWould) {
+  const Array logits = RandomArray({4, kSize, kSize, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  PixelRewardOptions options;
+  OneRank one;
+  const Step whole = TakeStep(logits, {0, 1, 2, 3}, options, one);
+  for (bool synchronize : {true, false}) {
+    options.synchronize_advantages = synchronize;
+    autograd::RunRanks(2, [&](Collective& collective) {
+      const int64_t begin = collective.rank() * 2;
+      const Step own = TakeStep(logits.Slice(begin, begin + 2), {begin, begin + 1}, options, collective);
+      std::vector<float> expected = whole.gradient.Slice(begin, begin + 2).ToVector<float>();
+      for (float& g : expected) g *= 2;
+      EXPECT_EQ(static_cast<bool>(AllClose(own.gradient, Array::From(own.gradient.shape(), expected), 1e-6)),
+                synchronize);
+    });
+  }
+}
+
+TEST(PixelRewardLossTest, LearnsTheLabels) {
+  Array logits = Array::Zeros({2, kSize, kSize, kClasses}, kFloat32);
+  OneRank collective;
+  for (int step = 0; step < 60; ++step) {
+    const Array gradient = TakeStep(logits, {1, 2}, {}, collective, step).gradient;
+    for (int64_t i = 0; i < logits.size(); ++i) logits.data<float>()[i] -= 60 * gradient.data<float>()[i];
+  }
+  const std::vector<uint8_t> mode = Categorical(logits).Mode().ToVector<uint8_t>();
+  int wrong = 0;
+  for (int64_t i = 0; i < 2 * kPixels; ++i) {
+    const uint8_t y = Labels(4).at(1 + i / kPixels)[i % kPixels];
+    wrong += y != testing::kVoid && mode[i] != y;
+  }
+  EXPECT_LE(wrong, 1);
+}
+
+TEST(PixelRewardLossTest, AllVoidGivesExactlyZero) {
+  std::map<int64_t, std::vector<uint8_t>> labels;
+  labels[0] = std::vector<uint8_t>(kPixels, testing::kVoid);
+  LabelMatch reward(labels);
+  OneRank collective;
+  const std::vector<int64_t> ids = {0};
+  const auto result =
+      PixelRewardLoss(Variable(RandomArray({1, kSize, kSize, kClasses}, kFloat32, RandomKey(1))), ids, reward,
+                      {}, RandomKey(1), collective);
+  EXPECT_EQ(result->loss.Item(), 0);
+}
+
+}  // namespace
+}  // namespace rl

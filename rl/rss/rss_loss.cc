@@ -1,0 +1,173 @@
+#include "rl/rss/rss_loss.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "autograd/core/dims.h"
+#include "autograd/ops/elementwise.h"
+#include "rl/policies/categorical.h"
+
+namespace rl {
+namespace {
+
+using autograd::Array;
+using autograd::Collective;
+using autograd::RandomKey;
+using autograd::Require;
+using autograd::Variable;
+
+// The number of cells that count in the batch.
+int64_t CountCells(const Array& valid, const autograd::Shape& logits) {
+  if (!valid.defined()) return logits.rows();
+  const std::vector<uint8_t> cells = valid.ToVector<uint8_t>();
+  return static_cast<int64_t>(cells.size()) - std::count(cells.begin(), cells.end(), uint8_t{0});
+}
+
+// Mean over the images of the standard deviation of rewards [n, b] within an image.
+double MeanDeviation(const std::vector<float>& rewards, int64_t maps, int64_t images) {
+  double total = 0;
+  for (int64_t image = 0; image < images; ++image) {
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < maps; ++i) sum += rewards[i * images + image];
+    const double mean = sum / static_cast<double>(maps);
+    for (int64_t i = 0; i < maps; ++i)
+      squares += (rewards[i * images + image] - mean) * (rewards[i * images + image] - mean);
+    total += std::sqrt(squares / static_cast<double>(maps));
+  }
+  return images > 0 ? total / static_cast<double>(images) : 0;
+}
+
+absl::StatusOr<std::vector<float>> ScoreMaps(Reward& reward, const RssBatch& batch, const Array& actions) {
+  const int64_t maps = actions.shape()[0], images = actions.shape()[1];
+  const std::vector<uint8_t> cells = actions.ToVector<uint8_t>();
+  std::vector<int64_t> ids;
+  ids.reserve(maps * images);
+  for (int64_t i = 0; i < maps; ++i) ids.insert(ids.end(), batch.image_ids.begin(), batch.image_ids.end());
+  return CheckedScore(
+      reward, ids,
+      {cells.data(), maps * images, actions.shape()[2], actions.shape()[3], batch.height, batch.width});
+}
+
+// Fills in advantages, count and credited from the rewards [n, b] of the drawn maps.
+void AssignCredit(const Array& rewards, const RssOptions& options, const autograd::Shape& logits,
+                  Collective& collective, ScaleRollout& rollout) {
+  CategoricalSurrogateInputs& inputs = rollout.inputs;
+  const double cells = static_cast<double>(CountCells(inputs.valid, logits)),
+               maps = static_cast<double>(options.group_size);
+  if (options.credit == Credit::kPairwise) {
+    const Array differences = PairwiseSpatialDifference(rewards, inputs.actions, inputs.valid);
+    const double entries = maps * cells;
+    const double non_zero = MomentsOf(differences, inputs.valid, Entries::kNonZero, nullptr).count;
+    rollout.credited = entries > 0 ? non_zero / entries : 0;
+    NormalizedDifferences normalized =
+        NormalizeDifferences(differences, inputs.valid, options.normalization,
+                             options.synchronize_advantages ? &collective : nullptr);
+    inputs.advantages = std::move(normalized.advantages);
+    rollout.count = normalized.count;
+    return;
+  }
+  inputs.advantages = GroupRelativeAdvantage(rewards, options.deviation);
+  double global_cells[1] = {cells};
+  if (options.synchronize_advantages) {
+    collective.AllReduceSum(global_cells);
+    global_cells[0] /= collective.world_size();
+  }
+  rollout.count = maps * global_cells[0];
+  const std::vector<float> advantages = inputs.advantages.ToVector<float>();
+  const auto zeros = std::count(advantages.begin(), advantages.end(), 0.0f);
+  rollout.credited =
+      advantages.empty() ? 0 : 1 - static_cast<double>(zeros) / static_cast<double>(advantages.size());
+}
+
+}  // namespace
+
+std::vector<ScaledLogits> OnGrids(const Variable& logits, int64_t height, int64_t width,
+                                  const std::vector<RewardScale>& scales, double progress) {
+  std::vector<ScaledLogits> grids;
+  for (const RewardScale& scale : scales) {
+    Require(scale.stride >= 1, "OnGrids", "stride is ", scale.stride);
+    if (!scale.ActiveAt(progress)) continue;
+    grids.push_back(
+        {scale, OnGrid(logits, GridExtent(height, scale.stride), GridExtent(width, scale.stride))});
+  }
+  Require(!grids.empty(), "OnGrids", "none of ", scales.size(), " scales is in use at progress ", progress);
+  return grids;
+}
+
+absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, const RssBatch& batch,
+                                    Reward& reward, const RssOptions& options, const RandomKey& key,
+                                    Collective& collective) {
+  autograd::PauseTape pause;  // draws and scores are constants
+  autograd::OperationScope scope("DrawRollout");
+  Require(options.group_size >= 1, "DrawRollout", "group_size is ", options.group_size);
+  const auto images = static_cast<int64_t>(batch.image_ids.size());
+  const int64_t first_image = collective.rank() * images;
+
+  Rollout rollout;
+  for (const ScaledLogits& grid : grids) {
+    const autograd::Shape& shape = grid.logits.shape();
+    Require(shape[0] == images, "DrawRollout", images, " image ids for logits ", shape);
+    const Categorical policy(grid.logits.Detach());
+    const auto stride = static_cast<uint64_t>(grid.scale.stride);
+    ScaleRollout drawn;
+    drawn.stride = grid.scale.stride;
+    drawn.inputs.actions = policy.Sample(key.Split("actions").Split(stride), options.group_size,
+                                         first_image * shape[1] * shape[2]);
+    drawn.inputs.actions = CounterfactualGroup(drawn.inputs.actions, options.counterfactual,
+                                               key.Split("variations").Split(stride), first_image);
+    if (batch.valid.defined()) drawn.inputs.valid = ValidCells(batch.valid, shape[1], shape[2]);
+    if (batch.reference_logits.defined()) {
+      drawn.inputs.reference_logits = OnGrid(batch.reference_logits, shape[1], shape[2]).array();
+    }
+    if (options.keep_old_log_probability)
+      drawn.inputs.old_log_probability = policy.LogProbability(drawn.inputs.actions).array();
+
+    absl::StatusOr<std::vector<float>> scores = ScoreMaps(reward, batch, drawn.inputs.actions);
+    if (!scores.ok()) return scores.status();
+    AssignCredit(Array::From({options.group_size, images}, *scores), options, shape, collective, drawn);
+    double sum = 0;
+    for (float score : *scores) sum += score;
+    drawn.mean_reward = scores->empty() ? 0 : sum / static_cast<double>(scores->size());
+    drawn.reward_deviation = MeanDeviation(*scores, options.group_size, images);
+    rollout.reward_queries += static_cast<int64_t>(scores->size());
+    rollout.mean_reward += drawn.mean_reward / static_cast<double>(grids.size());
+    rollout.scales.push_back(std::move(drawn));
+  }
+  return rollout;
+}
+
+RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rollout,
+                      const RssOptions& options) {
+  Require(grids.size() == rollout.scales.size() && !grids.empty(), "RolloutLoss", grids.size(),
+          " grids for a rollout of ", rollout.scales.size(), " scales");
+  RssResult result;
+  result.mean_reward = rollout.mean_reward;
+  result.reward_queries = rollout.reward_queries;
+  for (size_t i = 0; i < grids.size(); ++i) {
+    const ScaleRollout& drawn = rollout.scales[i];
+    Require(drawn.stride == grids[i].scale.stride, "RolloutLoss", "the grid has stride ",
+            grids[i].scale.stride, " but the rollout ", drawn.stride);
+    Array statistics;
+    const Variable loss =
+        CategoricalSurrogate(grids[i].logits, drawn.inputs, drawn.count, options.surrogate, &statistics);
+    const Variable weighted = grids[i].scale.weight == 1 ? loss : Scale(loss, grids[i].scale.weight);
+    result.loss = result.loss.defined() ? result.loss + weighted : weighted;
+    const std::vector<double> numbers = statistics.ToVector<double>();
+    result.scales.push_back({drawn.stride, loss.Item(), drawn.mean_reward, drawn.reward_deviation,
+                             drawn.credited, numbers[0], numbers[1], numbers[2]});
+  }
+  return result;
+}
+
+absl::StatusOr<RssResult> RssLoss(const Variable& logits, const RssBatch& batch, Reward& reward,
+                                  const RssOptions& options, double progress, const RandomKey& key,
+                                  Collective& collective) {
+  const std::vector<ScaledLogits> grids =
+      OnGrids(logits, batch.height, batch.width, options.scales, progress);
+  const absl::StatusOr<Rollout> rollout = DrawRollout(grids, batch, reward, options, key, collective);
+  if (!rollout.ok()) return rollout.status();
+  return RolloutLoss(grids, *rollout, options);
+}
+
+}  // namespace rl

@@ -1,0 +1,25 @@
+#pragma once
+
+// Scores of one label map against one truth, as rewards want them (spec: the image-level reward of RSS is the mIoU of a sampled
+// map). Void pixels count for nothing. An image without a pixel that counts scores 0.
+
+#include <cstdint>
+#include <span>
+
+#include "seg/metrics/confusion_matrix.h"
+
+namespace seg {
+
+struct ImageScores {
+  double mean_iou = 0;
+  double mean_dice = 0;
+  double pixel_accuracy = 0;
+};
+
+// Means are over the classes of `set` in this image: kTruth those in the truth, kUnion those in the truth or in the map (at pixels that are not
+// void), kAll all of them.
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes, ClassSet set = ClassSet::kTruth);
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int32_t> map, int classes, ClassSet set = ClassSet::kTruth);
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int64_t> map, int classes, ClassSet set = ClassSet::kTruth);
+
+}  // namespace seg
