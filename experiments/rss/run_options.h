@@ -1,0 +1,66 @@
+#pragma once
+
+// One training run of the RSS experiments as a value: which data, network, supervision and schedule. Presets are functions that
+// return one (the base, then what differs), so they compile, diff and print.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "experiments/runner/dataset_choice.h"
+#include "experiments/runner/training.h"
+
+namespace experiments::rss {
+
+// What the learner sees. Names are the paper's: PSL is pixel-level supervised learning.
+enum class Supervision {
+  kLabels,       // PSL: cross-entropy
+  kPixelReward,  // RSS, pixel level: 1 for each right pixel (paper §3.1)
+  kImageReward,  // RSS, image level: one mIoU per sampled map (paper §3.2)
+};
+
+enum class AdvantageKind {
+  kGroupRelative,          // GRPO: the map's normalised reward at every cell (the naive pipeline)
+  kPairwiseSpatialDifference,  // PSD
+};
+
+// Over what PSD's advantages are scaled (spec/rss.md §2).
+enum class Normalisation { kNonZero, kAll, kNone };
+
+struct RunOptions {
+  std::string name = "RSS image";
+  DatasetChoice data;
+  std::string model = "micro";  // of SFPNeXt: micro, atto, femto, pico, nano, tiny
+  Supervision supervision = Supervision::kImageReward;
+
+  // Rewards
+  int samples = 16;                          // N, maps per image and scale
+  std::vector<int> scales = {16, 8, 4};      // side of a cell in pixels; 1 samples at full resolution
+  AdvantageKind advantage = AdvantageKind::kPairwiseSpatialDifference;
+  Normalisation normalisation = Normalisation::kNonZero;
+  bool union_classes = false;                // mIoU over classes of the label or the map; default: of the label
+  bool progressive = false;                  // coarse scales first
+  double resampled_share = 0;                // > 0: counterfactual pairs
+  double clip = 0.2;
+  double divergence_weight = 0;
+  double entropy_weight = 0;
+  bool synchronized_advantages = true;       // SyncAN
+
+  TrainingOptions training;
+  std::string cold_start;    // checkpoint of another run: every tensor that fits
+  std::string init_weights;  // weights of the encoder alone under timm's names
+};
+
+// quick: embedded scenes on a CPU in minutes; camvid: real photographs on a CPU in an hour; paper: what the paper trains, for a GPU.
+absl::StatusOr<RunOptions> Preset(absl::string_view preset);
+
+// The same run with labels in place of rewards: nothing else differs.
+RunOptions SupervisedTwin(const RunOptions& options);
+
+// For reports: every setting with its value.
+std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& options);
+
+}  // namespace experiments::rss

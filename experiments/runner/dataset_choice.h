@@ -1,0 +1,41 @@
+#pragma once
+
+// The datasets an experiment can be pointed at, with the augmentation and inference that belong to each.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/datasets/dataset.h"
+#include "data/transforms/transform.h"
+#include "experiments/runner/evaluation.h"
+
+namespace experiments {
+
+struct DatasetChoice {
+  std::string name = "scenes";  // scenes, camvid, pascal_context, pascal_context_60
+  std::string root;             // of the files; not for scenes
+  int crop = 64;                // side of the training crops; also the size of the embedded scenes
+  int scene_classes = 6;
+  uint64_t scene_seed = 0;
+  int64_t scene_images = 0;     // distinct training scenes; 0 never repeats one
+  // Images are resized to this share of their size, for training and evaluation; labels are scored at their own size.
+  double image_scale = 1;
+};
+
+struct ChosenData {
+  std::unique_ptr<data::Dataset> training, validation;
+  data::TransformPipeline augmentation;
+  int crop_height = 0, crop_width = 0;
+  InferenceOptions inference;
+  std::string description;  // one line for people
+};
+
+// NotFound or InvalidArgument naming the flag, file or folder at fault.
+absl::StatusOr<ChosenData> OpenChosenData(const DatasetChoice& choice);
+
+// The names, for messages and --help.
+std::vector<std::string> DatasetNames();
+
+}  // namespace experiments

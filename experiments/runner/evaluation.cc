@@ -1,0 +1,182 @@
+#include "experiments/runner/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "autograd/ops/resize.h"
+#include "autograd/ops/softmax.h"
+#include "data/transforms/resize.h"
+#include "seg/metrics/confusion_matrix.h"
+
+namespace experiments {
+namespace {
+
+using autograd::Array;
+using autograd::Variable;
+
+// Enough for a batch to fill the cores, small enough for the memory of a large image's decoder.
+constexpr int64_t kPixelsPerPass = 1 << 18;
+
+data::Image Mirrored(const data::Image& image) {
+  data::Image mirrored(image.height, image.width, image.channels);
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      std::copy_n(image.Row(y) + (image.width - 1 - x) * image.channels, image.channels, mirrored.Row(y) + x * image.channels);
+    }
+  }
+  return mirrored;
+}
+
+int RoundUp(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+// Logits, or probabilities, of images of one size: [N, H, W, K] at the images' own size.
+Array WholeImages(Segmenter& segmenter, const std::vector<data::Image>& images, const data::Normalization& normalization, bool probabilities) {
+  const int count = static_cast<int>(images.size()), height = images[0].height, width = images[0].width;
+  const int padded_height = RoundUp(height, segmenter.SizeMultiple()), padded_width = RoundUp(width, segmenter.SizeMultiple());
+  std::vector<float> input(static_cast<size_t>(count) * padded_height * padded_width * 3);
+  for (int i = 0; i < count; ++i) {
+    data::NormalizeInto(images[i], normalization, padded_height, padded_width, input.data() + input.size() / count * i);
+  }
+  const Variable x(Array::From<float>({count, padded_height, padded_width, 3}, input));
+  Variable logits = autograd::ResizeBilinear(segmenter.Logits(x, nn::Context()), padded_height, padded_width);
+  if (probabilities) logits = autograd::Softmax(logits);
+  if (padded_height == height && padded_width == width) return logits.array();
+  const int64_t classes = logits.shape()[3];
+  const std::vector<float> all = logits.array().ToVector<float>();
+  std::vector<float> kept(static_cast<size_t>(count) * height * width * classes);
+  for (int row = 0; row < count * height; ++row) {
+    const int64_t from = static_cast<int64_t>(row / height) * padded_height + row % height;
+    std::copy_n(all.begin() + from * padded_width * classes, width * classes, kept.begin() + static_cast<int64_t>(row) * width * classes);
+  }
+  return Array::From<float>({count, height, width, classes}, kept);
+}
+
+// Sum of the windows' scores over each pixel, divided by their number.
+std::vector<float> SlidingWindows(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+                                  const InferenceOptions& options, bool probabilities) {
+  const int window = options.window, stride = options.stride > 0 ? options.stride : std::max(1, window * 2 / 3);
+  const int window_height = std::min(window, image.height), window_width = std::min(window, image.width);
+  const int rows = std::max(image.height - window_height + stride - 1, 0) / stride + 1;
+  const int columns = std::max(image.width - window_width + stride - 1, 0) / stride + 1;
+  const int64_t classes = segmenter.classes();
+  std::vector<float> sums(static_cast<size_t>(image.height) * image.width * classes);
+  std::vector<float> counts(static_cast<size_t>(image.height) * image.width);
+  for (int row = 0; row < rows; ++row) {
+    for (int column = 0; column < columns; ++column) {
+      const int top = std::min(row * stride, image.height - window_height), left = std::min(column * stride, image.width - window_width);
+      const data::Image part = data::CropImage(image, {top, left, window_height, window_width});
+      const std::vector<float> scores = WholeImages(segmenter, {part}, normalization, probabilities).ToVector<float>();
+      for (int y = 0; y < window_height; ++y) {
+        const int64_t pixel = static_cast<int64_t>(top + y) * image.width + left;
+        const float* from = scores.data() + static_cast<int64_t>(y) * window_width * classes;
+        for (int64_t i = 0; i < window_width * classes; ++i) sums[pixel * classes + i] += from[i];
+        for (int x = 0; x < window_width; ++x) counts[pixel + x] += 1;
+      }
+    }
+  }
+  for (size_t pixel = 0; pixel < counts.size(); ++pixel) {
+    for (int64_t k = 0; k < classes; ++k) sums[pixel * classes + k] /= counts[pixel];
+  }
+  return sums;
+}
+
+bool OnePass(const InferenceOptions& options) {
+  return options.scales.size() == 1 && options.scales[0] == 1.0 && !options.flip && options.window == 0;
+}
+
+data::LabelMap ArgMax(const float* scores, int height, int width, int64_t classes) {
+  data::LabelMap labels(height, width);
+  for (size_t pixel = 0; pixel < labels.values.size(); ++pixel) {
+    const float* row = scores + pixel * classes;
+    labels.values[pixel] = static_cast<uint8_t>(std::max_element(row, row + classes) - row);
+  }
+  return labels;
+}
+
+}  // namespace
+
+Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization, const InferenceOptions& options) {
+  const int64_t classes = segmenter.classes();
+  if (OnePass(options)) return WholeImages(segmenter, {image}, normalization, false).Reshape({image.height, image.width, classes});
+  std::vector<float> sum(static_cast<size_t>(image.height) * image.width * classes);
+  for (double scale : options.scales) {
+    const int height = std::max(1, static_cast<int>(std::lround(image.height * scale)));
+    const int width = std::max(1, static_cast<int>(std::lround(image.width * scale)));
+    const data::Image resized = height == image.height && width == image.width ? image : data::ResizeImage(image, height, width);
+    for (int mirrored = 0; mirrored <= (options.flip ? 1 : 0); ++mirrored) {
+      const data::Image view = mirrored ? Mirrored(resized) : resized;
+      const bool probabilities = !options.average_logits;
+      const Array scores =
+          options.window > 0
+              ? Array::From<float>({1, height, width, classes}, SlidingWindows(segmenter, view, normalization, options, probabilities))
+              : WholeImages(segmenter, {view}, normalization, probabilities);
+      const std::vector<float> full = autograd::ResizeBilinear(Variable(scores), image.height, image.width).array().ToVector<float>();
+      for (int y = 0; y < image.height; ++y) {
+        for (int x = 0; x < image.width; ++x) {
+          const int64_t to = (static_cast<int64_t>(y) * image.width + x) * classes;
+          const int64_t from = (static_cast<int64_t>(y) * image.width + (mirrored ? image.width - 1 - x : x)) * classes;
+          for (int64_t k = 0; k < classes; ++k) sum[to + k] += full[from + k];
+        }
+      }
+    }
+  }
+  return Array::From<float>({image.height, image.width, classes}, sum);
+}
+
+data::LabelMap Predict(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+                       const InferenceOptions& options) {
+  return ArgMax(Infer(segmenter, image, normalization, options).ToVector<float>().data(), image.height, image.width, segmenter.classes());
+}
+
+absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options, int64_t limit,
+                                    const PredictionVisitor& visitor) {
+  const data::Normalization normalization(dataset.info());
+  const int64_t count = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
+  seg::ConfusionMatrix confusion(segmenter.classes());
+  std::vector<data::Sample> group;
+  auto score = [&]() -> absl::Status {
+    if (group.empty()) return absl::OkStatus();
+    std::vector<data::LabelMap> predictions;
+    if (OnePass(options)) {
+      std::vector<data::Image> images;
+      for (const data::Sample& sample : group) images.push_back(sample.image);
+      const std::vector<float> scores = WholeImages(segmenter, images, normalization, false).ToVector<float>();
+      for (size_t i = 0; i < group.size(); ++i) {
+        predictions.push_back(ArgMax(scores.data() + scores.size() / group.size() * i, images[i].height, images[i].width, segmenter.classes()));
+      }
+    } else {
+      for (const data::Sample& sample : group) predictions.push_back(Predict(segmenter, sample.image, normalization, options));
+    }
+    for (size_t i = 0; i < group.size(); ++i) {
+      confusion.Add(group[i].label.values, predictions[i].values);
+      if (visitor != nullptr) {
+        if (absl::Status status = visitor(group[i], predictions[i]); !status.ok()) return status;
+      }
+    }
+    group.clear();
+    return absl::OkStatus();
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    absl::StatusOr<data::Sample> sample = dataset.Load(i);
+    if (!sample.ok()) return sample.status();
+    const int64_t pixels = static_cast<int64_t>(sample->image.height) * sample->image.width;
+    const bool fits = group.empty() || (sample->image.height == group[0].image.height && sample->image.width == group[0].image.width &&
+                                        static_cast<int64_t>(group.size() + 1) * pixels <= kPixelsPerPass);
+    if (!fits) {
+      if (absl::Status status = score(); !status.ok()) return status;
+    }
+    group.push_back(*std::move(sample));
+  }
+  if (absl::Status status = score(); !status.ok()) return status;
+
+  Evaluation evaluation;
+  evaluation.iou = confusion.ClassIou();
+  evaluation.mean_iou = confusion.MeanIou();
+  evaluation.pixel_accuracy = confusion.PixelAccuracy();
+  evaluation.class_accuracy = confusion.ClassAccuracy();
+  evaluation.images = count;
+  return evaluation;
+}
+
+}  // namespace experiments

@@ -1,0 +1,57 @@
+#pragma once
+
+// What the trainer and the evaluator need of a segmentation network, whatever its type.
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <memory>
+
+#include "autograd/core/variable.h"
+#include "nn/context.h"
+#include "nn/module.h"
+
+namespace experiments {
+
+class Segmenter {
+ public:
+  virtual ~Segmenter() = default;
+
+  // images [N, H, W, 3], normalised -> logits [N, h, w, K]; H and W are multiples of SizeMultiple().
+  virtual autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) = 0;
+
+  virtual nn::ModuleReference module() = 0;
+  virtual int SizeMultiple() const = 0;
+  virtual int classes() const = 0;
+  // The name in front of the parameters of the layer that makes the logits, such as "decoder.classifier".
+  virtual std::string LastLayer() const = 0;
+  // What tells two networks apart that do not fit one checkpoint, such as "sfpnext nano, 59 classes".
+  virtual std::string Description() const = 0;
+};
+
+// Wraps a model that is called as model(images, context) and has Fields.
+template <typename Model>
+class SegmenterOf : public Segmenter {
+ public:
+  SegmenterOf(Model model, int size_multiple, int classes, std::string last_layer, std::string description)
+      : model_(std::move(model)),
+        size_multiple_(size_multiple),
+        classes_(classes),
+        last_layer_(std::move(last_layer)),
+        description_(std::move(description)) {}
+
+  autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) override { return model_(images, context); }
+  nn::ModuleReference module() override { return nn::ModuleReference(model_); }
+  int SizeMultiple() const override { return size_multiple_; }
+  int classes() const override { return classes_; }
+  std::string LastLayer() const override { return last_layer_; }
+  std::string Description() const override { return description_; }
+  Model& model() { return model_; }
+
+ private:
+  Model model_;
+  int size_multiple_, classes_;
+  std::string last_layer_, description_;
+};
+
+}  // namespace experiments

@@ -1,0 +1,44 @@
+#include "experiments/runner/text_table.h"
+
+#include "gtest/gtest.h"
+
+namespace experiments {
+namespace {
+
+TEST(TextTableTest, AlignsTextLeftAndNumbersRight) {
+  EXPECT_EQ(FormatTextTable({{"method", "mIoU"}, {"supervised", "9.5"}, {"PSD", "10.25 ± 0.10"}}),
+            "method              mIoU\n"
+            "──────────  ────────────\n"
+            "supervised           9.5\n"
+            "PSD         10.25 ± 0.10\n");
+}
+
+TEST(TextTableTest, ShortRowsArePaddedAndNoLineEndsInBlanks) {
+  EXPECT_EQ(FormatTextTable({{"a", "note"}, {"long name"}, {"b", "text"}}),
+            "a          note\n"
+            "─────────  ────\n"
+            "long name\n"
+            "b          text\n");
+  EXPECT_EQ(FormatTextTable({}), "");
+}
+
+TEST(TextTableTest, ResultsBesideThePaper) {
+  EXPECT_EQ(FormatTextTable(ResultTable(
+                "method", {{"PSL", 55.75, {50.0, 51.0}}, {"RSS", {}, {44.16}}, {"naive", 3.0, {}}}, 2)),
+            "method  paper  measured mean ± std  seeds\n"
+            "──────  ─────  ───────────────────  ─────\n"
+            "PSL     55.75         50.50 ± 0.71      2\n"
+            "RSS         –                44.16      1\n"
+            "naive    3.00                    –      0\n");
+}
+
+TEST(TextTableTest, WhatLooksNumeric) {
+  for (const char* cell :
+       {"", "–", "12", "-0.3", "+1", ".5", "37 %", "1.2 M", "1e-4", "55.75 ± 0.31", "×3", "nan"}) {
+    EXPECT_TRUE(LooksNumeric(cell)) << cell;
+  }
+  for (const char* cell : {"PSL", "2 scales", "road", "{4,8}", "e"}) EXPECT_FALSE(LooksNumeric(cell)) << cell;
+}
+
+}  // namespace
+}  // namespace experiments

@@ -1,0 +1,268 @@
+#include "experiments/runner/training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "autograd/core/tape.h"
+#include "experiments/runner/csv_log.h"
+#include "experiments/runner/progress.h"
+#include "experiments/runner/run_directory.h"
+#include "experiments/runner/tensorboard_writer.h"
+#include "experiments/runner/training_state.h"
+#include "nn/optimizers/adamw.h"
+#include "nn/optimizers/moving_average.h"
+#include "nn/optimizers/sgd.h"
+#include "nn/schedules/schedule.h"
+
+namespace experiments {
+namespace {
+
+using autograd::Array;
+using autograd::Variable;
+
+std::unique_ptr<nn::Optimizer> MakeOptimizer(const TrainingOptions& options, Segmenter& segmenter) {
+  nn::GroupOptions groups;
+  groups.weight_decay = options.weight_decay;
+  if (options.last_layer_factor != 1) groups.rate_factors.push_back({segmenter.LastLayer(), options.last_layer_factor});
+  std::vector<nn::OptimizedParameter> parameters = nn::GroupParameters(segmenter.module(), groups);
+  if (options.optimizer == OptimizerKind::kSgd) {
+    return std::make_unique<nn::Sgd>(std::move(parameters), nn::SgdOptions{.momentum = options.momentum});
+  }
+  return std::make_unique<nn::AdamW>(std::move(parameters));
+}
+
+// Σ over ranks of the gradients, divided by their number: the objective is a mean over a rank's images.
+void AverageGradients(const std::vector<nn::OptimizedParameter>& parameters, autograd::Collective& collective) {
+  if (collective.world_size() == 1) return;
+  const float share = 1.0f / static_cast<float>(collective.world_size());
+  for (const nn::OptimizedParameter& optimized : parameters) {
+    Array& gradient = optimized.parameter->gradient();
+    collective.AllReduceSum(gradient);
+    float* values = gradient.data<float>();
+    for (int64_t i = 0; i < gradient.size(); ++i) values[i] *= share;
+  }
+}
+
+// The buffers (running statistics), which a forward pass has changed by the time its loss turns out not to be finite.
+class BufferSnapshot {
+ public:
+  explicit BufferSnapshot(const nn::ModuleReference& module) : buffers_(nn::NamedBuffers(module)) {}
+  void Take() {
+    copies_.clear();
+    for (const nn::NamedBuffer& buffer : buffers_) copies_.push_back(buffer.array->Copy());
+  }
+  void Restore() const {
+    for (size_t i = 0; i < copies_.size(); ++i) {
+      autograd::Stream::Current().CopyOnDevice(buffers_[i].array->raw(), copies_[i].raw(), copies_[i].bytes());
+    }
+  }
+
+ private:
+  std::vector<nn::NamedBuffer> buffers_;
+  std::vector<Array> copies_;
+};
+
+class Curves {
+ public:
+  explicit Curves(TrainingResult& result) : result_(result) {}
+  void Add(const std::string& name, int64_t step, double value) {
+    for (auto& [existing, points] : result_.values) {
+      if (existing == name) return points.push_back({step, value});
+    }
+    result_.values.push_back({name, {{step, value}}});
+  }
+
+ private:
+  TrainingResult& result_;
+};
+
+}  // namespace
+
+absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& segmenter, const data::Dataset& training,
+                                     const data::Dataset& validation, const Objective& objective,
+                                     autograd::Collective& collective, const InterruptHandler& interrupt) {
+  const bool first_rank = collective.rank() == 0;
+  absl::StatusOr<RunDirectory> directory = RunDirectory::Open(options.directory, options.resume || !first_rank);
+  if (!directory.ok()) return directory.status();
+
+  std::unique_ptr<nn::Optimizer> optimizer = MakeOptimizer(options, segmenter);
+  std::optional<nn::MovingAverage> average;
+  if (options.average_decay > 0) average.emplace(segmenter.module(), options.average_decay);
+  TrainingState state{.segmenter = segmenter, .optimizer = *optimizer, .average = average ? &*average : nullptr, .seed = options.seed};
+
+  int64_t step = 0;
+  std::optional<int64_t> resumed_step;
+  if (std::optional<CheckpointFile> latest = directory->LatestCheckpoint(); options.resume && latest.has_value()) {
+    absl::Status status = LoadTrainingState(latest->path, state);
+    if (!status.ok()) return status;
+    step = state.step;
+    resumed_step = step;
+  }
+
+  nn::Schedule schedule = nn::PolynomialSchedule(options.learning_rate, options.steps, options.power);
+  schedule.warm_up_steps = options.warm_up_steps;
+  schedule.warm_up_factor = 0.01;
+  const autograd::RandomKey key = autograd::RandomKey(options.seed).Split("training");
+
+  data::LoaderOptions loading;
+  loading.batch_size = options.batch_size;
+  loading.threads = options.loader_threads;
+  loading.prefetch = 4;
+  loading.key = key.Split("data");
+  loading.shuffle = true;
+  loading.height = options.crop_height;
+  loading.width = options.crop_width;
+  loading.rank = collective.rank();
+  loading.world_size = collective.world_size();
+  loading.start_batch = step;
+  absl::StatusOr<std::unique_ptr<data::Loader>> loader = data::Loader::Create(&training, options.augmentation, loading);
+  if (!loader.ok()) return loader.status();
+
+  std::unique_ptr<TensorBoardWriter> events;
+  std::unique_ptr<CsvLog> csv;
+  if (first_rank) {
+    auto opened = TensorBoardWriter::Open(directory->TensorBoardPath(), resumed_step);
+    if (!opened.ok()) return opened.status();
+    events = *std::move(opened);
+    auto log = CsvLog::Open(directory->LogPath(), {"loss", "reward", "mIoU", "pixel_accuracy", "learning_rate", "gradient_norm"}, resumed_step);
+    if (!log.ok()) return log.status();
+    csv = *std::move(log);
+  }
+  std::optional<Progress> progress;
+  if (first_rank) {
+    progress.emplace(step, options.steps, &std::cerr, Progress::StandardError());
+    progress->Print(absl::StrCat(options.label, ": ", options.steps, " steps of ", options.batch_size * collective.world_size(), " images",
+                                 step > 0 ? absl::StrCat(", resumed after step ", step) : std::string()));
+  }
+
+  TrainingResult result;
+  Curves curves(result);
+  double latest_mean_iou = std::nan(""), latest_reward = std::nan("");
+
+  auto save = [&]() -> absl::Status {
+    state.step = step;
+    if (!first_rank) return absl::OkStatus();
+    absl::Status status = SaveTrainingState(directory->CheckpointPath(step), state);
+    if (status.ok()) status = directory->RemoveOldCheckpoints(2);
+    return status;
+  };
+  auto evaluate = [&]() -> absl::Status {
+    std::optional<nn::AverageScope> averaged;
+    if (average.has_value()) averaged.emplace(*average);
+    absl::StatusOr<Evaluation> evaluation = Evaluate(segmenter, validation, options.inference, step < options.steps ? options.evaluation_images : 0);
+    if (!evaluation.ok()) return evaluation.status();
+    result.evaluation = *evaluation;
+    latest_mean_iou = evaluation->mean_iou;
+    result.mean_iou.push_back({step, evaluation->mean_iou});
+    if (events != nullptr) {
+      events->AddScalar("validation/mIoU", evaluation->mean_iou, step);
+      events->AddScalar("validation/pixel_accuracy", evaluation->pixel_accuracy, step);
+    }
+    return csv != nullptr ? csv->AddRow(step, {std::nan(""), std::nan(""), evaluation->mean_iou, evaluation->pixel_accuracy, std::nan(""), std::nan("")})
+                          : absl::OkStatus();
+  };
+  // A number that is not finite: the parameters are still those from before the step, so they are saved.
+  BufferSnapshot buffers(segmenter.module());
+  auto stop_at = [&](const char* what) {
+    buffers.Restore();
+    const absl::Status saved = save();
+    return absl::AbortedError(absl::StrFormat(
+        "%s: the %s is not finite at step %d; %s. Try a lower --learning_rate or --last_layer_factor, or a smaller --clip_norm.", options.label, what, step + 1,
+        saved.ok() ? absl::StrCat("the state after step ", step, " is in ", directory->CheckpointPath(step)) : std::string(saved.message())));
+  };
+
+  const auto start = std::chrono::steady_clock::now();
+  double evaluation_seconds = 0;
+  const int64_t first_step = step;
+  for (; step < options.steps && !interrupt.stop_requested();) {
+    absl::StatusOr<data::Batch> batch = (*loader)->Next();
+    if (!batch.ok()) return batch.status();
+    const Variable images(Array::From<float>({batch->size, batch->height, batch->width, 3}, batch->images));
+    const double learning_rate = schedule(step);
+    const autograd::RandomKey step_key = key.Split("step").Split(step);
+    double loss = 0, gradient_norm = 0;
+    buffers.Take();
+    std::vector<std::pair<std::string, double>> values;
+    for (int update = 0; update < options.inner_updates; ++update) {
+      autograd::Tape tape;
+      const Variable logits = segmenter.Logits(images, nn::Context::Training(step_key.Split("network")));
+      absl::StatusOr<StepResult> outcome =
+          objective(logits, StepView{step, update, options.steps, *batch, step_key.Split("objective"), collective});
+      if (!outcome.ok()) return outcome.status();
+      loss = outcome->loss.Item();
+      values = std::move(outcome->values);
+      if (!std::isfinite(loss)) return stop_at("loss");
+      tape.Backward(outcome->loss);
+      AverageGradients(optimizer->parameters(), collective);
+      gradient_norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm) : nn::GradientNorm(optimizer->parameters());
+      if (!std::isfinite(gradient_norm)) return stop_at("gradient");
+      optimizer->Step(learning_rate);
+      optimizer->ClearGradients();
+    }
+    if (average.has_value()) average->Update();
+    ++step;
+
+    ProgressValues shown = {{"loss", loss}};
+    for (const auto& [name, value] : values) {
+      if (name == "reward") latest_reward = value;
+      shown.push_back({name, value});
+    }
+    shown.push_back({"mIoU", latest_mean_iou});
+    if (step % options.log_every == 0 || step == options.steps) {
+      result.loss.push_back({step, loss});
+      for (const auto& [name, value] : values) curves.Add(name, step, value);
+      if (csv != nullptr) {
+        absl::Status status = csv->AddRow(step, {loss, latest_reward, std::nan(""), std::nan(""), learning_rate, gradient_norm});
+        if (!status.ok()) return status;
+      }
+      if (events != nullptr) {
+        events->AddScalar("training/loss", loss, step);
+        events->AddScalar("training/learning_rate", learning_rate, step);
+        events->AddScalar("training/gradient_norm", gradient_norm, step);
+        for (const auto& [name, value] : values) events->AddScalar(absl::StrCat("training/", name), value, step);
+      }
+    }
+    if ((options.evaluate_every > 0 && step % options.evaluate_every == 0) || step == options.steps) {
+      const auto before = std::chrono::steady_clock::now();
+      absl::Status status = evaluate();
+      if (!status.ok()) return status;
+      evaluation_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+    }
+    if (options.checkpoint_every > 0 && step % options.checkpoint_every == 0 && step < options.steps) {
+      absl::Status status = save();
+      if (!status.ok()) return status;
+      if (events != nullptr) status.Update(events->Flush());
+      if (!status.ok()) return status;
+    }
+    if (progress.has_value()) progress->Update(step, shown);
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.steps = step;
+  result.interrupted = step < options.steps;
+  const double training_seconds = result.seconds - evaluation_seconds;
+  if (training_seconds > 0) {
+    result.images_per_second = static_cast<double>((step - first_step) * options.batch_size * collective.world_size()) / training_seconds;
+  }
+  if (progress.has_value()) progress->Finish();
+  if (step == options.steps && first_step == step) {
+    absl::Status status = evaluate();  // resumed after the last step
+    if (!status.ok()) return status;
+  }
+  if (step > first_step) {
+    absl::Status status = save();
+    if (!status.ok()) return status;
+  }
+  if (events != nullptr) {
+    absl::Status status = events->Flush();
+    if (!status.ok()) return status;
+  }
+  return result;
+}
+
+}  // namespace experiments
