@@ -8,3 +8,4 @@
 #include "seg/metrics/confusion_matrix.h"      // IWYU pragma: export
 #include "seg/metrics/image_scores.h"          // IWYU pragma: export
 #include "seg/models/sfpnext.h"                // IWYU pragma: export
+#include "seg/rewards/mean_iou_reward.h"       // IWYU pragma: export

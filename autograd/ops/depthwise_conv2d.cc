@@ -7,7 +7,7 @@
 namespace autograd {
 
 Variable DepthwiseConv2d(const Variable& x, const Variable& filter, const Variable& bias, const DepthwiseConv2dOptions& options) {
-  constexpr char kOperation[] = "DepthwiseConv2d";
+  static constexpr char kOperation[] = "DepthwiseConv2d";  // the tape keeps the pointer
   Dims dims(kOperation);
   dims.Match(x, "x: n h w c").Match(filter, "filter: kh kw c").SameType(x, filter).Floating(x.array());
   if (bias.defined()) dims.Match(bias, "bias: c").SameType(x, bias);

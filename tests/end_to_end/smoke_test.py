@@ -1,0 +1,62 @@
+"""Every program runs a few steps, writes what it promises, and can be read again by the others."""
+
+import os
+import unittest
+
+from tests.end_to_end import commands
+from tests.end_to_end.commands import EVALUATE, PREDICT, RSS, TINY, folder, run
+
+
+class SmokeTest(unittest.TestCase):
+    def test_compare_evaluate_predict(self):
+        output = folder("compare")
+        result = run([RSS, *TINY, f"--output={output}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("RSS (image-level reward) / PSL", result.stdout)
+        self.assertIn("embedded scenes", result.stdout)
+        for name in ("report.html", "results.csv", "psl/log.csv", "psl/weights.safetensors", "rss_image/weights.safetensors",
+                     "rss_image/pictures/validation_1.png", "rss_image/scores.json"):
+            self.assertTrue(os.path.getsize(os.path.join(output, name)) > 0, name)
+        with open(os.path.join(output, "report.html")) as file:
+            page = file.read()
+        self.assertIn("data:image/png;base64,", page)
+        self.assertNotIn("http://", page.replace("http://www.w3.org", ""))
+
+        weights = os.path.join(output, "rss_image/weights.safetensors")
+        result = run([EVALUATE, f"--checkpoint={weights}", "--crop=32", "--limit=8", "--multi_scale", "--flip", "--scales=1,2"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("mIoU", result.stdout)
+
+        photos = folder("photos")
+        os.makedirs(photos)
+        commands.write_png(os.path.join(photos, "a.png"), 50, 37, 3, bytes(50 * 37 * 3))
+        result = run([PREDICT, f"--checkpoint={weights}", f"--input={photos}", f"--output={folder('maps')}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(os.listdir(folder("maps"))), ["a.png", "a_overlay.png"])
+
+    def test_camvid_with_cold_start(self):
+        root = folder("camvid")
+        commands.write_camvid(root)
+        first = folder("first")
+        self.assertEqual(run([RSS, *TINY, "--method=psl", f"--output={first}"]).returncode, 0)
+        result = run([RSS, *TINY, "--dataset=camvid", f"--data_root={root}", "--image_scale=1", "--method=rss_pixel",
+                      f"--cold_start={first}/psl/weights.safetensors", f"--output={folder('camvid_run')}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("decoder.classifier.weight", result.stdout)  # listed: it does not fit 11 classes
+
+    def test_a_table_can_be_continued(self):
+        output = folder("table")
+        command = [RSS, *TINY, "--table=2", f"--output={output}"]
+        result = run([*command, "--rows=psl,naive"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        result = run([*command, "--rows=single", "--resume"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        rows = [line for line in result.stdout.splitlines() if line.startswith(("PSL ", "RSS naive", "RSS PSR (single) "))]
+        self.assertEqual(len([row for row in rows if "–" not in row.split()[3:4]]) >= 3, True, result.stdout)
+        result = run([*command, "--rows=psl", "--resume", "--learning_rate=0.5"])
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("other settings", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
