@@ -10,7 +10,6 @@
 #include "data/datasets/in_memory_dataset.h"
 #include "data/datasets/open_dataset.h"
 #include "data/datasets/pascal_context.h"
-#include "data/formats/atomic_file.h"
 #include "data/formats/image.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"

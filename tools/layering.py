@@ -12,6 +12,7 @@ import sys
 # Top folder -> the folders its files may include. A folder stands for everything below it.
 DIRECTIONS = {
     "autograd": ["autograd"],
+    "autograd/examples": ["autograd", "nn"],  # what a user links
     "nn": ["nn", "autograd"],
     "rl": ["rl", "nn", "autograd"],
     "seg": ["seg", "nn", "autograd"],
@@ -78,7 +79,9 @@ def within(path, folders):
 
 def direction_error(source, target):
     """Why a file at `source` may not use the file or package `target`, or None."""
-    top = source.split("/")[0]
+    top = "/".join(source.split("/")[:2])
+    if top not in DIRECTIONS:
+        top = source.split("/")[0]
     target_top = target.split("/")[0]
     if top not in DIRECTIONS or target_top not in DIRECTIONS:
         return None

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <unordered_map>
 
 #include "autograd/core/array.h"
 
@@ -110,6 +111,12 @@ void Execute(const OneDnnPrimitive& primitive, std::initializer_list<OneDnnArgum
   } catch (const dnnl::error& error) {
     Fail("oneDNN", primitive.implementation, ": ", error.what());
   }
+}
+
+bool OneDnnHasAvx512() {
+  constexpr auto kBits = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  static const bool has = (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kBits) == kBits;
+  return has;
 }
 
 bool IsReferenceImplementation(const std::string& implementation) { return implementation.find("ref") != std::string::npos; }

@@ -44,6 +44,9 @@ struct OneDnnArgument {
 };
 void Execute(const OneDnnPrimitive& primitive, std::initializer_list<OneDnnArgument> arguments);
 
+// True when oneDNN may use AVX-512 here.
+bool OneDnnHasAvx512();
+
 // True for oneDNN's plain loops, which no product of a network should meet.
 bool IsReferenceImplementation(const std::string& implementation);
 

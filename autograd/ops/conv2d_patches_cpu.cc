@@ -14,16 +14,21 @@ namespace {
 constexpr int64_t kBlockElements = 1 << 17;
 constexpr int64_t kLeastBlockRows = 128;
 
-// Filter gradients: outputs of one piece, positions and operations that a partial sum is worth, and all partial sums together.
-constexpr int64_t kPieceOutputs = 128;
+constexpr int64_t kMostBlockRows = 1024;
+constexpr int64_t kFewBlocks = 4;
+
+// Filter gradients: positions and operations that a partial sum is worth, and how many there may be.
 constexpr int64_t kPartPositions = 512;
 constexpr double kPartOperations = 16e6;
 constexpr int64_t kMostParts = 16;
-constexpr int64_t kMostPartialElements = int64_t{1} << 23;
+// A filter of so many elements is cut into its taps instead, with few partial sums, as each is as long as the filter.
+constexpr int64_t kLargeFilter = 1 << 18;
+constexpr int64_t kPartPositionsOfLarge = 1024;
+constexpr int64_t kMostPartsOfLarge = 4;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int64_t BlockRows(const Conv2dGeometry& g) { return std::max(kLeastBlockRows, kBlockElements / std::max(g.patch(), g.o)); }
+int64_t BlockRows(const Conv2dGeometry& g) { return std::max(kLeastBlockRows, kBlockElements / std::max<int64_t>({1, g.patch(), g.o})); }
 
 // Memory for `elements` of T from the engine's allocator.
 template <typename T>
@@ -39,30 +44,37 @@ class Scratch {
   Array array_;
 };
 
+// Taps of the window: all of them, or some.
+struct Window {
+  int64_t u, rows, v, columns;
+  int64_t taps() const { return rows * columns; }
+};
+Window Whole(const Conv2dGeometry& g) { return {0, g.kh, 0, g.kw}; }
+
 // Calls run(pixels, patch, count) for each piece of the patches of positions [begin, end) that lies in the image, where `pixels` and
 // `patch` are offsets of `count` neighbours in x and in the block; and padding(patch, count) for each that does not.
 template <typename Run, typename Padding>
-void ForEachRun(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const Run& run, const Padding& padding) {
-  const int64_t channels = g.group_channels(), row_length = g.kw * channels;
+void ForEachRun(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end, const Run& run, const Padding& padding) {
+  const int64_t channels = g.group_channels(), row_length = window.columns * channels;
   const bool neighbours = g.groups == 1 && g.dilation == 1;  // a row of the window is contiguous in x
   for (int64_t p = begin; p < end; ++p) {
     const int64_t j = p % g.ow, i = p / g.ow % g.oh, image = p / (g.ow * g.oh);
-    const int64_t left = j * g.stride - g.padding;
-    for (int64_t u = 0; u < g.kh; ++u) {
-      const int64_t patch = (p - begin) * g.patch() + u * row_length, row = i * g.stride + u * g.dilation - g.padding;
+    const int64_t left = j * g.stride + window.v * g.dilation - g.padding;
+    for (int64_t u = 0; u < window.rows; ++u) {
+      const int64_t patch = ((p - begin) * window.rows + u) * row_length, row = i * g.stride + (window.u + u) * g.dilation - g.padding;
       if (row < 0 || row >= g.h) {
         padding(patch, row_length);
         continue;
       }
       const int64_t first_pixel = (image * g.h + row) * g.w + left;
       if (neighbours) {
-        const int64_t first = std::clamp<int64_t>(-left, 0, g.kw), last = std::clamp<int64_t>(g.w - left, first, g.kw);
+        const int64_t first = std::clamp<int64_t>(-left, 0, window.columns), last = std::clamp<int64_t>(g.w - left, first, window.columns);
         if (first > 0) padding(patch, first * channels);
         if (last > first) run((first_pixel + first) * channels, patch + first * channels, (last - first) * channels);
-        if (last < g.kw) padding(patch + last * channels, (g.kw - last) * channels);
+        if (last < window.columns) padding(patch + last * channels, (window.columns - last) * channels);
         continue;
       }
-      for (int64_t v = 0; v < g.kw; ++v) {
+      for (int64_t v = 0; v < window.columns; ++v) {
         const int64_t column = left + v * g.dilation;
         if (column < 0 || column >= g.w) {
           padding(patch + v * channels, channels);
@@ -75,16 +87,16 @@ void ForEachRun(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t e
 }
 
 template <typename T>
-void Gather(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* x, T* patches) {
+void Gather(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end, const T* x, T* patches) {
   ForEachRun(
-      g, group, begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(x + pixels, count, patches + patch); },
+      g, group, window, begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(x + pixels, count, patches + patch); },
       [=](int64_t patch, int64_t count) { std::fill_n(patches + patch, count, T(0)); });
 }
 
 template <typename T>
 void ScatterAdd(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* patches, T* dx) {
   ForEachRun(
-      g, group, begin, end,
+      g, group, Whole(g), begin, end,
       [=](int64_t pixels, int64_t patch, int64_t count) {
         for (int64_t i = 0; i < count; ++i) dx[pixels + i] += patches[patch + i];
       },
@@ -94,7 +106,7 @@ void ScatterAdd(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t e
 template <typename T>
 void ScatterStore(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* patches, T* dx) {
   ForEachRun(
-      g, group, begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(patches + patch, count, dx + pixels); },
+      g, group, Whole(g), begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(patches + patch, count, dx + pixels); },
       [](int64_t, int64_t) {});
 }
 
@@ -118,10 +130,10 @@ struct PatchRows {
   int64_t stride;
 };
 template <typename T>
-PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* x, T* scratch) {
+PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end, const T* x, T* scratch) {
   if (g.pointwise()) return {x + begin * g.c + group * g.group_channels(), g.c};
-  Gather(g, group, begin, end, x, scratch);
-  return {scratch, g.patch()};
+  Gather(g, group, window, begin, end, x, scratch);
+  return {scratch, window.taps() * g.group_channels()};
 }
 
 }  // namespace
@@ -129,8 +141,15 @@ PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, int64_t begin, int64
 template <typename T>
 void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, bool relu, T* y) {
   const int64_t positions = g.positions(), block = BlockRows(g), blocks = CeilDivide(positions, block), outputs = g.group_outputs();
-  if (g.pointwise() && g.groups == 1 && blocks < 4) {
-    ParallelGemm({positions, g.o, g.c, false, true}, x, g.c, filter, g.c, false, y, g.o);
+  if (g.groups == 1 && blocks < kFewBlocks) {
+    // Too few blocks for the threads: all patches at once, and a product that is also cut by outputs.
+    Scratch<T> scratch(g.pointwise() ? 0 : positions * g.patch());
+    T* patches = scratch.data();
+    if (!g.pointwise()) {
+      ParallelFor(positions, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, g.patch())),
+                  [&](int64_t begin, int64_t end) { Gather(g, 0, Whole(g), begin, end, x, patches + begin * g.patch()); });
+    }
+    ParallelGemm({positions, g.o, g.patch(), false, true}, g.pointwise() ? x : patches, g.patch(), filter, g.patch(), false, y, g.o);
     ParallelFor(positions, std::max<int64_t>(1, (1 << 14) / g.o),
                 [&](int64_t begin, int64_t end) { BiasAndRelu(end - begin, g.o, bias, relu, y + begin * g.o); });
     return;
@@ -139,7 +158,7 @@ void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T*
     const int64_t begin = piece * block, end = std::min(positions, begin + block);
     Scratch<T> scratch(g.pointwise() ? 0 : (end - begin) * g.patch());
     for (int64_t group = 0; group < g.groups; ++group) {
-      const PatchRows<T> patches = RowsOf(g, group, begin, end, x, scratch.data());
+      const PatchRows<T> patches = RowsOf(g, group, Whole(g), begin, end, x, scratch.data());
       SerialGemm({end - begin, outputs, g.patch(), false, true}, patches.data, patches.stride, filter + group * outputs * g.patch(), g.patch(),
                  false, y + begin * g.o + group * outputs, g.o);
     }
@@ -193,28 +212,27 @@ void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, T* df
     ParallelGemm({g.o, g.c, positions, true, false}, dy, g.o, x, g.c, false, dfilter, g.c);
     return;
   }
-  // Pieces: groups, or runs of a group's outputs, times partial sums over positions.
-  const int64_t tiles = std::max<int64_t>(1, g.group_outputs() / kPieceOutputs), outputs = CeilDivide(g.group_outputs(), tiles);
-  const int64_t parts = std::max<int64_t>(
-      1, std::min({kMostParts / std::min(kMostParts, tiles * g.groups), positions / kPartPositions,
-                   static_cast<int64_t>(g.operations() / kPartOperations), kMostPartialElements / std::max<int64_t>(1, size)}));
+  // Pieces: groups, times single taps where the filter is large, times partial sums over positions.
+  const bool by_taps = size >= kLargeFilter;
+  const int64_t taps = by_taps ? g.kh * g.kw : 1, most = by_taps ? kMostPartsOfLarge : kMostParts;
+  const int64_t parts = std::max<int64_t>(1, std::min({most / std::min(most, g.groups), positions / (by_taps ? kPartPositionsOfLarge : kPartPositions),
+                                                       static_cast<int64_t>(g.operations() / kPartOperations)}));
   Scratch<T> partial(parts == 1 ? 0 : parts * size);
   T* sums = parts == 1 ? dfilter : partial.data();
-  const int64_t block = BlockRows(g), columns = g.patch();
-  ParallelPieces(parts * g.groups * tiles, [&](int64_t piece) {
-    const int64_t part = piece / (g.groups * tiles), group = piece / tiles % g.groups, output = piece % tiles * outputs;
+  const int64_t outputs = g.group_outputs(), columns = g.patch() / taps;
+  const int64_t block = std::clamp(kBlockElements / columns, kLeastBlockRows, kMostBlockRows);
+  ParallelPieces(parts * g.groups * taps, [&](int64_t piece) {
+    const int64_t part = piece / (g.groups * taps), group = piece / taps % g.groups, tap = piece % taps;
+    const Window window = by_taps ? Window{tap / g.kw, 1, tap % g.kw, 1} : Whole(g);
     const int64_t first = positions * part / parts, last = positions * (part + 1) / parts;
-    const int64_t taken = std::min(outputs, g.group_outputs() - output);
-    if (taken <= 0) return;
-    T* sum = sums + part * size + (group * g.group_outputs() + output) * columns;
+    T* sum = sums + part * size + group * outputs * g.patch() + tap * columns;
     Scratch<T> scratch(g.pointwise() ? 0 : std::min(block, last - first) * columns);
     for (int64_t begin = first; begin < last; begin += block) {
       const int64_t end = std::min(last, begin + block);
-      const PatchRows<T> patches = RowsOf(g, group, begin, end, x, scratch.data());
-      SerialGemm({taken, columns, end - begin, true, false}, dy + begin * g.o + group * g.group_outputs() + output, g.o, patches.data,
-                 patches.stride, begin > first, sum, columns);
+      const PatchRows<T> patches = RowsOf(g, group, window, begin, end, x, scratch.data());
+      SerialGemm({outputs, columns, end - begin, true, false}, dy + begin * g.o + group * outputs, g.o, patches.data, patches.stride, begin > first,
+                 sum, g.patch());
     }
-    if (first == last) std::fill_n(sum, taken * columns, T(0));
   });
   if (parts == 1) return;
   ParallelFor(size, 1 << 12, [&](int64_t begin, int64_t end) {

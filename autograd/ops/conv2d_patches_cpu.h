@@ -1,8 +1,7 @@
 #pragma once
 
-// Convolution as matrix products: row p of the patch matrix [positions, kh·kw·c] is what output position p reads. It is made
-// in blocks that stay in cache, never as a whole. The float64 convolution, the float32 filter gradient, and the float32
-// products whose patches do not overlap (1×1, and k×k with stride k: there the copy is cheap or not needed at all).
+// Convolution as matrix products: row p of the patch matrix [positions, kh·kw·c] is what output position p reads. It is made in blocks
+// that stay in cache, not as a whole, unless it is small; for a 1×1 filter it is x itself.
 
 #include "autograd/ops/conv2d_geometry.h"
 

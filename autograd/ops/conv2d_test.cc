@@ -4,6 +4,7 @@
 
 #include "autograd/cpu/onednn.h"
 #include "autograd/ops/conv2d_onednn_cpu.h"
+#include "autograd/ops/conv2d_patches_cpu.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
@@ -73,6 +74,7 @@ Reference Convolve(const Array& x, const Array& filter, const Array& dy, const C
   return r;
 }
 
+// The op, and both ways its CPU kernels may go.
 void CheckAgainstDefinition(Shape x_shape, Shape filter_shape, const Conv2dOptions& options) {
   const RandomKey key(11);
   const Array x = RandomArray(x_shape, kFloat32, key.Split("x")), filter = RandomArray(filter_shape, kFloat32, key.Split("filter"));
@@ -85,6 +87,20 @@ void CheckAgainstDefinition(Shape x_shape, Shape filter_shape, const Conv2dOptio
   EXPECT_TRUE(AllClose(y.array(), Array::From(y.shape(), reference.y), 1e-5)) << x_shape << " " << filter_shape;
   EXPECT_TRUE(AllClose(tape.Gradient(vx), Array::From(x_shape, reference.dx), 1e-5)) << x_shape << " " << filter_shape;
   EXPECT_TRUE(AllClose(tape.Gradient(vf), Array::From(filter_shape, reference.dfilter), 1e-5)) << x_shape << " " << filter_shape;
+
+  Conv2dGeometry g;
+  g.n = x_shape[0], g.h = x_shape[1], g.w = x_shape[2], g.c = x_shape[3], g.o = filter_shape[0], g.kh = filter_shape[1], g.kw = filter_shape[2];
+  g.oh = y.shape()[1], g.ow = y.shape()[2];
+  g.stride = options.stride, g.padding = options.padding, g.dilation = options.dilation, g.groups = options.groups;
+  Array other = EmptyLike(y.array()), dx = EmptyLike(x);
+  cpu::OneDnnConv2dForward(g, x.data<float>(), filter.data<float>(), nullptr, false, other.data<float>());
+  EXPECT_TRUE(AllClose(other, Array::From(y.shape(), reference.y), 1e-5)) << "oneDNN " << x_shape << " " << filter_shape;
+  cpu::OneDnnConv2dInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
+  EXPECT_TRUE(AllClose(dx, Array::From(x_shape, reference.dx), 1e-5)) << "oneDNN " << x_shape << " " << filter_shape;
+  cpu::PatchForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), false, other.data<float>());
+  EXPECT_TRUE(AllClose(other, Array::From(y.shape(), reference.y), 1e-5)) << "patches " << x_shape << " " << filter_shape;
+  cpu::PatchInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
+  EXPECT_TRUE(AllClose(dx, Array::From(x_shape, reference.dx), 1e-5)) << "patches " << x_shape << " " << filter_shape;
 }
 
 TEST(Conv2dTest, MatchesTheDefinition) {
@@ -99,6 +115,8 @@ TEST(Conv2dTest, MatchesTheDefinitionWhereItIsCut) {
   CheckAgainstDefinition({1, 33, 32, 64}, {96, 3, 3, 64}, {.padding = 1});
   CheckAgainstDefinition({1, 65, 64, 48}, {64, 3, 3, 48}, {.stride = 2, .padding = 1});
   CheckAgainstDefinition({1, 36, 33, 32}, {256, 3, 3, 32}, {.padding = 4, .dilation = 4});
+  CheckAgainstDefinition({5, 21, 20, 128}, {256, 3, 3, 128}, {.padding = 1});
+  CheckAgainstDefinition({2, 65, 64, 3}, {32, 7, 7, 3}, {.stride = 2, .padding = 3});
   CheckAgainstDefinition({3, 17, 40, 32}, {128, 3, 3, 32}, {.padding = 1});
   CheckAgainstDefinition({2, 64, 40, 24}, {48, 2, 2, 24}, {.stride = 2});
 }
@@ -119,7 +137,7 @@ TEST(Conv2dTest, SameBitsForAnyThreadCount) {
   SetThreadCount(before);
 }
 
-// The products of ConvNeXt, ResNet and a feature pyramid that do not go through matrix products have a compiled kernel in oneDNN.
+// Whichever way the products of ConvNeXt, ResNet and a feature pyramid go, oneDNN has a compiled kernel for them.
 TEST(Conv2dTest, NoNetworkMeetsOneDnnsReferenceCode) {
   struct Layer {
     int64_t n, size, c, o, k, stride, padding, dilation, groups;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+#include <type_traits>
 
 #include "autograd/core/array.h"
 #include "autograd/runtime/dtype.h"
@@ -14,9 +14,11 @@ namespace {
 typedef float Float8 __attribute__((vector_size(32)));
 
 constexpr int64_t kLanes = 8;
-constexpr int64_t kPlanes = 4;     // of one tile: 32 channels, two cache lines of each pixel
-constexpr int64_t kTileSide = 32;  // a packed tile stays in the second-level cache, the rows of a window in the first
-constexpr int kBlock = 8;          // outputs in registers; with seven taps and a pixel they fill the sixteen of AVX2
+constexpr int64_t kPlanes = 4;         // of one tile: 32 channels, two cache lines of each pixel
+constexpr int64_t kEnoughTiles = 32;   // for many threads: rows are cut only as far as this needs, as each cut reads a halo again
+constexpr int64_t kLeastTileRows = 16;
+constexpr int64_t kTileColumns = 64;   // the rows of a window stay in the first-level cache, one plane of a packed tile in the second
+constexpr int kBlock = 8;              // outputs in registers; with seven taps and a pixel they fill the sixteen of AVX2
 constexpr int64_t kFilterPieces = 64;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -71,10 +73,13 @@ struct Tile {
 };
 
 struct Tiling {
-  Ranges rows, columns, chunks;
+  Ranges columns, chunks, rows;
   const DepthwiseGeometry& g;
   explicit Tiling(const DepthwiseGeometry& geometry)
-      : rows(geometry.h, kTileSide), columns(geometry.w, kTileSide), chunks(CeilDivide(geometry.c, kLanes), kPlanes), g(geometry) {}
+      : columns(geometry.w, kTileColumns),
+        chunks(CeilDivide(geometry.c, kLanes), kPlanes),
+        rows(geometry.h, std::max(kLeastTileRows, CeilDivide(geometry.h, CeilDivide(kEnoughTiles, geometry.n * columns.count * chunks.count)))),
+        g(geometry) {}
 
   int64_t spatial() const { return g.n * rows.count * columns.count; }
   int64_t chunk_count() const { return chunks.count; }
@@ -98,28 +103,45 @@ struct Packed {
   float* Row(int64_t plane, int64_t image_row) const { return data + (plane * rows + image_row - first_row) * row_elements(); }
 };
 
-// Packs the tile's rows widened by `halo_h` and columns [column − halo_w, …). Rows outside the image stay unwritten (nobody reads them);
-// columns outside are zeros.
+// Packs one row of the image for a tile, columns from tile.column − halo on; those outside the image become zeros.
 template <typename T>
-void Pack(const DepthwiseGeometry& g, const Tile& tile, int64_t halo_h, int64_t halo_w, const T* x, const Packed& to) {
-  const int64_t first = std::max<int64_t>(0, tile.row - halo_h), last = std::min(g.h, tile.row + tile.rows + halo_h);
-  const int64_t left = tile.column - halo_w;
+void PackRow(const DepthwiseGeometry& g, const Tile& tile, int64_t halo, const T* x, int64_t row, const Packed& to) {
+  const int64_t left = tile.column - halo;
   const int64_t inside = std::clamp<int64_t>(-left, 0, to.columns), inside_end = std::clamp<int64_t>(g.w - left, inside, to.columns);
-  for (int64_t row = first; row < last; ++row) {
-    const T* from = x + ((tile.image * g.h + row) * g.w + left) * g.c + tile.plane * kLanes;
-    for (int64_t plane = 0; plane < tile.planes; ++plane, from += kLanes) {
-      const int64_t lanes = std::min(kLanes, g.c - (tile.plane + plane) * kLanes);
-      float* out = to.Row(plane, row);
-      std::fill(out, out + inside * kLanes, 0.0f);
-      if (lanes == kLanes) {
-        for (int64_t column = inside; column < inside_end; ++column) Store(out + column * kLanes, LoadLanes(from + column * g.c, kLanes));
-      } else {
-        for (int64_t column = inside; column < inside_end; ++column) Store(out + column * kLanes, LoadLanes(from + column * g.c, lanes));
-      }
-      std::fill(out + inside_end * kLanes, out + to.row_elements(), 0.0f);
+  const T* from = x + ((tile.image * g.h + row) * g.w + left) * g.c + tile.plane * kLanes;
+  for (int64_t plane = 0; plane < tile.planes; ++plane, from += kLanes) {
+    const int64_t lanes = std::min(kLanes, g.c - (tile.plane + plane) * kLanes);
+    float* out = to.Row(plane, row);
+    std::fill(out, out + inside * kLanes, 0.0f);
+    if (lanes == kLanes) {
+      for (int64_t column = inside; column < inside_end; ++column) Store(out + column * kLanes, LoadLanes(from + column * g.c, kLanes));
+    } else {
+      for (int64_t column = inside; column < inside_end; ++column) Store(out + column * kLanes, LoadLanes(from + column * g.c, lanes));
     }
+    std::fill(out + inside_end * kLanes, out + to.row_elements(), 0.0f);
   }
 }
+
+// The rows of a tile's input, packed when they are first needed.
+template <typename T>
+class RowReader {
+ public:
+  RowReader(const DepthwiseGeometry& geometry, const Tile& tile, int64_t halo_h, int64_t halo_w, const T* x, const Packed& to)
+      : g_(geometry), tile_(tile), halo_w_(halo_w), x_(x), to_(to), next_(std::max<int64_t>(0, tile.row - halo_h)) {}
+
+  void ReadUpTo(int64_t row) {
+    const int64_t last = std::min(row, g_.h - 1);
+    for (; next_ <= last; ++next_) PackRow(g_, tile_, halo_w_, x_, next_, to_);
+  }
+
+ private:
+  const DepthwiseGeometry& g_;
+  const Tile& tile_;
+  int64_t halo_w_;
+  const T* x_;
+  const Packed& to_;
+  int64_t next_;
+};
 
 // The taps of a tile's channels, planes of [kh][kw][8]; reversed in both directions for the input gradient.
 template <typename T>
@@ -189,11 +211,13 @@ void OutputBlockOf(int64_t outputs, const float* x, int64_t x_row, const float* 
 }
 
 template <int kTaps, typename T>
-void ForwardTile(const DepthwiseGeometry& g, const Tile& tile, const Packed& x, const float* filter, const T* bias, T* y) {
+void ForwardTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels, const Packed& x, const float* filter, const T* bias, T* y) {
   const Ranges blocks(tile.columns, kBlock);
+  RowReader<T> reader(g, tile, g.padding_h(), g.padding_w(), pixels, x);
   const int64_t taps = g.kh * g.kw;
   for (int64_t row = tile.row; row < tile.row + tile.rows; ++row) {
     const int64_t top = row - g.padding_h(), u = std::max<int64_t>(0, -top), u_end = std::min(g.kh, g.h - top);
+    reader.ReadUpTo(row + g.padding_h());
     for (int64_t plane = 0; plane < tile.planes; ++plane) {
       const int64_t channel = (tile.plane + plane) * kLanes, lanes = std::min(kLanes, g.c - channel);
       const Float8 shift = bias == nullptr ? Float8{} : LoadLanes(bias + channel, lanes);
@@ -218,17 +242,16 @@ void Convolve(const DepthwiseGeometry& g, const T* x, const T* filter, bool reve
     Scratch scratch(planes * (rows * columns + g.kh * g.kw) * kLanes);
     const Packed packed{scratch.data(), tile.row - g.padding_h(), rows, columns};
     float* taps = scratch.data() + planes * rows * columns * kLanes;
-    Pack(g, tile, g.padding_h(), g.padding_w(), x, packed);
     PackFilter(g, tile, filter, reversed, taps);
     switch (g.kw) {
       case 3:
-        return ForwardTile<3>(g, tile, packed, taps, bias, y);
+        return ForwardTile<3>(g, tile, x, packed, taps, bias, y);
       case 5:
-        return ForwardTile<5>(g, tile, packed, taps, bias, y);
+        return ForwardTile<5>(g, tile, x, packed, taps, bias, y);
       case 7:
-        return ForwardTile<7>(g, tile, packed, taps, bias, y);
+        return ForwardTile<7>(g, tile, x, packed, taps, bias, y);
       default:
-        return ForwardTile<0>(g, tile, packed, taps, bias, y);
+        return ForwardTile<0>(g, tile, x, packed, taps, bias, y);
     }
   });
 }
@@ -240,12 +263,13 @@ void CorrelateRows(const float* x, int64_t x_row, const float* dy, int64_t colum
   Float8 sum[kRows * kTaps];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows * kTaps; ++i) sum[i] = Load(sums + i * kLanes);
-  for (int64_t j = 0; j < columns; ++j) {
+  for (int64_t j = 0; j < columns; ++j, x += kLanes) {
+    asm("" : "+r"(x));  // else the compiler carries pixels from one j to the next and runs out of registers
     const Float8 upstream = Load(dy + j * kLanes);
 #pragma GCC unroll 16
     for (int u = 0; u < kRows; ++u) {
 #pragma GCC unroll 16
-      for (int v = 0; v < kTaps; ++v) sum[u * kTaps + v] += upstream * Load(x + u * x_row + (j + v) * kLanes);
+      for (int v = 0; v < kTaps; ++v) sum[u * kTaps + v] += upstream * Load(x + u * x_row + v * kLanes);
     }
   }
 #pragma GCC unroll 16
@@ -266,11 +290,14 @@ void CorrelateRow(const float* x, const float* dy, int64_t columns, int64_t taps
   }
 }
 
-template <int kTaps>
-void CorrelateTile(const DepthwiseGeometry& g, const Tile& tile, const Packed& x, const Packed& dy, float* sums) {
+template <int kTaps, typename T>
+void CorrelateTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels, const T* gradients, const Packed& x, const Packed& dy, float* sums) {
   constexpr int kRows = kTaps == 3 ? 3 : 2;
+  RowReader<T> x_reader(g, tile, g.padding_h(), g.padding_w(), pixels, x), dy_reader(g, tile, 0, 0, gradients, dy);
   for (int64_t row = tile.row; row < tile.row + tile.rows; ++row) {
     const int64_t top = row - g.padding_h(), first = std::max<int64_t>(0, -top), last = std::min(g.kh, g.h - top);
+    x_reader.ReadUpTo(row + g.padding_h());
+    dy_reader.ReadUpTo(row);
     for (int64_t plane = 0; plane < tile.planes; ++plane) {
       const float* upstream = dy.Row(plane, row);
       float* plane_sums = sums + plane * g.kh * g.kw * kLanes;
@@ -333,20 +360,18 @@ void TiledDepthwiseFilterGradient(const DepthwiseGeometry& g, const T* x, const 
       const Tile tile = tiling.At(place, chunk);
       const Packed packed_x{scratch.data(), tile.row - g.padding_h(), x_rows, x_columns};
       const Packed packed_dy{scratch.data() + planes * x_rows * x_columns * kLanes, tile.row, rows, columns};
-      Pack(g, tile, g.padding_h(), g.padding_w(), x, packed_x);
-      Pack(g, tile, 0, 0, dy, packed_dy);
       switch (g.kw) {
         case 3:
-          CorrelateTile<3>(g, tile, packed_x, packed_dy, sums);
+          CorrelateTile<3>(g, tile, x, dy, packed_x, packed_dy, sums);
           break;
         case 5:
-          CorrelateTile<5>(g, tile, packed_x, packed_dy, sums);
+          CorrelateTile<5>(g, tile, x, dy, packed_x, packed_dy, sums);
           break;
         case 7:
-          CorrelateTile<7>(g, tile, packed_x, packed_dy, sums);
+          CorrelateTile<7>(g, tile, x, dy, packed_x, packed_dy, sums);
           break;
         default:
-          CorrelateTile<0>(g, tile, packed_x, packed_dy, sums);
+          CorrelateTile<0>(g, tile, x, dy, packed_x, packed_dy, sums);
       }
       if (dbias != nullptr) SumPixels(tile, packed_dy, sums + filter_size);
     }

@@ -7,12 +7,12 @@
 namespace autograd::cpu {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;
+constexpr int64_t kGrain = 1 << 14, kDraws = 64;
 
-// factors[j] = factor or 0 for the units 4·first … 4·(first + draws) − 1.
+// factors[j] = factor or 0 for the units of draws first … first + count − 1.
 template <typename Value>
-void DrawFactors(RandomKey key, int64_t first, int64_t draws, float rate, Value factor, Value* factors) {
-  for (int64_t j = 0; j < draws; ++j) {
+void DrawFactors(RandomKey key, int64_t first, int64_t count, float rate, Value factor, Value* factors) {
+  for (int64_t j = 0; j < count; ++j) {
     const PhiloxWords words = Philox(key, static_cast<uint64_t>(first + j));
     factors[4 * j] = UniformFloat(words.x) >= rate ? factor : Value(0);
     factors[4 * j + 1] = UniformFloat(words.y) >= rate ? factor : Value(0);
@@ -33,7 +33,6 @@ void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t
                RandomKey key, Array& y) {
   VisitFloating("Dropout", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
-    constexpr int64_t kDraws = 64;
     const T* const in = x.data<T>();
     T* const out = y.data<T>();
     const Value factor = static_cast<Value>(1 / (1 - rate));

@@ -92,7 +92,7 @@ TEST(GrnTest, StandardNormalMatchesLibm) {
         << x;
   }
   EXPECT_EQ(GeluValue(40.0f), 40.0f);
-  EXPECT_EQ(GeluValue(-40.0f), 0.0f);
+  EXPECT_NEAR(GeluValue(-40.0f), 0.0f, 1e-30f);
   EXPECT_TRUE(std::isnan(GeluValue(NAN)));
 }
 

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "autograd/runtime/atomic_file.h"
 #include "data/datasets/camvid.h"
 #include "data/datasets/dataset.h"
 #include "data/datasets/in_memory_dataset.h"
 #include "data/datasets/open_dataset.h"
 #include "data/datasets/pascal_context.h"
-#include "data/formats/atomic_file.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"
 #include "gtest/gtest.h"
@@ -36,7 +36,7 @@ class DatasetTest : public ::testing::Test {
 
   void Write(const std::string& name, const std::string& contents) {
     fs::create_directories((root_ / name).parent_path());
-    ASSERT_TRUE(WriteFileAtomically((root_ / name).string(), contents).ok());
+    ASSERT_TRUE(autograd::WriteFileAtomically((root_ / name).string(), contents).ok());
   }
   static std::string LabelFile(const std::vector<uint8_t>& values, int width) {
     LabelMap label(static_cast<int>(values.size()) / width, width);

@@ -7,7 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "data/formats/atomic_file.h"
+#include "autograd/runtime/atomic_file.h"
 #include "data/formats/read_image.h"
 
 namespace data {
@@ -66,7 +66,7 @@ absl::StatusOr<Sample> FileDataset::Load(int64_t index) const {
 }
 
 absl::StatusOr<std::vector<std::vector<std::string>>> ReadList(const std::string& path, int fields) {
-  absl::StatusOr<std::string> text = ReadFile(path);
+  absl::StatusOr<std::string> text = autograd::ReadFile(path);
   if (!text.ok())
     return absl::Status(text.status().code(), absl::StrCat("list of the split: ", text.status().message()));
   std::vector<std::vector<std::string>> entries;

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "autograd/runtime/atomic_file.h"
 #include "autograd/runtime/error.h"
-#include "data/formats/atomic_file.h"
 
 namespace data {
 namespace {
@@ -268,11 +268,11 @@ absl::StatusOr<std::string> EncodePalettePng(const LabelMap& labels, const std::
 }
 
 absl::Status WritePng(const std::string& path, const Image& image) {
-  return WriteFileAtomically(path, EncodePng(image));
+  return autograd::WriteFileAtomically(path, EncodePng(image));
 }
 
 absl::Status WriteLabelPng(const std::string& path, const LabelMap& labels) {
-  return WriteFileAtomically(path, EncodeLabelPng(labels));
+  return autograd::WriteFileAtomically(path, EncodeLabelPng(labels));
 }
 
 absl::Status WritePalettePng(const std::string& path, const LabelMap& labels,
@@ -280,7 +280,7 @@ absl::Status WritePalettePng(const std::string& path, const LabelMap& labels,
   absl::StatusOr<std::string> bytes = EncodePalettePng(labels, palette, void_color);
   if (!bytes.ok())
     return absl::Status(bytes.status().code(), absl::StrCat("'", path, "': ", bytes.status().message()));
-  return WriteFileAtomically(path, *bytes);
+  return autograd::WriteFileAtomically(path, *bytes);
 }
 
 }  // namespace data

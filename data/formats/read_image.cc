@@ -1,7 +1,7 @@
 #include "data/formats/read_image.h"
 
 #include "absl/strings/str_cat.h"
-#include "data/formats/atomic_file.h"
+#include "autograd/runtime/atomic_file.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"
 
@@ -11,7 +11,7 @@ namespace {
 // Runs `decode` on the file's bytes and puts the file's name in front of its error.
 template <typename Decode>
 auto ReadWith(const std::string& path, const Decode& decode) -> decltype(decode(absl::string_view())) {
-  absl::StatusOr<std::string> bytes = ReadFile(path);
+  absl::StatusOr<std::string> bytes = autograd::ReadFile(path);
   if (!bytes.ok()) return bytes.status();
   auto result = bytes->empty() ? absl::DataLossError("the file is empty") : decode(*bytes);
   if (result.ok()) return result;

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "data/formats/atomic_file.h"
+#include "autograd/runtime/atomic_file.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"
 #include "gtest/gtest.h"
@@ -15,7 +15,7 @@ namespace {
 
 std::string Write(const std::string& name, const std::string& bytes) {
   const std::string path = ::testing::TempDir() + "/" + name;
-  EXPECT_TRUE(WriteFileAtomically(path, bytes).ok());
+  EXPECT_TRUE(autograd::WriteFileAtomically(path, bytes).ok());
   return path;
 }
 

@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "autograd/runtime/atomic_file.h"
 #include "data/datasets/camvid.h"
-#include "data/formats/atomic_file.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"
 #include "data/loaders/loader.h"
@@ -43,11 +43,11 @@ std::string WriteFiles(int count) {
   for (int i = 0; i < count; ++i) {
     const absl::StatusOr<Sample> sample = (*scenes)->Load(i);
     Check(sample.status());
-    Check(WriteFileAtomically(root / "train" / absl::StrCat(i, ".jpg"), EncodeJpeg(sample->image)));
+    Check(autograd::WriteFileAtomically(root / "train" / absl::StrCat(i, ".jpg"), EncodeJpeg(sample->image)));
     Check(WriteLabelPng(root / "trainannot" / absl::StrCat(i, ".png"), sample->label));
     absl::StrAppend(&list, "train/", i, ".jpg trainannot/", i, ".png\n");
   }
-  Check(WriteFileAtomically(root / "train.txt", list));
+  Check(autograd::WriteFileAtomically(root / "train.txt", list));
   return root;
 }
 

@@ -22,13 +22,13 @@ class Composer {
   }
 
   Scene Compose() {
-    // One scene in ten looks down: ground everywhere and things lying about in any direction.
-    looking_down_ = random_.Chance(0.1f);
+    // One scene in twelve looks down: ground everywhere and things lying about in any direction.
+    looking_down_ = random_.Chance(0.08f);
     scene_.horizon = looking_down_ ? -0.4f : random_.Uniform(0.12f, 0.68f);
     roll_ = random_.Uniform(-0.025f, 0.025f) * (looking_down_ ? 0.0f : 1.0f);
     scene_.haze = Mix(PickColor(Material::kSky, random_), Rgb{0.8f, 0.8f, 0.82f}, 0.4f);
-    haze_ = random_.Chance(0.5f) ? random_.Uniform(0.05f, 0.4f) : 0.0f;
-    sun_ = random_.Chance(0.6f) ? random_.Uniform(0.2f, 0.5f) : 0.0f;
+    haze_ = random_.Chance(0.4f) ? random_.Uniform(0.05f, 0.35f) : 0.0f;
+    sun_ = random_.Chance(0.5f) ? random_.Uniform(0.15f, 0.45f) : 0.0f;
     sun_slant_ = random_.Uniform(-1.2f, 1.2f);
     sun_length_ = random_.Uniform(0.2f, 0.6f);
     if (random_.Chance(0.4f)) sun_length_ = -sun_length_;
@@ -101,7 +101,7 @@ class Composer {
 
   // Ridges on the horizon: mountains, or just more ground.
   void Hills() {
-    if (!random_.Chance(0.5f)) return;
+    if (!random_.Chance(Has(kMountain) ? 0.5f : 0.3f)) return;
     const int ridges = 1 + random_.Below(2);
     float top = scene_.horizon - random_.Uniform(0.03f, 0.22f);
     for (int i = 0; i < ridges; ++i) {
@@ -129,9 +129,8 @@ class Composer {
     }
     layer.parts.push_back(ground);
     // Patches of other soil, snow or leaves, which are ground all the same.
-    for (int i = random_.Below(3); i > 0; --i)
-      layer.parts.push_back(FlatPatch(GroundTexture(Material::kEarth)));
-    if (random_.Chance(0.06f)) layer.parts.push_back(FlatPatch(GroundTexture(Material::kWater)));
+    if (random_.Chance(0.4f)) layer.parts.push_back(FlatPatch(GroundTexture(Material::kEarth)));
+    if (random_.Chance(0.04f)) layer.parts.push_back(FlatPatch(GroundTexture(Material::kWater)));
   }
 
   // A lake or a meadow: an irregular ellipse that perspective makes flat.
@@ -227,8 +226,8 @@ class Composer {
       float base;
     };
     std::vector<Standing> things;
-    int count = 1 + random_.Below(4);
-    count += random_.Below(5);
+    int count = 1 + random_.Below(3);
+    count += random_.Below(4);
     const float ground = std::max(scene_.horizon, 0.05f);
     for (int i = 0; i < count; ++i) {
       const int label = chosen[random_.Below(static_cast<int>(chosen.size()))];
@@ -249,7 +248,7 @@ class Composer {
     if (Flies(label)) {
       scale *= random_.Uniform(0.6f, 1.3f);
     } else {
-      scale *= looking_down_ ? random_.Uniform(0.9f, 1.4f) : 0.65f + 0.85f * nearness;
+      scale *= looking_down_ ? random_.Uniform(0.9f, 1.4f) : 0.75f + 0.8f * nearness;
       layer.haze = looking_down_ ? 0.0f : haze_ * (1.0f - std::min(nearness, 1.0f));
     }
     Placement placement;
@@ -273,17 +272,17 @@ class Composer {
 
   void Light() {
     Camera& camera = scene_.camera;
-    const float gain = random_.Chance(0.1f) ? random_.Uniform(0.4f, 0.7f) : random_.Uniform(0.75f, 1.2f);
-    const float warmth = random_.Uniform(-0.12f, 0.12f), green = random_.Uniform(-0.06f, 0.06f);
+    const float gain = random_.Chance(0.08f) ? random_.Uniform(0.45f, 0.7f) : random_.Uniform(0.8f, 1.2f);
+    const float warmth = random_.Uniform(-0.1f, 0.1f), green = random_.Uniform(-0.06f, 0.06f);
     camera.gain = {gain * (1.0f + warmth), gain * (1.0f + green), gain * (1.0f - warmth)};
-    if (random_.Chance(0.5f)) {
+    if (random_.Chance(0.4f)) {
       camera.gradient_x = random_.Uniform(-0.35f, 0.35f);
       camera.gradient_y = random_.Uniform(-0.3f, 0.3f);
     }
     if (random_.Chance(0.5f)) camera.vignette = random_.Uniform(0.0f, 0.6f);
     camera.contrast = random_.Uniform(0.8f, 1.2f);
-    if (random_.Chance(0.3f)) camera.blur = random_.Uniform(0.05f, 0.25f);
-    camera.noise = random_.Uniform(0.005f, 0.03f);
+    if (random_.Chance(0.25f)) camera.blur = random_.Uniform(0.05f, 0.25f);
+    camera.noise = random_.Uniform(0.005f, 0.025f);
     if (random_.Chance(0.1f)) camera.noise *= 1.8f;
   }
 

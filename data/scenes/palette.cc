@@ -17,9 +17,9 @@ const std::vector<Rgb>& Colors(Material material) {
   static const std::vector<Rgb> leaves = {{0.20f, 0.42f, 0.16f}, {0.34f, 0.52f, 0.20f}, {0.14f, 0.30f, 0.18f},
                                           {0.52f, 0.58f, 0.22f}, {0.74f, 0.58f, 0.18f}, {0.68f, 0.34f, 0.16f},
                                           {0.42f, 0.30f, 0.20f}, {0.80f, 0.62f, 0.68f}};
-  static const std::vector<Rgb> water = {{0.20f, 0.38f, 0.58f}, {0.30f, 0.52f, 0.62f}, {0.16f, 0.30f, 0.36f},
-                                         {0.42f, 0.52f, 0.56f}, {0.30f, 0.45f, 0.34f}, {0.55f, 0.66f, 0.78f},
-                                         {0.46f, 0.42f, 0.32f}, {0.66f, 0.55f, 0.52f}};
+  static const std::vector<Rgb> water = {{0.20f, 0.38f, 0.58f}, {0.30f, 0.52f, 0.62f}, {0.16f, 0.30f, 0.40f},
+                                         {0.36f, 0.50f, 0.60f}, {0.26f, 0.46f, 0.42f}, {0.55f, 0.66f, 0.78f},
+                                         {0.14f, 0.26f, 0.50f}, {0.30f, 0.45f, 0.34f}};
   static const std::vector<Rgb> stone = {{0.55f, 0.54f, 0.52f}, {0.42f, 0.41f, 0.42f}, {0.70f, 0.66f, 0.58f},
                                          {0.62f, 0.50f, 0.42f}, {0.34f, 0.36f, 0.42f}, {0.84f, 0.82f, 0.78f}};
   static const std::vector<Rgb> wood = {{0.42f, 0.28f, 0.16f},
@@ -65,10 +65,10 @@ constexpr Material kAllMaterials[] = {Material::kSky,   Material::kEarth, Materi
                                       Material::kWater, Material::kStone, Material::kWood,
                                       Material::kPaint, Material::kCloud};
 
-// Patterns that suit a material; one in ten is any pattern at all.
+// Patterns that suit a material; one in twenty is any pattern at all.
 Texture::Kind PickKind(Material material, RandomSequence& random) {
   using Kind = Texture::Kind;
-  if (random.Chance(0.1f)) return static_cast<Kind>(random.Below(7));
+  if (random.Chance(0.05f)) return static_cast<Kind>(random.Below(7));
   const auto pick = [&](std::initializer_list<Kind> kinds) {
     return kinds.begin()[random.Below(kinds.size())];
   };
@@ -107,13 +107,13 @@ Rgb Mix(const Rgb& a, const Rgb& b, float share_of_b) {
 Rgb Scale(const Rgb& a, float factor) { return {a.red * factor, a.green * factor, a.blue * factor}; }
 
 Rgb PickColor(Material material, RandomSequence& random) {
-  if (random.Chance(0.05f)) material = kAllMaterials[random.Below(std::size(kAllMaterials))];
+  if (random.Chance(0.03f)) material = kAllMaterials[random.Below(std::size(kAllMaterials))];
   const std::vector<Rgb>& colors = Colors(material);
   const Rgb base = colors[random.Below(static_cast<int>(colors.size()))];
   const Rgb other = colors[random.Below(static_cast<int>(colors.size()))];
   const Rgb mixed = Mix(base, other, random.Uniform(0.0f, 0.35f));
-  return {mixed.red * random.Uniform(0.85f, 1.15f), mixed.green * random.Uniform(0.85f, 1.15f),
-          mixed.blue * random.Uniform(0.85f, 1.15f)};
+  return {mixed.red * random.Uniform(0.9f, 1.1f), mixed.green * random.Uniform(0.9f, 1.1f),
+          mixed.blue * random.Uniform(0.9f, 1.1f)};
 }
 
 Texture PickTexture(Material material, RandomSequence& random) {
@@ -122,7 +122,7 @@ Texture PickTexture(Material material, RandomSequence& random) {
   texture.first = PickColor(material, random);
   // Mostly a shade of the first colour, sometimes another colour of the material.
   texture.second =
-      random.Chance(0.65f) ? Scale(texture.first, random.Uniform(0.55f, 1.4f)) : PickColor(material, random);
+      random.Chance(0.8f) ? Scale(texture.first, random.Uniform(0.65f, 1.3f)) : PickColor(material, random);
   texture.frequency = random.Uniform(4.0f, 20.0f);
   const float turns =
       random.Chance(0.5f) ? 0.25f * static_cast<float>(random.Below(4)) : random.Uniform(0.0f, 1.0f);

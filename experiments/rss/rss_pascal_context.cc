@@ -33,7 +33,7 @@
 template <typename T>
 using Maybe = absl::optional<T>;  // without a value: what the preset says
 
-ABSL_FLAG(std::string, preset, "quick", "quick: embedded scenes, minutes on a CPU; camvid: real photographs, an hour on a CPU; paper: the paper's setting, for a GPU");
+ABSL_FLAG(std::string, preset, "", "quick (default for scenes): embedded scenes, minutes on a CPU; camvid (default otherwise): real photographs, an hour on a CPU; paper: the paper's setting, for a GPU");
 ABSL_FLAG(std::string, method, "compare", "compare (RSS image-level beside PSL), psl, rss_pixel, rss_image, rss_naive");
 ABSL_FLAG(int, table, 0, "1, 2 or 3: run the rows of that table of the paper and print them beside the paper's numbers");
 ABSL_FLAG(std::string, rows, "", "with --table: only these rows, by folder name, such as psl,naive (others are shown if they ran before)");
@@ -80,14 +80,20 @@ void Override(const Maybe<T>& flag, Target& target) {
   if (flag.has_value()) target = *flag;
 }
 
+// A dataset of photographs gets the preset made for photographs unless one is named.
+std::string PresetName() {
+  const std::string preset = absl::GetFlag(FLAGS_preset);
+  const Maybe<std::string> dataset = absl::GetFlag(FLAGS_dataset);
+  if (!preset.empty()) return preset;
+  return dataset.has_value() && *dataset != "scenes" ? "camvid" : "quick";
+}
+
 absl::StatusOr<RunOptions> OptionsFromFlags() {
-  absl::StatusOr<RunOptions> preset = Preset(absl::GetFlag(FLAGS_preset));
+  absl::StatusOr<RunOptions> preset = Preset(PresetName());
   if (!preset.ok()) return preset.status();
   RunOptions options = *std::move(preset);
   TrainingOptions& training = options.training;
-  // A dataset of photographs wants the preset made for photographs.
   const Maybe<std::string> dataset = absl::GetFlag(FLAGS_dataset);
-  if (dataset.has_value() && *dataset != "scenes" && absl::GetFlag(FLAGS_preset) == "quick") options = *Preset("camvid");
   Override(dataset, options.data.name);
   options.data.root = ResolvePath(absl::GetFlag(FLAGS_data_root));
   Override(absl::GetFlag(FLAGS_crop), options.data.crop);
@@ -227,7 +233,7 @@ absl::Status Main() {
   absl::StatusOr<std::string> output = ChooseOutputFolder(absl::GetFlag(FLAGS_output), "runs/rss_pascal_context", options->training.resume);
   if (!output.ok()) return output.status();
 
-  std::printf("RSS, %s\n  data    %s\n  preset  %s\n  output  %s\n", table->title.c_str(), data->description.c_str(), absl::GetFlag(FLAGS_preset).c_str(), output->c_str());
+  std::printf("RSS, %s\n  data    %s\n  preset  %s\n  output  %s\n", table->title.c_str(), data->description.c_str(), PresetName().c_str(), output->c_str());
   std::fflush(stdout);
 
   autograd::OneRank collective;

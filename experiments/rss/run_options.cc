@@ -95,7 +95,8 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
                      {"normalisation", options.normalisation == Normalisation::kNonZero ? "non-zero" : options.normalisation == Normalisation::kAll ? "all" : "none"},
                      {"reward classes", options.union_classes ? "label or map" : "label"},
                      {"progressive", yes(options.progressive)},
-                     {"re-sampled share", absl::StrCat(options.resampled_share)}});
+                     {"re-sampled share", absl::StrCat(options.resampled_share)},
+                     {"entropy weight", absl::StrCat(options.entropy_weight)}});
   }
   if (options.supervision == Supervision::kPixelReward) settings.push_back({"SyncAN", yes(options.synchronized_advantages)});
   if (!options.cold_start.empty()) settings.push_back({"cold start", options.cold_start});

@@ -43,18 +43,21 @@ void ImageMoments(Stream&, const Array& values, const Array& valid, bool non_zer
   const float* x = values.data<float>();
   const uint8_t* mask = valid.defined() ? valid.data<uint8_t>() : nullptr;
   double* out = sums.data<double>();
-  ParallelPieces(images, [&](int64_t image) {
-    double* own = out + image * 3;
-    std::fill(own, own + 3, 0.0);
-    const uint8_t* own_mask = mask == nullptr ? nullptr : mask + image * size;
-    for (int64_t n = 0; n < maps; ++n) {
-      const float* map = x + (n * images + image) * size;
-      if (mask != nullptr) {
-        non_zero ? AddMap<true, true>(map, own_mask, size, own)
-                 : AddMap<true, false>(map, own_mask, size, own);
-      } else {
-        non_zero ? AddMap<false, true>(map, own_mask, size, own)
-                 : AddMap<false, false>(map, own_mask, size, own);
+  const int64_t grain = std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, maps * size));
+  ParallelFor(images, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; ++image) {
+      double* own = out + image * 3;
+      std::fill(own, own + 3, 0.0);
+      const uint8_t* own_mask = mask == nullptr ? nullptr : mask + image * size;
+      for (int64_t n = 0; n < maps; ++n) {
+        const float* map = x + (n * images + image) * size;
+        if (mask != nullptr) {
+          non_zero ? AddMap<true, true>(map, own_mask, size, own)
+                   : AddMap<true, false>(map, own_mask, size, own);
+        } else {
+          non_zero ? AddMap<false, true>(map, own_mask, size, own)
+                   : AddMap<false, false>(map, own_mask, size, own);
+        }
       }
     }
   });

@@ -13,13 +13,17 @@ void ForEachMap(const Array& draws, int64_t first_image, Array& y, const Body& b
                 cells = draws.shape()[2] * draws.shape()[3];
   const uint8_t* in = draws.data<uint8_t>();
   uint8_t* out = y.data<uint8_t>();
-  ParallelPieces(maps * images, [&](int64_t piece) {
-    const int64_t map = piece / images, image = piece % images;
-    const uint64_t counter = static_cast<uint64_t>(map) << 40 | static_cast<uint64_t>(first_image + image);
-    const uint8_t* base = in + image * cells;
-    std::copy(base, base + cells, out + piece * cells);
-    if (map > 0) body(counter, in + piece * cells, out + piece * cells);
-  });
+  ParallelFor(maps * images, std::max<int64_t>(1, (1 << 12) / std::max<int64_t>(1, cells)),
+              [&](int64_t begin, int64_t end) {
+                for (int64_t i = begin; i < end; ++i) {
+                  const int64_t map = i / images, image = i % images;
+                  const uint64_t counter =
+                      static_cast<uint64_t>(map) << 40 | static_cast<uint64_t>(first_image + image);
+                  const uint8_t* base = in + image * cells;
+                  std::copy(base, base + cells, out + i * cells);
+                  if (map > 0) body(counter, in + i * cells, out + i * cells);
+                }
+              });
 }
 
 }  // namespace

@@ -397,7 +397,7 @@ TEST(RssLossTest, CounterfactualGroupsLearnToo) {
   RssOptions options = Options(Credit::kPairwise, {4});
   for (Variation variation : {Variation::kCells, Variation::kBlock}) {
     options.counterfactual = {variation, 0.2};
-    EXPECT_GT(Learn(options, 400, 400), 0.9);
+    EXPECT_GT(Learn(options, 100, 100), 0.9);
   }
 }
 

@@ -101,16 +101,19 @@ std::vector<float> MeanIouOfMaps(std::span<const uint8_t* const> truths, const u
   // A histogram pays when cells hold several pixels; at full resolution the pixels themselves are the shorter way.
   const bool direct = cells == height * width;
   std::vector<float> scores(truths.size());
-  autograd::ParallelPieces(static_cast<int64_t>(images.size()), [&](int64_t piece) {
-    const auto& [truth, indices] = images[piece];
-    const CellHistograms histograms =
-        direct ? CellHistograms()
-               : CellHistograms(truth, height, width, grid_height, grid_width, classes, void_label);
-    for (int64_t index : indices) {
-      const uint8_t* map = maps + index * cells;
-      scores[index] =
-          static_cast<float>(direct ? ImageMeanIou(truth, map, cells, classes, class_set, void_label)
-                                    : histograms.MeanIou(map, class_set));
+  const int64_t grain = std::max<int64_t>(1, (1 << 14) / (height * width));
+  autograd::ParallelFor(static_cast<int64_t>(images.size()), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; ++image) {
+      const auto& [truth, indices] = images[image];
+      const CellHistograms histograms =
+          direct ? CellHistograms()
+                 : CellHistograms(truth, height, width, grid_height, grid_width, classes, void_label);
+      for (int64_t index : indices) {
+        const uint8_t* map = maps + index * cells;
+        scores[index] =
+            static_cast<float>(direct ? ImageMeanIou(truth, map, cells, classes, class_set, void_label)
+                                      : histograms.MeanIou(map, class_set));
+      }
     }
   });
   return scores;
