@@ -27,13 +27,15 @@ ABSL_FLAG(std::string, data_root, "", "folder of the dataset's files");
 ABSL_FLAG(int, crop, 64, "size of the embedded scenes");
 ABSL_FLAG(double, image_scale, 1, "images are resized to this share of their size before anything else");
 ABSL_FLAG(bool, multi_scale, false, "average over --scales");
-ABSL_FLAG(std::vector<std::string>, scales, std::vector<std::string>({"0.5", "0.75", "1", "1.25", "1.5", "1.75"}), "with --multi_scale");
+ABSL_FLAG(std::vector<std::string>, scales, std::vector<std::string>({"0.5", "0.75", "1", "1.25", "1.5", "1.75"}),
+          "with --multi_scale");
 ABSL_FLAG(bool, flip, false, "average with the mirrored image");
 ABSL_FLAG(int, window, 0, "side of sliding windows; 0 takes whole images");
 ABSL_FLAG(int, stride, 0, "between windows; 0 is two thirds of the window");
 ABSL_FLAG(bool, average_logits, false, "average logits (iSeg), not probabilities (mmsegmentation)");
 ABSL_FLAG(int64_t, limit, 0, "only the first images; 0 takes all");
-ABSL_FLAG(std::string, output, "", "folder for the predictions as label PNGs under the dataset's own values (test servers); empty writes none");
+ABSL_FLAG(std::string, output, "",
+          "folder for the predictions as label PNGs under the dataset's own values (test servers); empty writes none");
 ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 
 namespace experiments {
@@ -41,7 +43,8 @@ namespace {
 
 absl::Status Main() {
   if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
-  if (absl::GetFlag(FLAGS_checkpoint).empty()) return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
+  if (absl::GetFlag(FLAGS_checkpoint).empty())
+    return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
   absl::StatusOr<SavedNetwork> network = LoadNetwork(ResolvePath(absl::GetFlag(FLAGS_checkpoint)));
   if (!network.ok()) return network.status();
 
@@ -55,7 +58,9 @@ absl::Status Main() {
   if (!chosen.ok()) return chosen.status();
   const data::DatasetInfo& info = chosen->validation->info();
   if (info.num_classes() != network->info.num_classes()) {
-    return absl::InvalidArgumentError(absl::StrCat("--dataset=", choice.name, " has ", info.num_classes(), " classes, the network of --checkpoint ", network->info.num_classes()));
+    return absl::InvalidArgumentError(absl::StrCat("--dataset=", choice.name, " has ", info.num_classes(),
+                                                   " classes, the network of --checkpoint ",
+                                                   network->info.num_classes()));
   }
 
   InferenceOptions options = chosen->inference;
@@ -63,7 +68,8 @@ absl::Status Main() {
     options.scales.clear();
     for (const std::string& text : absl::GetFlag(FLAGS_scales)) {
       double scale = 0;
-      if (!absl::SimpleAtod(text, &scale) || !(scale > 0 && scale <= 8)) return absl::InvalidArgumentError(absl::StrCat("--scales: '", text, "' is not a scale in (0, 8]"));
+      if (!absl::SimpleAtod(text, &scale) || !(scale > 0 && scale <= 8))
+        return absl::InvalidArgumentError(absl::StrCat("--scales: '", text, "' is not a scale in (0, 8]"));
       options.scales.push_back(scale * choice.image_scale);
     }
   }
@@ -71,14 +77,16 @@ absl::Status Main() {
   options.window = absl::GetFlag(FLAGS_window);
   options.stride = absl::GetFlag(FLAGS_stride);
   options.average_logits = absl::GetFlag(FLAGS_average_logits);
-  if (options.window < 0 || options.stride < 0) return absl::InvalidArgumentError("--window and --stride must not be negative");
+  if (options.window < 0 || options.stride < 0)
+    return absl::InvalidArgumentError("--window and --stride must not be negative");
 
   PredictionVisitor visitor;
   const std::string folder = ResolvePath(absl::GetFlag(FLAGS_output));
   if (!folder.empty()) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
-    if (error) return absl::PermissionDeniedError(absl::StrCat("--output: cannot create ", folder, ": ", error.message()));
+    if (error)
+      return absl::PermissionDeniedError(absl::StrCat("--output: cannot create ", folder, ": ", error.message()));
     visitor = [&](const data::Sample& sample, const data::LabelMap& prediction) {
       data::LabelMap stored = prediction;
       if (!info.stored_values.empty()) {
@@ -87,15 +95,18 @@ absl::Status Main() {
       return data::WriteLabelPng(absl::StrCat(folder, "/", sample.id, ".png"), stored);
     };
   }
-  absl::StatusOr<Evaluation> evaluation = Evaluate(*network->segmenter, *chosen->validation, options, absl::GetFlag(FLAGS_limit), visitor);
+  absl::StatusOr<Evaluation> evaluation =
+      Evaluate(*network->segmenter, *chosen->validation, options, absl::GetFlag(FLAGS_limit), visitor);
   if (!evaluation.ok()) return evaluation.status();
 
   TableRows rows = {{"class", "IoU %"}};
   for (int k = 0; k < info.num_classes(); ++k) {
-    rows.push_back({info.class_names[k], std::isnan(evaluation->iou[k]) ? "–" : absl::StrFormat("%.2f", 100 * evaluation->iou[k])});
+    rows.push_back({info.class_names[k],
+                    std::isnan(evaluation->iou[k]) ? "–" : absl::StrFormat("%.2f", 100 * evaluation->iou[k])});
   }
-  std::printf("%s on %s, %lld images\n\n%s\nmIoU %.2f %%   pixel accuracy %.2f %%   class accuracy %.2f %%\n", network->segmenter->Description().c_str(), info.name.c_str(),
-              static_cast<long long>(evaluation->images), FormatTextTable(rows).c_str(), 100 * evaluation->mean_iou, 100 * evaluation->pixel_accuracy,
+  std::printf("%s on %s, %lld images\n\n%s\nmIoU %.2f %%   pixel accuracy %.2f %%   class accuracy %.2f %%\n",
+              network->segmenter->Description().c_str(), info.name.c_str(), static_cast<long long>(evaluation->images),
+              FormatTextTable(rows).c_str(), 100 * evaluation->mean_iou, 100 * evaluation->pixel_accuracy,
               100 * evaluation->class_accuracy);
   return absl::OkStatus();
 }
@@ -104,7 +115,9 @@ absl::Status Main() {
 }  // namespace experiments
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("scores a trained network.\n\n  evaluate --checkpoint=runs/…/weights.safetensors --dataset=camvid --data_root=DIR --multi_scale --flip");
+  absl::SetProgramUsageMessage(
+      "scores a trained network.\n\n  evaluate --checkpoint=runs/…/weights.safetensors --dataset=camvid "
+      "--data_root=DIR --multi_scale --flip");
   if (const std::vector<char*> rest = absl::ParseCommandLine(argc, argv); rest.size() > 1) {
     std::fprintf(stderr, "evaluate: unexpected argument '%s' (flags look like --name=value)\n", rest[1]);
     return 1;

@@ -23,7 +23,8 @@
 ABSL_FLAG(std::string, checkpoint, "", "weights.safetensors of a trained network");
 ABSL_FLAG(std::string, input, "", "an image, or a folder of .png, .jpg and .jpeg files");
 ABSL_FLAG(std::string, output, "", "folder for the label maps and overlays; created if needed");
-ABSL_FLAG(double, image_scale, 1, "images are resized to this share of their size for the network; results have the image's size");
+ABSL_FLAG(double, image_scale, 1,
+          "images are resized to this share of their size for the network; results have the image's size");
 ABSL_FLAG(bool, flip, false, "average with the mirrored image");
 ABSL_FLAG(double, opacity, 0.6, "of the classes' colours in the overlay, 0 to 1");
 ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
@@ -36,23 +37,28 @@ namespace fs = std::filesystem;
 absl::StatusOr<std::vector<fs::path>> Images(const std::string& input) {
   std::error_code error;
   if (fs::is_regular_file(input, error)) return std::vector<fs::path>{input};
-  if (!fs::is_directory(input, error)) return absl::NotFoundError(absl::StrCat("--input: ", input, " is neither an image nor a folder"));
+  if (!fs::is_directory(input, error))
+    return absl::NotFoundError(absl::StrCat("--input: ", input, " is neither an image nor a folder"));
   std::vector<fs::path> images;
   for (const fs::directory_entry& entry : fs::directory_iterator(input, error)) {
     const std::string extension = absl::AsciiStrToLower(entry.path().extension().string());
     if (extension == ".png" || extension == ".jpg" || extension == ".jpeg") images.push_back(entry.path());
   }
   if (error) return absl::PermissionDeniedError(absl::StrCat("--input: cannot list ", input, ": ", error.message()));
-  if (images.empty()) return absl::NotFoundError(absl::StrCat("--input: ", input, " holds no .png, .jpg or .jpeg file"));
+  if (images.empty())
+    return absl::NotFoundError(absl::StrCat("--input: ", input, " holds no .png, .jpg or .jpeg file"));
   std::sort(images.begin(), images.end());
   return images;
 }
 
 absl::Status Main() {
   if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
-  if (absl::GetFlag(FLAGS_checkpoint).empty()) return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
-  if (absl::GetFlag(FLAGS_input).empty()) return absl::InvalidArgumentError("--input is missing: an image or a folder of images");
-  if (absl::GetFlag(FLAGS_output).empty()) return absl::InvalidArgumentError("--output is missing: the folder to write to");
+  if (absl::GetFlag(FLAGS_checkpoint).empty())
+    return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
+  if (absl::GetFlag(FLAGS_input).empty())
+    return absl::InvalidArgumentError("--input is missing: an image or a folder of images");
+  if (absl::GetFlag(FLAGS_output).empty())
+    return absl::InvalidArgumentError("--output is missing: the folder to write to");
   const double opacity = absl::GetFlag(FLAGS_opacity), scale = absl::GetFlag(FLAGS_image_scale);
   if (!(opacity >= 0 && opacity <= 1)) return absl::InvalidArgumentError("--opacity must lie in [0, 1]");
   if (!(scale > 0 && scale <= 8)) return absl::InvalidArgumentError("--image_scale must lie in (0, 8]");
@@ -63,7 +69,9 @@ absl::Status Main() {
   const fs::path folder = ResolvePath(absl::GetFlag(FLAGS_output));
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) return absl::PermissionDeniedError(absl::StrCat("--output: cannot create ", folder.string(), ": ", error.message()));
+  if (error)
+    return absl::PermissionDeniedError(
+        absl::StrCat("--output: cannot create ", folder.string(), ": ", error.message()));
 
   InferenceOptions options;
   options.scales = {scale};
@@ -79,7 +87,9 @@ absl::Status Main() {
       const data::LabelMap prediction = Predict(*network->segmenter, *image, normalization, options);
       const std::string stem = (folder / path.stem()).string();
       status = data::WritePalettePng(absl::StrCat(stem, ".png"), prediction, network->info.palette);
-      if (status.ok()) status = data::WritePng(absl::StrCat(stem, "_overlay.png"), BlendLabels(*image, prediction, network->info.palette, opacity));
+      if (status.ok())
+        status = data::WritePng(absl::StrCat(stem, "_overlay.png"),
+                                BlendLabels(*image, prediction, network->info.palette, opacity));
     }
     if (!status.ok()) {
       // One bad file does not cost the others.
@@ -89,7 +99,9 @@ absl::Status Main() {
     }
     std::printf("%zu/%zu %s\n", i + 1, images->size(), path.filename().c_str());
   }
-  if (failures > 0) return absl::DataLossError(absl::StrCat(failures, " of ", images->size(), " images were not segmented, the first: ", first_failure.message()));
+  if (failures > 0)
+    return absl::DataLossError(absl::StrCat(failures, " of ", images->size(),
+                                            " images were not segmented, the first: ", first_failure.message()));
   return absl::OkStatus();
 }
 
@@ -97,7 +109,8 @@ absl::Status Main() {
 }  // namespace experiments
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("segments images.\n\n  predict --checkpoint=runs/…/weights.safetensors --input=photos --output=maps");
+  absl::SetProgramUsageMessage(
+      "segments images.\n\n  predict --checkpoint=runs/…/weights.safetensors --input=photos --output=maps");
   if (const std::vector<char*> rest = absl::ParseCommandLine(argc, argv); rest.size() > 1) {
     std::fprintf(stderr, "predict: unexpected argument '%s' (flags look like --name=value)\n", rest[1]);
     return 1;

@@ -10,8 +10,8 @@
 namespace nn {
 
 struct Context {
-  bool training = false;              // batch statistics, dropout, stochastic depth
-  autograd::RandomKey key;            // of this step; each consumer takes a Split of it
+  bool training = false;               // batch statistics, dropout, stochastic depth
+  autograd::RandomKey key;             // of this step; each consumer takes a Split of it
   autograd::ReplicaSum replicas = {};  // batch statistics are summed over these (synchronised batch normalisation)
 
   static Context Training(autograd::RandomKey key, autograd::ReplicaSum replicas = {}) { return {true, key, replicas}; }

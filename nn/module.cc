@@ -79,7 +79,8 @@ std::string Summary(const ModuleReference& module) {
   const auto add_line = [&](const std::string& name, const std::string& shape, int64_t size, const char* note) {
     char line[64];
     std::snprintf(line, sizeof(line), "%12lld%s\n", static_cast<long long>(size), note);
-    text += name + std::string(width + 2 - name.size(), ' ') + shape + std::string(shape.size() < 20 ? 20 - shape.size() : 0, ' ') + line;
+    text += name + std::string(width + 2 - name.size(), ' ') + shape +
+            std::string(shape.size() < 20 ? 20 - shape.size() : 0, ' ') + line;
   };
   int64_t total = 0, trainable = 0;
   for (const NamedParameter& named : collected.parameters) {

@@ -43,17 +43,19 @@ using autograd::Variable;
 
 // What a tensor means, hence how PyTorch stores it (nn/checkpoints/layouts.h converts).
 enum class Layout : uint8_t {
-  kPlain,              // the same shape here and there: biases, norms, tokens, buffers
-  kLinear,             // (O, I)            there (O, I)
-  kPointwiseConv2d,    // (O, I)            there (O, I, 1, 1)
-  kConv2d,             // (O, KH, KW, I)    there (O, I, KH, KW)
-  kDepthwiseConv2d,    // (KH, KW, C)       there (C, 1, KH, KW)
+  kPlain,            // the same shape here and there: biases, norms, tokens, buffers
+  kLinear,           // (O, I)            there (O, I)
+  kPointwiseConv2d,  // (O, I)            there (O, I, 1, 1)
+  kConv2d,           // (O, KH, KW, I)    there (O, I, KH, KW)
+  kDepthwiseConv2d,  // (KH, KW, C)       there (C, 1, KH, KW)
 };
 
 class FieldVisitor;
 
 template <typename M>
-concept Module = requires(M& module, FieldVisitor& visitor) { module.Fields(visitor); };
+concept Module = requires(M& module, FieldVisitor& visitor) {
+  module.Fields(visitor);
+};
 
 class FieldVisitor {
  public:
@@ -92,8 +94,7 @@ class FieldVisitor {
 class ModuleReference {
  public:
   template <Module M>
-    requires(!std::same_as<M, ModuleReference>)
-  ModuleReference(M& module)  // NOLINT: implicit on purpose
+  requires(!std::same_as<M, ModuleReference>) ModuleReference(M& module)  // NOLINT: implicit on purpose
       : fields_([&module](FieldVisitor& visitor) { module.Fields(visitor); }) {}
 
   void Fields(FieldVisitor& visitor) const { fields_(visitor); }

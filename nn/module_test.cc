@@ -43,7 +43,8 @@ TEST(Module, NamesFieldsByPathInOrder) {
   EXPECT_EQ(names, (std::vector<std::string>{"blocks.0.weight", "blocks.1.weight", "present.weight", "scale"}));
   names.clear();
   for (const NamedBuffer& named : NamedBuffers(tree)) names.push_back(named.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"blocks.0.running_mean", "blocks.1.running_mean", "present.running_mean"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"blocks.0.running_mean", "blocks.1.running_mean", "present.running_mean"}));
   EXPECT_EQ(NamedParameters(tree)[0].parameter, &tree.blocks[0].weight);
   EXPECT_EQ(NamedParameters(tree)[0].layout, Layout::kLinear);
   EXPECT_EQ(NamedParameters(tree)[3].layout, Layout::kPlain);

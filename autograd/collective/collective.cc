@@ -45,8 +45,7 @@ void SumInOrder(DType dtype, std::span<const void* const> parts, int64_t begin, 
       std::fill(tile, tile + count, Value(0));
       for (const void* part : parts) {
         const T* values = static_cast<const T*>(part) + first;
-        for (int64_t i = 0; i < count; ++i)
-          tile[i] = static_cast<Value>(tile[i] + static_cast<Value>(values[i]));
+        for (int64_t i = 0; i < count; ++i) tile[i] = static_cast<Value>(tile[i] + static_cast<Value>(values[i]));
       }
       T* out = static_cast<T*>(sum) + first;
       for (int64_t i = 0; i < count; ++i) out[i] = static_cast<T>(tile[i]);

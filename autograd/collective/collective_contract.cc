@@ -12,8 +12,8 @@ namespace {
 std::vector<float> Uneven(int rank, int64_t size) {
   std::vector<float> values(size);
   for (int64_t i = 0; i < size; ++i) {
-    values[i] = (i % 3 == 0 ? 1e7f : 0.1f) * static_cast<float>(rank + 1) * (i % 2 == 0 ? 1.0f : -0.7f) +
-                static_cast<float>(i);
+    values[i] =
+        (i % 3 == 0 ? 1e7f : 0.1f) * static_cast<float>(rank + 1) * (i % 2 == 0 ? 1.0f : -0.7f) + static_cast<float>(i);
   }
   return values;
 }
@@ -29,8 +29,7 @@ void CheckSums(Collective& collective) {
     Array values = Array::From(Shape{size}, Uneven(collective.rank(), size));
     collective.AllReduceSum(values);
     const std::vector<float> sums = values.ToVector<float>();
-    EXPECT_TRUE(size == 0 || std::memcmp(sums.data(), expected.data(), size * sizeof(float)) == 0)
-        << size << " values";
+    EXPECT_TRUE(size == 0 || std::memcmp(sums.data(), expected.data(), size * sizeof(float)) == 0) << size << " values";
   }
 
   std::vector<double> doubles = {0.1 * collective.rank(), 1.0};
@@ -64,8 +63,7 @@ void CheckBroadcasts(Collective& collective) {
 void CheckGather(Collective& collective) {
   // Rank r brings r values.
   std::vector<double> own(collective.rank(), 0.1 * collective.rank()), expected;
-  for (int rank = 0; rank < collective.world_size(); ++rank)
-    expected.insert(expected.end(), rank, 0.1 * rank);
+  for (int rank = 0; rank < collective.world_size(); ++rank) expected.insert(expected.end(), rank, 0.1 * rank);
   EXPECT_EQ(GatherInRankOrder(collective, own), expected);
   EXPECT_TRUE(GatherInRankOrder(collective, {}).empty());
 }

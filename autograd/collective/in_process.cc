@@ -16,8 +16,7 @@ using internal::CollectiveCall;
 // the result; everybody has copied the result, so operands may change again.
 class MeetingPoint {
  public:
-  explicit MeetingPoint(int world_size)
-      : world_size_(world_size), calls_(world_size), operands_(world_size) {}
+  explicit MeetingPoint(int world_size) : world_size_(world_size), calls_(world_size), operands_(world_size) {}
 
   int world_size() const { return world_size_; }
 
@@ -97,10 +96,8 @@ class InProcessRank final : public Collective {
 
   void Broadcast(Array& values, int root) override {
     internal::RequireBroadcast(values, root, world_size());
-    point_.Arrive(rank_, {CollectiveCall::Kind::kBroadcast, values.dtype(), values.size(), root},
-                  values.raw());
-    if (rank_ != root && values.bytes() > 0)
-      std::memcpy(values.raw(), point_.operands()[root], values.bytes());
+    point_.Arrive(rank_, {CollectiveCall::Kind::kBroadcast, values.dtype(), values.size(), root}, values.raw());
+    if (rank_ != root && values.bytes() > 0) std::memcpy(values.raw(), point_.operands()[root], values.bytes());
     point_.Meet();
   }
 
@@ -115,8 +112,8 @@ class InProcessRank final : public Collective {
     point_.Arrive(rank_, {CollectiveCall::Kind::kSum, dtype, size, 0}, values);
     const int64_t bytes = size * SizeOf(dtype);
     char* result = point_.Result(bytes);
-    internal::SumInOrder(dtype, point_.operands(), size * rank_ / world_size(),
-                         size * (rank_ + 1) / world_size(), result);
+    internal::SumInOrder(dtype, point_.operands(), size * rank_ / world_size(), size * (rank_ + 1) / world_size(),
+                         result);
     point_.Meet();
     if (bytes > 0) std::memcpy(values, result, bytes);
     point_.Meet();

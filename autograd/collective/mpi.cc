@@ -73,8 +73,7 @@ class MpiRank final : public Collective {
   static constexpr int64_t kPieceBytes = 1 << 28;
 
   void RequireSameCall(const CollectiveCall& call) const {
-    const int64_t own[4] = {static_cast<int64_t>(call.kind), static_cast<int64_t>(call.dtype), call.size,
-                            call.root};
+    const int64_t own[4] = {static_cast<int64_t>(call.kind), static_cast<int64_t>(call.dtype), call.size, call.root};
     int64_t bounds[8];
     for (int i = 0; i < 4; ++i) {
       bounds[i] = own[i];
@@ -82,8 +81,7 @@ class MpiRank final : public Collective {
     }
     RequireSuccess(MPI_Allreduce(MPI_IN_PLACE, bounds, 8, MPI_INT64_T, MPI_MAX, world_), "MPI_Allreduce");
     for (int i = 0; i < 4; ++i) {
-      Require(bounds[i] == -bounds[4 + i], "Collective", "ranks make different calls; rank ", rank_,
-              " calls ", call);
+      Require(bounds[i] == -bounds[4 + i], "Collective", "ranks make different calls; rank ", rank_, " calls ", call);
     }
   }
 
@@ -108,9 +106,8 @@ class MpiRank final : public Collective {
     std::vector<const void*> parts;
     for (int rank = 0; rank < world_size_; ++rank) parts.push_back(incoming_.data() + rank * bytes);
     internal::SumInOrder(dtype, parts, 0, share, outgoing_.data());
-    RequireSuccess(
-        MPI_Allgather(outgoing_.data(), count, MPI_BYTE, incoming_.data(), count, MPI_BYTE, world_),
-        "MPI_Allgather");
+    RequireSuccess(MPI_Allgather(outgoing_.data(), count, MPI_BYTE, incoming_.data(), count, MPI_BYTE, world_),
+                   "MPI_Allgather");
     std::memcpy(values, incoming_.data(), size * SizeOf(dtype));
   }
 

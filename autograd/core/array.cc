@@ -71,7 +71,8 @@ Array Array::Reshape(const Shape& shape) const {
 }
 
 Array Array::Slice(int64_t begin, int64_t end) const {
-  Require(rank() >= 1 && begin >= 0 && begin <= end && end <= shape_[0], "Slice", "rows [", begin, ", ", end, ") of ", shape_);
+  Require(rank() >= 1 && begin >= 0 && begin <= end && end <= shape_[0], "Slice", "rows [", begin, ", ", end, ") of ",
+          shape_);
   Array view = *this;
   view.shape_.Set(0, end - begin);
   const int64_t row_bytes = shape_[0] == 0 ? 0 : bytes() / shape_[0];
@@ -88,7 +89,8 @@ Array Array::Copy() const {
 void Array::CopyToHost(void* values) const {
   if (bytes() == 0) return;
   Stream& stream = device() == Stream::Current().device() ? Stream::Current() : Stream::Cpu();
-  Require(stream.device() == device(), "CopyToHost", "array is on ", device(), " but the stream on ", Stream::Current().device());
+  Require(stream.device() == device(), "CopyToHost", "array is on ", device(), " but the stream on ",
+          Stream::Current().device());
   stream.CopyToHost(values, pointer_, bytes());
 }
 

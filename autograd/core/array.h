@@ -26,7 +26,8 @@ class Array {
   static Array Full(const Shape& shape, DType dtype, double value);
   template <typename T>
   static Array From(const Shape& shape, const std::vector<T>& values) {
-    Require(shape.size() == static_cast<int64_t>(values.size()), "Array::From", values.size(), " values for shape ", shape);
+    Require(shape.size() == static_cast<int64_t>(values.size()), "Array::From", values.size(), " values for shape ",
+            shape);
     return FromHost(shape, DTypeOf<T>::value, values.data());
   }
   // Copies `shape.size()` elements from host memory.
@@ -89,9 +90,7 @@ class Array {
 
  private:
   struct Storage;
-  void CheckType(DType dtype) const {
-    Require(dtype == dtype_, "Array", "is ", dtype_, " but was read as ", dtype);
-  }
+  void CheckType(DType dtype) const { Require(dtype == dtype_, "Array", "is ", dtype_, " but was read as ", dtype); }
 
   std::shared_ptr<Storage> storage_;
   void* pointer_ = nullptr;

@@ -18,8 +18,7 @@ __global__ void ConvertKernel(const From* x, To* y, int64_t count) {
 
 template <typename T>
 __global__ void AccumulateKernel(const T* x, T* y, int64_t count) {
-  for (int64_t i = GridIndex(); i < count; i += GridStride())
-    y[i] = static_cast<T>(Load(y + i) + Load(x + i));
+  for (int64_t i = GridIndex(); i < count; i += GridStride()) y[i] = static_cast<T>(Load(y + i) + Load(x + i));
 }
 
 }  // namespace
@@ -27,8 +26,8 @@ __global__ void AccumulateKernel(const T* x, T* y, int64_t count) {
 void Fill(Stream& stream, Array& y, double value) {
   if (y.size() == 0) return;
   VisitAny("Fill", y.dtype(), [&]<typename T>(T) {
-    FillKernel<<<Blocks(y.size()), kBlock, 0, Native(stream)>>>(
-        y.data<T>(), y.size(), static_cast<T>(static_cast<ComputeType<T>>(value)));
+    FillKernel<<<Blocks(y.size()), kBlock, 0, Native(stream)>>>(y.data<T>(), y.size(),
+                                                                static_cast<T>(static_cast<ComputeType<T>>(value)));
   });
   CheckLaunch("Fill");
 }

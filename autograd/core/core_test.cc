@@ -25,12 +25,12 @@ std::string ErrorOf(const Function& function) {
 Variable TestSquare(const Variable& x) {
   auto square = [](const Array& from, const Array& factor, double scale) {
     Array to = EmptyLike(from);
-    for (int64_t i = 0; i < from.size(); ++i) to.data<double>()[i] = scale * from.data<double>()[i] * factor.data<double>()[i];
+    for (int64_t i = 0; i < from.size(); ++i)
+      to.data<double>()[i] = scale * from.data<double>()[i] * factor.data<double>()[i];
     return to;
   };
-  return Record("TestSquare", square(x.array(), x.array(), 1), {x}, Saved{x.array()}, [square](const Saved& saved, const Array& dy, Wanted) {
-    return Gradients{square(dy, saved[0], 2)};
-  });
+  return Record("TestSquare", square(x.array(), x.array(), 1), {x}, Saved{x.array()},
+                [square](const Saved& saved, const Array& dy, Wanted) { return Gradients{square(dy, saved[0], 2)}; });
 }
 
 Variable TestAdd(const Variable& x, const Variable& z) {
@@ -64,7 +64,10 @@ TEST(DimsTest, NamesTheOperandsThatDisagree) {
   Array x = Array::Zeros({8, 32, 32, 64}, kFloat32), filter = Array::Zeros({128, 3, 3, 32}, kFloat32);
   EXPECT_EQ(ErrorOf([&] { Dims("Conv2d").Match(x, "x: n h w c").Match(filter, "filter: o kh kw c"); }),
             "Conv2d: c is 64 in x [8, 32, 32, 64] but 32 in filter [128, 3, 3, 32]");
-  EXPECT_NE(ErrorOf([&] { Dims("Conv2d").Match(filter, "filter: o i"); }).find("filter has shape [128, 3, 3, 32] but must be [ o i ]"), std::string::npos);
+  EXPECT_NE(ErrorOf([&] {
+              Dims("Conv2d").Match(filter, "filter: o i");
+            }).find("filter has shape [128, 3, 3, 32] but must be [ o i ]"),
+            std::string::npos);
   EXPECT_NE(ErrorOf([&] { Dims("Rgb").Match(filter, "x: _ _ _ 3"); }).find("must have extent 3"), std::string::npos);
   EXPECT_NE(ErrorOf([&] { Dims("Add").Match(Array(), "x: n"); }).find("x is missing"), std::string::npos);
   Dims dims("LayerNorm");
@@ -112,12 +115,15 @@ TEST(TapeTest, MisuseIsNamed) {
   {
     Tape tape;
     old = TestSquare(w);
-    EXPECT_NE(ErrorOf([&] { tape.Backward(old); }).find("needs a scalar or an explicit dy, not [2]"), std::string::npos);
+    EXPECT_NE(ErrorOf([&] { tape.Backward(old); }).find("needs a scalar or an explicit dy, not [2]"),
+              std::string::npos);
     tape.Backward(old, Array::Full({2}, kFloat64, 1));
-    EXPECT_NE(ErrorOf([&] { tape.Backward(old, Array::Full({2}, kFloat64, 1)); }).find("one Backward"), std::string::npos);
+    EXPECT_NE(ErrorOf([&] { tape.Backward(old, Array::Full({2}, kFloat64, 1)); }).find("one Backward"),
+              std::string::npos);
   }
   Tape tape;
-  EXPECT_NE(ErrorOf([&] { TestSquare(old); }).find("TestSquare: input [2] was recorded on another tape"), std::string::npos);
+  EXPECT_NE(ErrorOf([&] { TestSquare(old); }).find("TestSquare: input [2] was recorded on another tape"),
+            std::string::npos);
 }
 
 TEST(TapeTest, LongChainsNeedNoRecursion) {
@@ -156,7 +162,8 @@ TEST(CheckpointTest, SameGradientsFewerBytes) {
 TEST(CheckpointTest, ReachesParametersWithoutTrackedInputs) {
   Parameter w(Array::Full({1}, kFloat64, 3));
   Tape tape;
-  Variable y = Checkpoint([&](std::span<const Variable> x) { return TestAdd(TestSquare(w), x[0]); }, {Variable(Array::Full({1}, kFloat64, 1))});
+  Variable y = Checkpoint([&](std::span<const Variable> x) { return TestAdd(TestSquare(w), x[0]); },
+                          {Variable(Array::Full({1}, kFloat64, 1))});
   EXPECT_EQ(y.Item(), 10);
   tape.Backward(y);
   EXPECT_EQ(w.gradient().Item(), 6);

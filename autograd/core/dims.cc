@@ -29,13 +29,14 @@ Dims& Dims::Match(const Array& array, std::string_view pattern) {
   }
   const Shape& shape = array.shape();
   const int count = static_cast<int>(names.size()), extra = shape.rank() - count;
-  Require(leading ? extra >= 0 : extra == 0, operation_, operand, " has shape ", shape, " but must be [", pattern.substr(colon == std::string_view::npos ? 0 : colon + 1), " ]");
+  Require(leading ? extra >= 0 : extra == 0, operation_, operand, " has shape ", shape, " but must be [",
+          pattern.substr(colon == std::string_view::npos ? 0 : colon + 1), " ]");
 
   if (leading) {
     const Shape taken(shape.begin(), extra);
     if (has_leading_) {
-      Require(taken == leading_, operation_, "leading dimensions are ", taken, " in ", operand, " ", shape, " but ", leading_,
-              " in ", leading_operand_, " ", leading_shape_);
+      Require(taken == leading_, operation_, "leading dimensions are ", taken, " in ", operand, " ", shape, " but ",
+              leading_, " in ", leading_operand_, " ", leading_shape_);
     } else {
       has_leading_ = true;
       leading_ = taken;
@@ -48,14 +49,15 @@ Dims& Dims::Match(const Array& array, std::string_view pattern) {
     const int64_t extent = shape[extra + i];
     if (name == "_") continue;
     if (std::isdigit(static_cast<unsigned char>(name[0]))) {
-      Require(extent == std::stoll(std::string(name)), operation_, operand, " ", shape, " must have extent ", name, " in axis ", extra + i);
+      Require(extent == std::stoll(std::string(name)), operation_, operand, " ", shape, " must have extent ", name,
+              " in axis ", extra + i);
       continue;
     }
     bool bound = false;
     for (const Binding& binding : bindings_) {
       if (binding.name != name) continue;
-      Require(binding.extent == extent, operation_, name, " is ", binding.extent, " in ", binding.operand, " ", binding.shape,
-              " but ", extent, " in ", operand, " ", shape);
+      Require(binding.extent == extent, operation_, name, " is ", binding.extent, " in ", binding.operand, " ",
+              binding.shape, " but ", extent, " in ", operand, " ", shape);
       bound = true;
     }
     if (!bound) bindings_.push_back({std::string(name), extent, operand, shape});
@@ -64,7 +66,8 @@ Dims& Dims::Match(const Array& array, std::string_view pattern) {
 }
 
 Dims& Dims::SameType(const Array& a, const Array& b) {
-  Require(a.dtype() == b.dtype(), operation_, "operands are ", a.dtype(), " ", a.shape(), " and ", b.dtype(), " ", b.shape());
+  Require(a.dtype() == b.dtype(), operation_, "operands are ", a.dtype(), " ", a.shape(), " and ", b.dtype(), " ",
+          b.shape());
   Require(a.device() == b.device(), operation_, "operands are on ", a.device(), " and ", b.device());
   return *this;
 }

@@ -24,8 +24,8 @@ void AddInto(Array& sum, Array x) {
     sum = std::move(x);
     return;
   }
-  Require(sum.shape() == x.shape() && sum.dtype() == x.dtype(), "Backward", "gradients of one value disagree: ", sum.dtype(), " ",
-          sum.shape(), " and ", x.dtype(), " ", x.shape());
+  Require(sum.shape() == x.shape() && sum.dtype() == x.dtype(), "Backward",
+          "gradients of one value disagree: ", sum.dtype(), " ", sum.shape(), " and ", x.dtype(), " ", x.shape());
   OperationScope scope("Backward");
   if (!sum.Unshared()) {
     if (x.Unshared()) {
@@ -77,7 +77,8 @@ Variable Tape::Watch(const Array& array) {
   return Push(std::move(node), array, {});
 }
 
-Variable Tape::Add(const char* operation, Array y, std::span<const Variable> inputs, Saved saved, const GradientFunction& gradient) {
+Variable Tape::Add(const char* operation, Array y, std::span<const Variable> inputs, Saved saved,
+                   const GradientFunction& gradient) {
   Node node{};
   node.operation = operation;
   node.saved = std::move(saved);
@@ -85,7 +86,8 @@ Variable Tape::Add(const char* operation, Array y, std::span<const Variable> inp
   return Push(std::move(node), std::move(y), inputs);
 }
 
-Variable Tape::AddOwning(const char* operation, Array y, std::span<const Variable> inputs, Saved saved, OwningGradient gradient) {
+Variable Tape::AddOwning(const char* operation, Array y, std::span<const Variable> inputs, Saved saved,
+                         OwningGradient gradient) {
   Node node{};
   node.operation = operation;
   node.saved = std::move(saved);
@@ -115,8 +117,8 @@ void Tape::Deliver(const Input& input, Array gradient, std::vector<Array>& pendi
 
 void Tape::Backward(const Variable& y, const Array& dy) {
   Require(!consumed_, "Backward", "a tape serves one Backward: add the losses first");
-  Require(y.shape() == dy.shape() && y.dtype() == dy.dtype(), "Backward", "dy is ", dy.dtype(), " ", dy.shape(), " for y ",
-          y.dtype(), " ", y.shape());
+  Require(y.shape() == dy.shape() && y.dtype() == dy.dtype(), "Backward", "dy is ", dy.dtype(), " ", dy.shape(),
+          " for y ", y.dtype(), " ", y.shape());
   consumed_ = true;
   PauseTape pause;  // gradient functions work on arrays; nothing is recorded
   if (y.node_ < 0) {
@@ -143,7 +145,8 @@ void Tape::Backward(const Variable& y, const Array& dy) {
       if (node.inputs[k].node >= 0 || node.inputs[k].parameter != nullptr) mask |= uint64_t{1} << k;
     }
     OperationScope scope(node.operation);
-    Gradients gradients = node.owning ? node.owning(saved, gradient, Wanted(mask)) : node.gradient(saved, gradient, Wanted(mask));
+    Gradients gradients =
+        node.owning ? node.owning(saved, gradient, Wanted(mask)) : node.gradient(saved, gradient, Wanted(mask));
     gradient = Array();
     Require(gradients.size() == node.inputs.size(), node.operation, "returned ", gradients.size(), " gradients for ",
             node.inputs.size(), " inputs");
@@ -155,7 +158,8 @@ void Tape::Backward(const Variable& y, const Array& dy) {
 }
 
 Array Tape::Gradient(const Variable& leaf) const {
-  Require(leaf.tape_ == id_ && leaf.node_ >= 0 && nodes_[leaf.node_].leaf, "Gradient", "asked of a variable this tape does not watch");
+  Require(leaf.tape_ == id_ && leaf.node_ >= 0 && nodes_[leaf.node_].leaf, "Gradient",
+          "asked of a variable this tape does not watch");
   Require(consumed_, "Gradient", "asked before Backward");
   return leaf.node_ < static_cast<int64_t>(leaf_gradients_.size()) ? leaf_gradients_[leaf.node_] : Array();
 }
@@ -165,7 +169,8 @@ int64_t Tape::SavedBytes() const {
   int64_t total = 0;
   for (const Node& node : nodes_) {
     for (const Array& array : node.saved.arrays()) {
-      if (array.defined() && !array.persistent() && seen.insert(array.storage_id()).second) total += array.storage_bytes();
+      if (array.defined() && !array.persistent() && seen.insert(array.storage_id()).second)
+        total += array.storage_bytes();
     }
   }
   return total;
@@ -188,19 +193,23 @@ std::string Tape::Report() const {
     }
   }
   std::vector<std::pair<std::string, Row>> sorted(rows.begin(), rows.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.bytes > b.second.bytes; });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second.bytes > b.second.bytes; });
   std::string text = "saved for backward            nodes        MiB   share\n";
   char line[128];
   for (const auto& [name, row] : sorted) {
     std::snprintf(line, sizeof(line), "%-28s %6lld %10.2f %6.1f %%\n", name.c_str(), static_cast<long long>(row.nodes),
-                  static_cast<double>(row.bytes) / (1 << 20), total > 0 ? 100.0 * static_cast<double>(row.bytes) / static_cast<double>(total) : 0.0);
+                  static_cast<double>(row.bytes) / (1 << 20),
+                  total > 0 ? 100.0 * static_cast<double>(row.bytes) / static_cast<double>(total) : 0.0);
     text += line;
   }
-  std::snprintf(line, sizeof(line), "%-28s %6zu %10.2f\n", "total", nodes_.size(), static_cast<double>(total) / (1 << 20));
+  std::snprintf(line, sizeof(line), "%-28s %6zu %10.2f\n", "total", nodes_.size(),
+                static_cast<double>(total) / (1 << 20));
   return text + line;
 }
 
-Variable Checkpoint(const std::function<Variable(std::span<const Variable>)>& function, const std::vector<Variable>& inputs) {
+Variable Checkpoint(const std::function<Variable(std::span<const Variable>)>& function,
+                    const std::vector<Variable>& inputs) {
   Tape* tape = Tape::Current();
   if (tape == nullptr) return function(inputs);
   std::vector<Array> arrays;

@@ -63,14 +63,17 @@ class GradientFunction {
   GradientFunction() = default;
   template <typename Closure>
   explicit GradientFunction(const Closure& closure) {
-    static_assert(std::is_trivially_copyable_v<Closure>, "a gradient closure may capture numbers, not arrays: use Saved");
+    static_assert(std::is_trivially_copyable_v<Closure>,
+                  "a gradient closure may capture numbers, not arrays: use Saved");
     static_assert(sizeof(Closure) <= kBytes && alignof(Closure) <= 16);
     new (storage_) Closure(closure);
     call_ = [](const void* storage, const Saved& saved, const Array& dy, Wanted wanted) -> Gradients {
       return (*static_cast<const Closure*>(storage))(saved, dy, wanted);
     };
   }
-  Gradients operator()(const Saved& saved, const Array& dy, Wanted wanted) const { return call_(storage_, saved, dy, wanted); }
+  Gradients operator()(const Saved& saved, const Array& dy, Wanted wanted) const {
+    return call_(storage_, saved, dy, wanted);
+  }
 
  private:
   static constexpr size_t kBytes = 128;
@@ -105,9 +108,11 @@ class Tape {
   size_t node_count() const { return nodes_.size(); }
 
   // Used by Record and Checkpoint.
-  Variable Add(const char* operation, Array y, std::span<const Variable> inputs, Saved saved, const GradientFunction& gradient);
+  Variable Add(const char* operation, Array y, std::span<const Variable> inputs, Saved saved,
+               const GradientFunction& gradient);
   using OwningGradient = std::function<Gradients(const Saved&, const Array& dy, Wanted)>;
-  Variable AddOwning(const char* operation, Array y, std::span<const Variable> inputs, Saved saved, OwningGradient gradient);
+  Variable AddOwning(const char* operation, Array y, std::span<const Variable> inputs, Saved saved,
+                     OwningGradient gradient);
 
  private:
   struct Input {
@@ -149,15 +154,18 @@ bool AnyTracked(std::span<const Variable> inputs);
 }
 
 template <typename Closure>
-Variable Record(const char* operation, Array y, std::span<const Variable> inputs, Saved saved, const Closure& gradient) {
+Variable Record(const char* operation, Array y, std::span<const Variable> inputs, Saved saved,
+                const Closure& gradient) {
   Tape* tape = Tape::Current();
   if (tape == nullptr || !internal::AnyTracked(inputs)) return Variable(std::move(y));
   return tape->Add(operation, std::move(y), inputs, std::move(saved), GradientFunction(gradient));
 }
 
 template <typename Closure>
-Variable Record(const char* operation, Array y, std::initializer_list<Variable> inputs, Saved saved, const Closure& gradient) {
-  return Record(operation, std::move(y), std::span<const Variable>(inputs.begin(), inputs.size()), std::move(saved), gradient);
+Variable Record(const char* operation, Array y, std::initializer_list<Variable> inputs, Saved saved,
+                const Closure& gradient) {
+  return Record(operation, std::move(y), std::span<const Variable>(inputs.begin(), inputs.size()), std::move(saved),
+                gradient);
 }
 
 // True when an op on these inputs will be recorded: lets an op skip what only its gradient needs.
@@ -168,6 +176,7 @@ inline bool WillRecord(std::initializer_list<Variable> inputs) {
 // Runs `function` without keeping what its ops save, and again during Backward (gradient checkpointing). `function` must
 // compute the same value each time: random keys are values, so dropout repeats. It may use parameters freely, but other
 // tracked variables only through `inputs`.
-Variable Checkpoint(const std::function<Variable(std::span<const Variable>)>& function, const std::vector<Variable>& inputs);
+Variable Checkpoint(const std::function<Variable(std::span<const Variable>)>& function,
+                    const std::vector<Variable>& inputs);
 
 }  // namespace autograd

@@ -13,14 +13,17 @@ namespace {
 template <typename T>
 std::vector<T> Draw(int64_t count, uint64_t stream) {
   std::vector<T> values(count);
-  for (int64_t i = 0; i < count; ++i) values[i] = static_cast<T>(UniformFloat(Philox(RandomKey(7, stream), i).x) - 0.5f);
+  for (int64_t i = 0; i < count; ++i)
+    values[i] = static_cast<T>(UniformFloat(Philox(RandomKey(7, stream), i).x) - 0.5f);
   return values;
 }
 
 template <typename T>
-std::vector<T> Product(const GemmShape& shape, const std::vector<T>& a, const std::vector<T>& b, bool accumulate, T initial) {
+std::vector<T> Product(const GemmShape& shape, const std::vector<T>& a, const std::vector<T>& b, bool accumulate,
+                       T initial) {
   std::vector<T> c(shape.m * shape.n, initial);
-  ParallelGemm(shape, a.data(), shape.transpose_a ? shape.m : shape.k, b.data(), shape.transpose_b ? shape.k : shape.n, accumulate, c.data(), shape.n);
+  ParallelGemm(shape, a.data(), shape.transpose_a ? shape.m : shape.k, b.data(), shape.transpose_b ? shape.k : shape.n,
+               accumulate, c.data(), shape.n);
   return c;
 }
 
@@ -37,7 +40,8 @@ void CheckProduct(const GemmShape& shape, bool accumulate, double tolerance) {
         sum += static_cast<double>(a[shape.transpose_a ? l * shape.m + i : i * shape.k + l]) *
                static_cast<double>(b[shape.transpose_b ? j * shape.k + l : l * shape.n + j]);
       }
-      ASSERT_NEAR(c[i * shape.n + j], sum, tolerance) << i << ", " << j << " of " << shape.m << "x" << shape.n << "x" << shape.k;
+      ASSERT_NEAR(c[i * shape.n + j], sum, tolerance)
+          << i << ", " << j << " of " << shape.m << "x" << shape.n << "x" << shape.k;
     }
   }
 }
@@ -66,6 +70,13 @@ TEST(GemmTest, MatchesPlainSumsWhereItIsCut) {
   CheckProduct<double>(deep, false, 1e-11);
 }
 
+// Strides of one and two KiB are replaced.
+TEST(GemmTest, MatchesPlainSumsAtStridesThatCollide) {
+  CheckProduct<float>({256, 512, 33, true, false}, false, 1e-4);
+  CheckProduct<float>({512, 512, 129, true, false}, true, 1e-4);
+  CheckProduct<double>({256, 512, 9, true, false}, false, 1e-12);
+}
+
 TEST(GemmTest, SameBitsForAnyThreadCount) {
   const int before = ThreadCount();
   for (const GemmShape& shape : {GemmShape{401, 419, 211, false, true}, GemmShape{61, 67, 8209, true, false}}) {
@@ -84,7 +95,8 @@ TEST(OneDnnTest, PrimitivesAreKeptByKey) {
     ++made;
     return OneDnnPrimitive{};
   };
-  const auto first = FindOrMakePrimitive({-1, 1}, make), again = FindOrMakePrimitive({-1, 1}, make), other = FindOrMakePrimitive({-1, 2}, make);
+  const auto first = FindOrMakePrimitive({-1, 1}, make), again = FindOrMakePrimitive({-1, 1}, make),
+             other = FindOrMakePrimitive({-1, 2}, make);
   EXPECT_EQ(first, again);
   EXPECT_NE(first, other);
   EXPECT_EQ(made, 2);

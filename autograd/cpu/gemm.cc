@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <type_traits>
 
 #include "autograd/core/array.h"
 #include "autograd/cpu/eigen_maps.h"
@@ -21,28 +22,15 @@ constexpr int64_t kMostPartials = 16;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// sgemm reads the operands of small products where they are (1/m + 1/n ≥ 0.0038 in oneDNN 2.6), in columns of op(a) and rows of op(b). Strides that
-// are multiples of these many floats put such a column into a few sets of the cache, at half the speed; then a copy with another stride pays.
+// In oneDNN 2.6 a product is small when 1/m + 1/n ≥ 0.0038.
 constexpr double kReadInPlace = 0.0038;
 constexpr int64_t kBadStrideOfA = 256, kBadStrideOfB = 512;
 constexpr int64_t kWorthACopy = 64;  // uses of each element
-constexpr int64_t kStridePadding = 16;
+constexpr int64_t kPadding = 16;
 
-class PaddedCopy {
- public:
-  PaddedCopy(const float* from, int64_t rows, int64_t columns, int64_t stride) : stride_(columns + kStridePadding) {
-    StreamScope on_the_cpu(Stream::Cpu());
-    array_ = Array::Empty({rows, stride_}, kFloat32);
-    float* to = array_.data<float>();
-    for (int64_t row = 0; row < rows; ++row) std::copy_n(from + row * stride, columns, to + row * stride_);
-  }
-  const float* data() const { return array_.data<float>(); }
-  int64_t stride() const { return stride_; }
-
- private:
-  Array array_;
-  int64_t stride_;
-};
+bool IsSmall(int64_t m, int64_t n) {
+  return 1.0 / static_cast<double>(m) + 1.0 / static_cast<double>(n) >= kReadInPlace;
+}
 
 template <typename T>
 void FillRows(int64_t m, int64_t n, T* c, int64_t stride) {
@@ -69,34 +57,56 @@ GemmTiles PlanTiles(const GemmShape& shape) {
   return tiles;
 }
 
+template <typename T>
+RestridedMatrix<T>::RestridedMatrix(GemmOperand operand, const T* data, int64_t rows, int64_t columns, int64_t stride)
+    : data_(data), stride_(stride) {
+  if (!std::is_same_v<T, float> || stride % (operand == GemmOperand::kTransposedA ? kBadStrideOfA : kBadStrideOfB) != 0)
+    return;
+  StreamScope on_the_cpu(Stream::Cpu());
+  stride_ = columns + StridePadding(columns);
+  copy_ = Array::Empty({rows, stride_}, DTypeOf<T>::value);
+  T* to = copy_.data<T>();
+  data_ = to;
+  ParallelFor(rows, std::max<int64_t>(1, (1 << 15) / columns), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) std::copy_n(data + row * stride, columns, to + row * stride_);
+  });
+}
+template class RestridedMatrix<float>;
+template class RestridedMatrix<double>;
+
+int64_t StridePadding(int64_t columns) { return columns % kBadStrideOfA == 0 ? kPadding : 0; }
+
 template <>
-void SerialGemm(const GemmShape& shape, const float* a, int64_t a_stride, const float* b, int64_t b_stride, bool accumulate, float* c, int64_t c_stride) {
+void SerialGemm(const GemmShape& shape, const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+                bool accumulate, float* c, int64_t c_stride) {
   if (shape.m == 0 || shape.n == 0) return;
   if (shape.k == 0) {
     if (!accumulate) FillRows(shape.m, shape.n, c, c_stride);
     return;
   }
-  std::optional<PaddedCopy> padded_a, padded_b;
-  if (1.0 / static_cast<double>(shape.m) + 1.0 / static_cast<double>(shape.n) >= kReadInPlace) {
-    if (shape.transpose_a && a_stride % kBadStrideOfA == 0 && shape.n >= kWorthACopy) {
-      padded_a.emplace(a, shape.k, shape.m, a_stride);
-      a = padded_a->data(), a_stride = padded_a->stride();
+  std::optional<RestridedMatrix<float>> other_a, other_b;
+  if (IsSmall(shape.m, shape.n)) {
+    if (shape.transpose_a && shape.n >= kWorthACopy) {
+      other_a.emplace(GemmOperand::kTransposedA, a, shape.k, shape.m, a_stride);
+      a = other_a->data(), a_stride = other_a->stride();
     }
-    if (!shape.transpose_b && b_stride % kBadStrideOfB == 0 && shape.m >= kWorthACopy) {
-      padded_b.emplace(b, shape.k, shape.n, b_stride);
-      b = padded_b->data(), b_stride = padded_b->stride();
+    if (!shape.transpose_b && shape.m >= kWorthACopy) {
+      other_b.emplace(GemmOperand::kPlainB, b, shape.k, shape.n, b_stride);
+      b = other_b->data(), b_stride = other_b->stride();
     }
   }
   UseOneOpenMpThread();
-  CheckOneDnn("Gemm", dnnl_sgemm(shape.transpose_a ? 'T' : 'N', shape.transpose_b ? 'T' : 'N', shape.m, shape.n, shape.k, 1.0f, a, a_stride,
-                                 b, b_stride, accumulate ? 1.0f : 0.0f, c, c_stride));
+  CheckOneDnn("Gemm", dnnl_sgemm(shape.transpose_a ? 'T' : 'N', shape.transpose_b ? 'T' : 'N', shape.m, shape.n,
+                                 shape.k, 1.0f, a, a_stride, b, b_stride, accumulate ? 1.0f : 0.0f, c, c_stride));
 }
 
 template <>
-void SerialGemm(const GemmShape& shape, const double* a, int64_t a_stride, const double* b, int64_t b_stride, bool accumulate, double* c,
-                int64_t c_stride) {
-  const auto stored_a = shape.transpose_a ? AsMatrix(a, shape.k, shape.m, a_stride) : AsMatrix(a, shape.m, shape.k, a_stride);
-  const auto stored_b = shape.transpose_b ? AsMatrix(b, shape.n, shape.k, b_stride) : AsMatrix(b, shape.k, shape.n, b_stride);
+void SerialGemm(const GemmShape& shape, const double* a, int64_t a_stride, const double* b, int64_t b_stride,
+                bool accumulate, double* c, int64_t c_stride) {
+  const auto stored_a =
+      shape.transpose_a ? AsMatrix(a, shape.k, shape.m, a_stride) : AsMatrix(a, shape.m, shape.k, a_stride);
+  const auto stored_b =
+      shape.transpose_b ? AsMatrix(b, shape.n, shape.k, b_stride) : AsMatrix(b, shape.k, shape.n, b_stride);
   auto result = AsMatrix(c, shape.m, shape.n, c_stride);
   if (!accumulate) result.setZero();
   if (shape.transpose_a && shape.transpose_b) {
@@ -111,22 +121,35 @@ void SerialGemm(const GemmShape& shape, const double* a, int64_t a_stride, const
 }
 
 template <typename T>
-void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate, T* c, int64_t c_stride) {
+void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
+                  T* c, int64_t c_stride) {
   const GemmTiles tiles = PlanTiles(shape);
   const int64_t pieces = tiles.rows * tiles.columns * tiles.depth;
   if (pieces == 1) {
     SerialGemm(shape, a, a_stride, b, b_stride, accumulate, c, c_stride);
     return;
   }
+  std::optional<RestridedMatrix<T>> other_a, other_b;
+  if (shape.transpose_a) {
+    other_a.emplace(GemmOperand::kTransposedA, a, shape.k, shape.m, a_stride);
+    a = other_a->data(), a_stride = other_a->stride();
+  }
+  if (!shape.transpose_b) {
+    other_b.emplace(GemmOperand::kPlainB, b, shape.k, shape.n, b_stride);
+    b = other_b->data(), b_stride = other_b->stride();
+  }
   // Multiples of 16 keep full vectors inside a tile.
-  const int64_t rows = CeilDivide(CeilDivide(shape.m, tiles.rows), 16) * 16, columns = CeilDivide(CeilDivide(shape.n, tiles.columns), 16) * 16;
+  const int64_t rows = CeilDivide(CeilDivide(shape.m, tiles.rows), 16) * 16,
+                columns = CeilDivide(CeilDivide(shape.n, tiles.columns), 16) * 16;
   if (tiles.depth == 1) {
     ParallelPieces(pieces, [&](int64_t piece) {
       const int64_t row = piece / tiles.columns * rows, column = piece % tiles.columns * columns;
       if (row >= shape.m || column >= shape.n) return;
-      const GemmShape tile{std::min(rows, shape.m - row), std::min(columns, shape.n - column), shape.k, shape.transpose_a, shape.transpose_b};
-      SerialGemm(tile, TileOf(a, shape.transpose_a, a_stride, row, 0), a_stride, TileOf(b, shape.transpose_b, b_stride, 0, column), b_stride,
-                 accumulate, c + row * c_stride + column, c_stride);
+      const GemmShape tile{std::min(rows, shape.m - row), std::min(columns, shape.n - column), shape.k,
+                           shape.transpose_a, shape.transpose_b};
+      SerialGemm(tile, TileOf(a, shape.transpose_a, a_stride, row, 0), a_stride,
+                 TileOf(b, shape.transpose_b, b_stride, 0, column), b_stride, accumulate, c + row * c_stride + column,
+                 c_stride);
     });
     return;
   }
@@ -137,8 +160,8 @@ void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T*
   ParallelPieces(tiles.depth, [&](int64_t piece) {
     const int64_t begin = shape.k * piece / tiles.depth, end = shape.k * (piece + 1) / tiles.depth;
     const GemmShape slice{shape.m, shape.n, end - begin, shape.transpose_a, shape.transpose_b};
-    SerialGemm(slice, TileOf(a, shape.transpose_a, a_stride, 0, begin), a_stride, TileOf(b, shape.transpose_b, b_stride, begin, 0), b_stride,
-               false, sums + piece * size, shape.n);
+    SerialGemm(slice, TileOf(a, shape.transpose_a, a_stride, 0, begin), a_stride,
+               TileOf(b, shape.transpose_b, b_stride, begin, 0), b_stride, false, sums + piece * size, shape.n);
   });
   ParallelFor(shape.m, std::max<int64_t>(1, (1 << 12) / shape.n), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {

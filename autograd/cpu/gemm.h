@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "autograd/core/array.h"
+
 namespace autograd::cpu {
 
 // c [m, n] = op(a) [m, k] · op(b) [k, n]; a is stored [k, m] when transpose_a, b [n, k] when transpose_b.
@@ -23,12 +25,33 @@ struct GemmTiles {
 };
 GemmTiles PlanTiles(const GemmShape& shape);
 
+// sgemm reads the operands of small products where they are, and at half the speed when the stride between rows is a multiple of 1 or 2 KiB: neighbours
+// down a column then fall into a few sets of the cache. An operand of several products is copied once to another stride where that is so.
+enum class GemmOperand { kTransposedA, kPlainB };
+template <typename T>
+class RestridedMatrix {
+ public:
+  RestridedMatrix(GemmOperand operand, const T* data, int64_t rows, int64_t columns, int64_t stride);
+  const T* data() const { return data_; }
+  int64_t stride() const { return stride_; }
+
+ private:
+  Array copy_;
+  const T* data_;
+  int64_t stride_;
+};
+
+// Elements to leave between rows of `columns` floats so that sgemm reads them well in either role.
+int64_t StridePadding(int64_t columns);
+
 // On the calling thread: c = op(a)·op(b), or c += op(a)·op(b). Strides are between rows as stored. For T = float and double.
 template <typename T>
-void SerialGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate, T* c, int64_t c_stride);
+void SerialGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
+                T* c, int64_t c_stride);
 
 // The same over the pool.
 template <typename T>
-void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate, T* c, int64_t c_stride);
+void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
+                  T* c, int64_t c_stride);
 
 }  // namespace autograd::cpu

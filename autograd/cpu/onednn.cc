@@ -83,7 +83,8 @@ dnnl::primitive_attr UserScratchpad() {
   return attributes;
 }
 
-std::shared_ptr<const OneDnnPrimitive> FindOrMakePrimitive(const std::vector<int64_t>& key, const std::function<OneDnnPrimitive()>& make) {
+std::shared_ptr<const OneDnnPrimitive> FindOrMakePrimitive(const std::vector<int64_t>& key,
+                                                           const std::function<OneDnnPrimitive()>& make) {
   static auto* cache = new PrimitiveCache();
   UseOneOpenMpThread();  // before making: a primitive is planned for the threads it sees
   try {
@@ -119,6 +120,8 @@ bool OneDnnHasAvx512() {
   return has;
 }
 
-bool IsReferenceImplementation(const std::string& implementation) { return implementation.find("ref") != std::string::npos; }
+bool IsReferenceImplementation(const std::string& implementation) {
+  return implementation.find("ref") != std::string::npos;
+}
 
 }  // namespace autograd::cpu

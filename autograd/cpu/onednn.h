@@ -31,7 +31,8 @@ struct OneDnnPrimitive {
 };
 
 // The primitive for `key`, made by `make` when it is not there (the least recently used of 1024 is dropped).
-std::shared_ptr<const OneDnnPrimitive> FindOrMakePrimitive(const std::vector<int64_t>& key, const std::function<OneDnnPrimitive()>& make);
+std::shared_ptr<const OneDnnPrimitive> FindOrMakePrimitive(const std::vector<int64_t>& key,
+                                                           const std::function<OneDnnPrimitive()>& make);
 
 // Attributes every primitive of the cache must be made with.
 dnnl::primitive_attr UserScratchpad();

@@ -35,7 +35,8 @@ class DeviceMemory : public MemorySource {
 
 class CudaStream : public Stream {
  public:
-  CudaStream(int device, cudaStream_t stream, std::unique_ptr<DeviceMemory> memory, std::unique_ptr<Allocator> allocator)
+  CudaStream(int device, cudaStream_t stream, std::unique_ptr<DeviceMemory> memory,
+             std::unique_ptr<Allocator> allocator)
       : Stream(Device{DeviceType::kCuda, device}, allocator.get(), stream),
         stream_(stream),
         memory_(std::move(memory)),
@@ -57,9 +58,7 @@ class CudaStream : public Stream {
   void CopyOnDevice(void* to, const void* from, size_t bytes) override {
     Check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "CopyOnDevice");
   }
-  void FillZero(void* device, size_t bytes) override {
-    Check(cudaMemsetAsync(device, 0, bytes, stream_), "FillZero");
-  }
+  void FillZero(void* device, size_t bytes) override { Check(cudaMemsetAsync(device, 0, bytes, stream_), "FillZero"); }
 
  private:
   cudaStream_t stream_;

@@ -15,7 +15,8 @@ absl::StatusOr<std::unique_ptr<Stream>> OpenStream(absl::string_view name) {
   if (name == "cpu") return std::make_unique<Stream>(Device{}, &Allocator::Cpu());
   absl::string_view number = name;
   int index = 0;
-  if (!absl::ConsumePrefix(&number, "cuda") || (!number.empty() && (!absl::ConsumePrefix(&number, ":") || !absl::SimpleAtoi(number, &index) || index < 0))) {
+  if (!absl::ConsumePrefix(&number, "cuda") ||
+      (!number.empty() && (!absl::ConsumePrefix(&number, ":") || !absl::SimpleAtoi(number, &index) || index < 0))) {
     return absl::InvalidArgumentError(absl::StrCat("device '", name, "' is not cpu, cuda or cuda:N"));
   }
   if (const std::string reason = WhyNoCuda(); !reason.empty()) {

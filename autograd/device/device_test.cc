@@ -35,7 +35,8 @@ TEST(DeviceTest, AMissingDeviceSaysWhy) {
 using Function = std::function<Variable(const std::vector<Variable>&)>;
 
 // Value and gradients of `function` on the CPU and on CUDA.
-void Compare(const char* name, const Function& function, const std::vector<Shape>& shapes, DType dtype, double tolerance) {
+void Compare(const char* name, const Function& function, const std::vector<Shape>& shapes, DType dtype,
+             double tolerance) {
   SCOPED_TRACE(name);
   std::vector<Array> inputs;
   for (size_t i = 0; i < shapes.size(); ++i) inputs.push_back(RandomArray(shapes[i], dtype, RandomKey(i), 0.2, 1.4));
@@ -53,7 +54,8 @@ void Compare(const char* name, const Function& function, const std::vector<Shape
   absl::StatusOr<std::unique_ptr<Stream>> stream = OpenStream("cuda");
   ASSERT_TRUE(stream.ok()) << stream.status().message();
   const std::vector<Array> expected = run(Stream::Cpu()), measured = run(**stream);
-  for (size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(AllClose(measured[i], expected[i], tolerance)) << "result " << i;
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(AllClose(measured[i], expected[i], tolerance)) << "result " << i;
 }
 
 TEST(CudaTest, MatchesTheCpu) {
@@ -62,7 +64,8 @@ TEST(CudaTest, MatchesTheCpu) {
   const Function norm = [](const std::vector<Variable>& x) { return LayerNorm(x[0], x[1], x[2], 1e-6); };
   const Function product = [](const std::vector<Variable>& x) { return MatMul(x[0], x[1]); };
   const Function mean = [](const std::vector<Variable>& x) { return Mean(x[0], {0, 1}); };
-  for (const auto& [dtype, tolerance] : {std::pair<DType, double>{kFloat32, 1e-5}, {kFloat64, 1e-12}, {kBFloat16, 2e-2}}) {
+  for (const auto& [dtype, tolerance] :
+       {std::pair<DType, double>{kFloat32, 1e-5}, {kFloat64, 1e-12}, {kBFloat16, 2e-2}}) {
     SCOPED_TRACE(Name(dtype));
     Compare("elementwise", gelu, {{3, 5, 77}, {77}}, dtype, tolerance);
     Compare("layer norm", norm, {{131, 80}, {80}, {80}}, dtype, tolerance);

@@ -23,7 +23,8 @@ int main() {
   std::vector<float> points;
   std::vector<uint8_t> arms;
   for (int i = 0; i < 900; ++i) {
-    const float radius = 3.0f * static_cast<float>(i / 3) / 300, angle = radius * 1.6f + static_cast<float>(i % 3) * 2.0944f;
+    const float radius = 3.0f * static_cast<float>(i / 3) / 300,
+                angle = radius * 1.6f + static_cast<float>(i % 3) * 2.0944f;
     points.insert(points.end(), {radius * std::cos(angle), radius * std::sin(angle)});
     arms.push_back(static_cast<uint8_t>(i % 3));
   }

@@ -60,9 +60,9 @@ void Products(const HeadMatrices<const T>& q, const HeadMatrices<const T>& k, in
 
 // The running softmax: rescales what was summed so far whenever a larger score appears.
 template <typename T>
-void ForwardTile(const HeadMatrices<const T>& q, const HeadMatrices<const T>& k,
-                 const HeadMatrices<const T>& v, T scale, int64_t index, int64_t query, int64_t rows,
-                 std::vector<T>& scores, const HeadMatrices<T>& y, T* log_sums) {
+void ForwardTile(const HeadMatrices<const T>& q, const HeadMatrices<const T>& k, const HeadMatrices<const T>& v,
+                 T scale, int64_t index, int64_t query, int64_t rows, std::vector<T>& scores, const HeadMatrices<T>& y,
+                 T* log_sums) {
   const Tiles keys(k.tokens, kKeyTile);
   T largest[kQueryTile], sums[kQueryTile];
   std::fill_n(largest, rows, -std::numeric_limits<T>::infinity());
@@ -85,8 +85,8 @@ void ForwardTile(const HeadMatrices<const T>& q, const HeadMatrices<const T>& k,
       largest[r] = next;
       sums[r] += sum;
     }
-    SerialGemm<T>({.m = rows, .n = v.width, .k = columns}, scores.data(), columns,
-                  v.at(index, keys.begin(tile)), v.stride(), tile > 0, y.at(index, query), y.stride());
+    SerialGemm<T>({.m = rows, .n = v.width, .k = columns}, scores.data(), columns, v.at(index, keys.begin(tile)),
+                  v.stride(), tile > 0, y.at(index, query), y.stride());
   }
   for (int64_t r = 0; r < rows; ++r) {
     T* const row = y.at(index, query + r);
@@ -127,8 +127,8 @@ enum class Side { kBoth, kQueries, kKeys };
 // query tile): with p = exp(scale·q·kᵀ − log_sums) and ds = scale·p·(dy·vᵀ − inner), dq = ds·k, dk = dsᵀ·q,
 // dv = pᵀ·dy.
 template <typename T>
-void GradientTile(const GradientOperands<T>& a, Side side, int64_t index, int64_t query, int64_t rows,
-                  int64_t key, int64_t columns, T* p, T* ds) {
+void GradientTile(const GradientOperands<T>& a, Side side, int64_t index, int64_t query, int64_t rows, int64_t key,
+                  int64_t columns, T* p, T* ds) {
   const bool wants_dq = side != Side::kKeys && a.dq.data != nullptr;
   const bool wants_dk = side != Side::kQueries && a.dk.data != nullptr;
   const bool wants_dv = side != Side::kQueries && a.dv.data != nullptr;
@@ -145,16 +145,16 @@ void GradientTile(const GradientOperands<T>& a, Side side, int64_t index, int64_
     for (int64_t c = 0; c < columns; ++c) ds_row[c] = scale * p_row[c] * (ds_row[c] - inner);
   }
   if (wants_dv) {
-    SerialGemm<T>({.m = columns, .n = a.v.width, .k = rows, .transpose_a = true}, p, columns,
-                  a.dy.at(index, query), a.dy.stride(), query > 0, a.dv.at(index, key), a.dv.stride());
+    SerialGemm<T>({.m = columns, .n = a.v.width, .k = rows, .transpose_a = true}, p, columns, a.dy.at(index, query),
+                  a.dy.stride(), query > 0, a.dv.at(index, key), a.dv.stride());
   }
   if (wants_dk) {
-    SerialGemm<T>({.m = columns, .n = a.k.width, .k = rows, .transpose_a = true}, ds, columns,
-                  a.q.at(index, query), a.q.stride(), query > 0, a.dk.at(index, key), a.dk.stride());
+    SerialGemm<T>({.m = columns, .n = a.k.width, .k = rows, .transpose_a = true}, ds, columns, a.q.at(index, query),
+                  a.q.stride(), query > 0, a.dk.at(index, key), a.dk.stride());
   }
   if (wants_dq) {
-    SerialGemm<T>({.m = rows, .n = a.q.width, .k = columns}, ds, columns, a.k.at(index, key), a.k.stride(),
-                  key > 0, a.dq.at(index, query), a.dq.stride());
+    SerialGemm<T>({.m = rows, .n = a.q.width, .k = columns}, ds, columns, a.k.at(index, key), a.k.stride(), key > 0,
+                  a.dq.at(index, query), a.dq.stride());
   }
 }
 
@@ -162,12 +162,11 @@ void GradientTile(const GradientOperands<T>& a, Side side, int64_t index, int64_
 // takes a whole matrix; with few, one pass over query tiles makes dq and one over key tiles dk and dv, at the
 // price of the scores twice. The bits are the same.
 template <typename T>
-void Gradient(const Array& q, const Array& k, const Array& v, const Array& y, const Array& log_sums,
-              const Array& dy, double scale, Array& dq, Array& dk, Array& dv) {
-  GradientOperands<T> a{Matrices<T>(q),        Matrices<T>(k),         Matrices<T>(v),
-                        Matrices<T>(dy),       log_sums.data<T>(),     nullptr,
-                        static_cast<T>(scale), MutableMatrices<T>(dq), MutableMatrices<T>(dk),
-                        MutableMatrices<T>(dv)};
+void Gradient(const Array& q, const Array& k, const Array& v, const Array& y, const Array& log_sums, const Array& dy,
+              double scale, Array& dq, Array& dk, Array& dv) {
+  GradientOperands<T> a{
+      Matrices<T>(q), Matrices<T>(k),        Matrices<T>(v),         Matrices<T>(dy),        log_sums.data<T>(),
+      nullptr,        static_cast<T>(scale), MutableMatrices<T>(dq), MutableMatrices<T>(dk), MutableMatrices<T>(dv)};
   const int64_t matrices = q.shape()[0] * a.q.heads, width = a.v.width;
   const HeadMatrices<const T> result = Matrices<T>(y);
   std::vector<T> inner(matrices * a.q.tokens);
@@ -193,8 +192,8 @@ void Gradient(const Array& q, const Array& k, const Array& v, const Array& y, co
       std::vector<T> p(kQueryTile * kKeyTile), ds(kQueryTile * kKeyTile);
       for (int64_t task = begin; task < end; ++task) {
         for_each_pair(task, [&](int64_t index, int64_t i, int64_t j) {
-          GradientTile(a, side, index, queries.begin(i), queries.length(i), keys.begin(j), keys.length(j),
-                       p.data(), ds.data());
+          GradientTile(a, side, index, queries.begin(i), queries.length(i), keys.begin(j), keys.length(j), p.data(),
+                       ds.data());
         });
       }
     });
@@ -216,8 +215,7 @@ void Gradient(const Array& q, const Array& k, const Array& v, const Array& y, co
 }
 
 template <typename T>
-void Probabilities(const Array& q, const Array& k, const Array& log_sums, double scale,
-                   Array& probabilities) {
+void Probabilities(const Array& q, const Array& k, const Array& log_sums, double scale, Array& probabilities) {
   const HeadMatrices<const T> queries = Matrices<T>(q), keys = Matrices<T>(k);
   const Tiles tiles(queries.tokens, kQueryTile);
   const T factor = static_cast<T>(scale);
@@ -263,14 +261,14 @@ void AttentionForward(Stream& stream, const Array& q, const Array& k, const Arra
                       Array& log_sums) {
   Result result(stream, y);
   VisitFloating("AttentionForward", q.dtype(), [&]<typename T>(T) {
-    Forward<ComputeType<T>>(Operand(stream, q), Operand(stream, k), Operand(stream, v), scale,
-                            result.computed(), log_sums);
+    Forward<ComputeType<T>>(Operand(stream, q), Operand(stream, k), Operand(stream, v), scale, result.computed(),
+                            log_sums);
   });
   result.Store();
 }
 
-void AttentionProbabilities(Stream& stream, const Array& q, const Array& k, const Array& log_sums,
-                            double scale, Array& probabilities) {
+void AttentionProbabilities(Stream& stream, const Array& q, const Array& k, const Array& log_sums, double scale,
+                            Array& probabilities) {
   Result result(stream, probabilities);
   VisitFloating("AttentionProbabilities", q.dtype(), [&]<typename T>(T) {
     Probabilities<ComputeType<T>>(Operand(stream, q), Operand(stream, k), log_sums, scale, result.computed());
@@ -279,13 +277,12 @@ void AttentionProbabilities(Stream& stream, const Array& q, const Array& k, cons
 }
 
 void AttentionGradient(Stream& stream, const Array& q, const Array& k, const Array& v, const Array& y,
-                       const Array& log_sums, const Array& dy, double scale, Array& dq, Array& dk,
-                       Array& dv) {
+                       const Array& log_sums, const Array& dy, double scale, Array& dq, Array& dk, Array& dv) {
   Result results[] = {{stream, dq}, {stream, dk}, {stream, dv}};
   VisitFloating("AttentionGradient", q.dtype(), [&]<typename T>(T) {
-    Gradient<ComputeType<T>>(Operand(stream, q), Operand(stream, k), Operand(stream, v), Operand(stream, y),
-                             log_sums, Operand(stream, dy), scale, results[0].computed(),
-                             results[1].computed(), results[2].computed());
+    Gradient<ComputeType<T>>(Operand(stream, q), Operand(stream, k), Operand(stream, v), Operand(stream, y), log_sums,
+                             Operand(stream, dy), scale, results[0].computed(), results[1].computed(),
+                             results[2].computed());
   });
   for (Result& result : results) result.Store();
 }

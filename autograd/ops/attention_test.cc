@@ -29,11 +29,9 @@ OpCase Case(const std::string& name, Extents e, double scale) {
                 true};
 }
 
-OP_CONTRACT(Attention, Case("Small", {2, 5, 5, 3, 4, 4}, 0.5),
-            Case("OtherKeysAndValues", {1, 7, 3, 2, 5, 11}, 1.0), Case("OneToken", {1, 1, 1, 1, 1, 1}, 1.0),
-            Case("SeveralQueryTiles", {1, 131, 17, 1, 3, 2}, 1.0),
-            Case("SeveralKeyTiles", {1, 3, 523, 2, 3, 5}, 2.0),
-            Case("TilesBothWays", {1, 65, 257, 1, 8, 9}, 0.35),
+OP_CONTRACT(Attention, Case("Small", {2, 5, 5, 3, 4, 4}, 0.5), Case("OtherKeysAndValues", {1, 7, 3, 2, 5, 11}, 1.0),
+            Case("OneToken", {1, 1, 1, 1, 1, 1}, 1.0), Case("SeveralQueryTiles", {1, 131, 17, 1, 3, 2}, 1.0),
+            Case("SeveralKeyTiles", {1, 3, 523, 2, 3, 5}, 2.0), Case("TilesBothWays", {1, 65, 257, 1, 8, 9}, 0.35),
             Case("NegativeScale", {1, 5, 300, 1, 4, 3}, -1.0), Case("ZeroScale", {1, 4, 6, 1, 3, 3}, 0.0),
             Case("NoImages", {0, 4, 4, 2, 3, 3}, 1.0), Case("NoQueries", {1, 0, 4, 2, 3, 3}, 1.0),
             Case("NoHeads", {1, 4, 4, 0, 3, 3}, 1.0),
@@ -47,10 +45,8 @@ struct Operands {
 
 Operands Draw(Extents e, DType dtype, double magnitude = 1) {
   const RandomKey key(11);
-  return {testing::RandomArray({e.images, e.queries, e.heads, e.width}, dtype, key.Split("q"), -magnitude,
-                               magnitude),
-          testing::RandomArray({e.images, e.keys, e.heads, e.width}, dtype, key.Split("k"), -magnitude,
-                               magnitude),
+  return {testing::RandomArray({e.images, e.queries, e.heads, e.width}, dtype, key.Split("q"), -magnitude, magnitude),
+          testing::RandomArray({e.images, e.keys, e.heads, e.width}, dtype, key.Split("k"), -magnitude, magnitude),
           testing::RandomArray({e.images, e.keys, e.heads, e.value_width}, dtype, key.Split("v"))};
 }
 
@@ -60,8 +56,7 @@ struct Plain {
 
 // The definition, one pair at a time.
 Plain Definition(Extents e, const Operands& x, double scale) {
-  const std::vector<double> q = x.q.ToVector<double>(), k = x.k.ToVector<double>(),
-                            v = x.v.ToVector<double>();
+  const std::vector<double> q = x.q.ToVector<double>(), k = x.k.ToVector<double>(), v = x.v.ToVector<double>();
   Plain plain;
   plain.y.resize(e.images * e.queries * e.heads * e.value_width);
   for (int64_t n = 0; n < e.images; ++n) {
@@ -91,16 +86,14 @@ Plain Definition(Extents e, const Operands& x, double scale) {
 }
 
 TEST(AttentionTest, EqualsTheDefinition) {
-  for (const Extents e :
-       {Extents{2, 70, 290, 3, 8, 12}, Extents{1, 3, 3, 1, 2, 2}, Extents{2, 1, 600, 1, 4, 1}}) {
+  for (const Extents e : {Extents{2, 70, 290, 3, 8, 12}, Extents{1, 3, 3, 1, 2, 2}, Extents{2, 1, 600, 1, 4, 1}}) {
     const Operands x = Draw(e, kFloat64);
     const Plain plain = Definition(e, x, 0.8);
     Array probabilities;
     const Variable y = ScaledDotProductAttention(x.q, x.k, x.v, 0.8, &probabilities);
     EXPECT_TRUE(testing::AllClose(y.array(), Array::From(y.shape(), plain.y), 1e-12));
     EXPECT_EQ(probabilities.shape(), Shape({e.images, e.heads, e.queries, e.keys}));
-    EXPECT_TRUE(
-        testing::AllClose(probabilities, Array::From(probabilities.shape(), plain.probabilities), 1e-12));
+    EXPECT_TRUE(testing::AllClose(probabilities, Array::From(probabilities.shape(), plain.probabilities), 1e-12));
   }
 }
 
@@ -122,10 +115,10 @@ TEST(AttentionTest, LargeScoresDoNotOverflow) {
 TEST(AttentionTest, EqualScoresGiveTheMean) {
   const Array v = testing::RandomArray({1, 5, 1, 2}, kFloat32, RandomKey(1));
   const std::vector<float> values = v.ToVector<float>();
-  const std::vector<float> y = ScaledDotProductAttention(Array::Zeros({1, 1, 1, 3}, kFloat32),
-                                                         Array::Full({1, 5, 1, 3}, kFloat32, 7), v, 1.0)
-                                   .array()
-                                   .ToVector<float>();
+  const std::vector<float> y =
+      ScaledDotProductAttention(Array::Zeros({1, 1, 1, 3}, kFloat32), Array::Full({1, 5, 1, 3}, kFloat32, 7), v, 1.0)
+          .array()
+          .ToVector<float>();
   for (int c = 0; c < 2; ++c) {
     EXPECT_NEAR(y[c], (values[c] + values[2 + c] + values[4 + c] + values[6 + c] + values[8 + c]) / 5, 1e-6);
   }
@@ -177,9 +170,7 @@ TEST(AttentionTest, SavesNoScores) {
 
 TEST(AttentionTest, Misuse) {
   const Variable q(Array::Zeros({1, 4, 2, 3}, kFloat32)), v(Array::Zeros({1, 5, 2, 6}, kFloat32));
-  auto attend = [&](const Variable& k, const Variable& values) {
-    return ScaledDotProductAttention(q, k, values, 1.0);
-  };
+  auto attend = [&](const Variable& k, const Variable& values) { return ScaledDotProductAttention(q, k, values, 1.0); };
   ExpectError(
       [&] {
         attend(Array::Zeros({1, 5, 2, 4}, kFloat32), v);

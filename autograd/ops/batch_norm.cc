@@ -9,11 +9,9 @@ namespace autograd {
 namespace {
 
 // Saved: x, gamma, beta, mean, inverse deviation and, in training, the moments.
-Gradients BatchNormGradient(const Saved& saved, const Array& dy, Wanted wanted, bool relu,
-                            ReplicaSum replicas) {
+Gradients BatchNormGradient(const Saved& saved, const Array& dy, Wanted wanted, bool relu, ReplicaSum replicas) {
   Stream& stream = Stream::Current();
-  const Array &x = saved[0], &gamma = saved[1], &beta = saved[2], &mean = saved[3],
-              &inverse_deviation = saved[4];
+  const Array &x = saved[0], &gamma = saved[1], &beta = saved[2], &mean = saved[3], &inverse_deviation = saved[4];
   const bool training = saved.size() == 6;
   const int64_t c = gamma.size();
   Gradients gradients(3);
@@ -59,22 +57,20 @@ Variable BatchNorm(const Variable& x, const Variable& gamma, const Variable& bet
     mean = Array::Empty({c}, statistics);
     kernels::BatchNormMoments(stream, x.array(), moments);
     if (!alone) options.replicas.function(moments, options.replicas.context);
-    kernels::BatchNormStatistics(stream, moments, options.epsilon, options.momentum, running_mean,
-                                 running_variance, mean, inverse_deviation);
+    kernels::BatchNormStatistics(stream, moments, options.epsilon, options.momentum, running_mean, running_variance,
+                                 mean, inverse_deviation);
   } else {
     mean = running_mean.Copy();  // training may move it before the backward pass
     kernels::BatchNormInverseDeviation(stream, running_variance, options.epsilon, inverse_deviation);
   }
-  kernels::BatchNormNormalize(stream, x.array(), gamma.array(), beta.array(), mean, inverse_deviation,
-                              options.relu, y);
+  kernels::BatchNormNormalize(stream, x.array(), gamma.array(), beta.array(), mean, inverse_deviation, options.relu, y);
 
   Saved saved = training ? Saved{x.array(), gamma.array(), beta.array(), mean, inverse_deviation, moments}
                          : Saved{x.array(), gamma.array(), beta.array(), mean, inverse_deviation};
-  return Record(
-      "BatchNorm", y, {x, gamma, beta}, std::move(saved),
-      [relu = options.relu, replicas = options.replicas](const Saved& kept, const Array& dy, Wanted wanted) {
-        return BatchNormGradient(kept, dy, wanted, relu, replicas);
-      });
+  return Record("BatchNorm", y, {x, gamma, beta}, std::move(saved),
+                [relu = options.relu, replicas = options.replicas](const Saved& kept, const Array& dy, Wanted wanted) {
+                  return BatchNormGradient(kept, dy, wanted, relu, replicas);
+                });
 }
 
 }  // namespace autograd

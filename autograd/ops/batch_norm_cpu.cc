@@ -72,8 +72,8 @@ void BatchNormGradientSums(Stream&, const Array& x, const Array& gamma, const Ar
     const int64_t channels = x.shape()[-1];
     const std::vector<Value> scale = Scales<Value>(gamma, inverse_deviation), shift = Widen<Value>(beta);
     double* const total = sums.data<double>();
-    NormalizeChannelsSums<T>(1, x.shape().rows(), channels, x.data<T>(), dy.data<T>(), mean.data<Value>(),
-                             scale.data(), shift.data(), relu, total);
+    NormalizeChannelsSums<T>(1, x.shape().rows(), channels, x.data<T>(), dy.data<T>(), mean.data<Value>(), scale.data(),
+                             shift.data(), relu, total);
     for (int64_t c = 0; c < channels; ++c) total[channels + c] *= inverse_deviation.data<Value>()[c];
   });
 }
@@ -91,13 +91,11 @@ void BatchNormInputGradient(Stream&, const Array& x, const Array& gamma, const A
       const double rows = std::max(1.0, moments.data<double>()[2 * channels]);
       for (int64_t c = 0; c < channels; ++c) {
         constant[c] = static_cast<Value>(scale[c] * total[c] / rows);
-        slope[c] =
-            static_cast<Value>(scale[c] * inverse_deviation.data<Value>()[c] * total[channels + c] / rows);
+        slope[c] = static_cast<Value>(scale[c] * inverse_deviation.data<Value>()[c] * total[channels + c] / rows);
       }
     }
     NormalizeChannelsGradient<T>(1, x.shape().rows(), channels, x.data<T>(), dy.data<T>(), mean.data<Value>(),
-                                 scale.data(), shift.data(), constant.data(), slope.data(), relu,
-                                 dx.data<T>());
+                                 scale.data(), shift.data(), constant.data(), slope.data(), relu, dx.data<T>());
   });
 }
 

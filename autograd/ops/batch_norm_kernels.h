@@ -20,9 +20,8 @@ KERNEL_CPU_ONLY(BatchNormStatistics,
 KERNEL_CPU_ONLY(BatchNormInverseDeviation,
                 void(Stream&, const Array& variance, double epsilon, Array& inverse_deviation));
 
-KERNEL_CPU_ONLY(BatchNormNormalize,
-                void(Stream&, const Array& x, const Array& gamma, const Array& beta, const Array& mean,
-                     const Array& inverse_deviation, bool relu, Array& y));
+KERNEL_CPU_ONLY(BatchNormNormalize, void(Stream&, const Array& x, const Array& gamma, const Array& beta,
+                                         const Array& mean, const Array& inverse_deviation, bool relu, Array& y));
 
 // sums float64 [2·c]: Σ dz = dbeta and Σ dz·n = dgamma, where dz is dy behind the ReLU and n the normalised x.
 KERNEL_CPU_ONLY(BatchNormGradientSums,
@@ -31,9 +30,8 @@ KERNEL_CPU_ONLY(BatchNormGradientSums,
 
 // dx = gamma·inverse_deviation·(dz − (Σ dz + n·Σ dz·n) / rows). `sums` is undefined where the statistics are constants; rows is
 // the last of the moments.
-KERNEL_CPU_ONLY(BatchNormInputGradient,
-                void(Stream&, const Array& x, const Array& gamma, const Array& beta, const Array& mean,
-                     const Array& inverse_deviation, bool relu, const Array& dy, const Array& sums,
-                     const Array& moments, Array& dx));
+KERNEL_CPU_ONLY(BatchNormInputGradient, void(Stream&, const Array& x, const Array& gamma, const Array& beta,
+                                             const Array& mean, const Array& inverse_deviation, bool relu,
+                                             const Array& dy, const Array& sums, const Array& moments, Array& dx));
 
 }  // namespace autograd

@@ -50,9 +50,7 @@ TEST(BatchNormTest, TrainingNormalisesAndMovesTheRunningStatistics) {
   Array mean = Array::Full({1}, kFloat32, 1), variance = Array::Full({1}, kFloat32, 1);
   const void* const address = mean.raw();
   const std::vector<float> y =
-      BatchNorm(x, gamma, beta, mean, variance, true, {.epsilon = 1.0, .momentum = 0.25})
-          .array()
-          .ToVector<float>();
+      BatchNorm(x, gamma, beta, mean, variance, true, {.epsilon = 1.0, .momentum = 0.25}).array().ToVector<float>();
   const float expected[] = {-1, 1.0f / 3, 5.0f / 3, 3};
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(y[i], expected[i], 1e-6);
   EXPECT_NEAR(mean.Item(), 0.75 + 0.25 * 2.5, 1e-6);
@@ -73,15 +71,13 @@ TEST(BatchNormTest, EvaluationUsesAndKeepsTheRunningStatistics) {
 TEST(BatchNormTest, ReluFusedIsReluBehind) {
   const Shape shape{2, 5, 7, 12};
   const Array x = RandomArray(shape, kFloat32, RandomKey(1)), dy = RandomArray(shape, kFloat32, RandomKey(2));
-  const Array gamma = RandomArray({12}, kFloat32, RandomKey(3)),
-              beta = RandomArray({12}, kFloat32, RandomKey(4));
+  const Array gamma = RandomArray({12}, kFloat32, RandomKey(3)), beta = RandomArray({12}, kFloat32, RandomKey(4));
   for (const bool training : {true, false}) {
     std::vector<Array> results[2];
     for (int fused = 0; fused < 2; ++fused) {
       Tape tape;
       const Variable v = tape.Watch(x), g = tape.Watch(gamma), b = tape.Watch(beta);
-      const Variable y =
-          fused ? Apply(v, g, b, training, {.relu = true}) : Relu(Apply(v, g, b, training, {}));
+      const Variable y = fused ? Apply(v, g, b, training, {.relu = true}) : Relu(Apply(v, g, b, training, {}));
       tape.Backward(y, dy);
       results[fused] = {y.array(), tape.Gradient(v), tape.Gradient(g), tape.Gradient(b)};
     }
@@ -116,8 +112,7 @@ struct Recorder {
 TEST(BatchNormTest, ReplicasTogetherDoWhatOneDoes) {
   const Array x = RandomArray({8, 3, 3, 5}, kFloat32, RandomKey(1)),
               dy = RandomArray({8, 3, 3, 5}, kFloat32, RandomKey(2));
-  const Array gamma = RandomArray({5}, kFloat32, RandomKey(3)),
-              beta = RandomArray({5}, kFloat32, RandomKey(4));
+  const Array gamma = RandomArray({5}, kFloat32, RandomKey(3)), beta = RandomArray({5}, kFloat32, RandomKey(4));
   Recorder recorder;
   auto run = [&](int64_t begin, int64_t end) {
     recorder.next = 0;
@@ -134,15 +129,13 @@ TEST(BatchNormTest, ReplicasTogetherDoWhatOneDoes) {
     EXPECT_TRUE(AllClose(first[i], whole[i].Slice(0, 3), 1e-6));
     EXPECT_TRUE(AllClose(second[i], whole[i].Slice(3, 8), 1e-6));
   }
-  const auto a = first[2].ToVector<float>(), b = second[2].ToVector<float>(),
-             sum = whole[2].ToVector<float>();
+  const auto a = first[2].ToVector<float>(), b = second[2].ToVector<float>(), sum = whole[2].ToVector<float>();
   for (int c = 0; c < 5; ++c) EXPECT_NEAR(a[c] + b[c], sum[c], 1e-5);
 
   // And what is summed is additive: the moments of the parts give those of the whole.
   Recorder parts;
   for (int part = 0; part < 2; ++part) {
-    Apply(part == 0 ? x.Slice(0, 3) : x.Slice(3, 8), gamma, beta, true,
-          {.replicas = {Recorder::Sum, &parts}});
+    Apply(part == 0 ? x.Slice(0, 3) : x.Slice(3, 8), gamma, beta, true, {.replicas = {Recorder::Sum, &parts}});
   }
   const auto p = parts.noted[0].ToVector<double>(), q = parts.noted[1].ToVector<double>(),
              all = recorder.noted[0].ToVector<double>();
@@ -152,10 +145,8 @@ TEST(BatchNormTest, ReplicasTogetherDoWhatOneDoes) {
 
 TEST(BatchNormTest, ThreadCountDoesNotChangeABit) {
   const int threads = ThreadCount();
-  const Array x = RandomArray({9000, 20}, kFloat32, RandomKey(1)),
-              dy = RandomArray({9000, 20}, kFloat32, RandomKey(2));
-  const Array gamma = RandomArray({20}, kFloat32, RandomKey(3)),
-              beta = RandomArray({20}, kFloat32, RandomKey(4));
+  const Array x = RandomArray({9000, 20}, kFloat32, RandomKey(1)), dy = RandomArray({9000, 20}, kFloat32, RandomKey(2));
+  const Array gamma = RandomArray({20}, kFloat32, RandomKey(3)), beta = RandomArray({20}, kFloat32, RandomKey(4));
   std::vector<float> results[2][3];
   for (int i = 0; i < 2; ++i) {
     SetThreadCount(i == 0 ? 1 : 3);

@@ -9,8 +9,8 @@ namespace autograd {
 
 struct BroadcastPlan {
   int rank = 0;
-  int64_t extents[Shape::kMaxRank] = {};         // of the result
-  int64_t first_strides[Shape::kMaxRank] = {};   // in elements
+  int64_t extents[Shape::kMaxRank] = {};        // of the result
+  int64_t first_strides[Shape::kMaxRank] = {};  // in elements
   int64_t second_strides[Shape::kMaxRank] = {};
   int64_t size = 1;
 };

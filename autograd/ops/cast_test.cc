@@ -53,8 +53,7 @@ TEST(CastTest, ParameterIsConvertedOncePerVersion) {
 TEST(CastTest, Misuse) {
   ExpectError([] { Cast(Variable(Array::Zeros({2}, kInt32)), kFloat32); },
               "Cast: needs a floating dtype, not int32 [2]");
-  ExpectError([] { Cast(Variable(Array::Zeros({2}, kFloat32)), kUInt8); },
-              "Cast: to a floating dtype only, not uint8");
+  ExpectError([] { Cast(Variable(Array::Zeros({2}, kFloat32)), kUInt8); }, "Cast: to a floating dtype only, not uint8");
   ExpectError([] { Cast(Variable(), kFloat32); }, "Cast: x is missing");
 }
 

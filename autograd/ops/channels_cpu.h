@@ -34,9 +34,7 @@ inline void StoreChannels(const std::vector<double>& values, Array& array) {
 }
 
 // Rows for one task of elementwise work.
-inline int64_t RowGrain(int64_t channels) {
-  return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, channels));
-}
+inline int64_t RowGrain(int64_t channels) { return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, channels)); }
 
 // sums[o, q, c] = Σ_r terms(o, r)(c)[q], where terms(o, r) is a function of the channel that returns `kQuantities` values.
 // At most 64 rows are added in `Value`, further ones in float64; rows are cut at places that depend on the extents alone,
@@ -118,8 +116,8 @@ void ChannelMoments(int64_t outer, int64_t rows, int64_t channels, const T* x, d
 
 // y = (x − mean[o, c])·scale[o, c] + shift[c], and zero where that is negative if `relu`.
 template <typename T, typename Value = ComputeType<T>>
-void NormalizeChannels(int64_t outer, int64_t rows, int64_t channels, const T* x, const Value* mean,
-                       const Value* scale, const Value* shift, bool relu, T* y) {
+void NormalizeChannels(int64_t outer, int64_t rows, int64_t channels, const T* x, const Value* mean, const Value* scale,
+                       const Value* shift, bool relu, T* y) {
   ParallelFor(outer * rows, RowGrain(channels), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t o = row / rows;
@@ -144,9 +142,8 @@ void NormalizeChannels(int64_t outer, int64_t rows, int64_t channels, const T* x
 // The sums over the rows that every gradient of NormalizeChannels needs: sums[o, 0, c] = Σ dz and
 // sums[o, 1, c] = Σ dz·(x − mean), where dz is dy behind the ReLU, if there is one.
 template <typename T, typename Value = ComputeType<T>>
-void NormalizeChannelsSums(int64_t outer, int64_t rows, int64_t channels, const T* x, const T* dy,
-                           const Value* mean, const Value* scale, const Value* shift, bool relu,
-                           double* sums) {
+void NormalizeChannelsSums(int64_t outer, int64_t rows, int64_t channels, const T* x, const T* dy, const Value* mean,
+                           const Value* scale, const Value* shift, bool relu, double* sums) {
   auto terms = [=]<bool kRelu>(std::bool_constant<kRelu>) {
     return [=](int64_t o, int64_t r) {
       const T* const in = x + (o * rows + r) * channels;
@@ -171,8 +168,8 @@ void NormalizeChannelsSums(int64_t outer, int64_t rows, int64_t channels, const 
 // dx = scale·dz − constant − slope·(x − mean), every coefficient [o, c].
 template <typename T, typename Value = ComputeType<T>>
 void NormalizeChannelsGradient(int64_t outer, int64_t rows, int64_t channels, const T* x, const T* dy,
-                               const Value* mean, const Value* scale, const Value* shift,
-                               const Value* constant, const Value* slope, bool relu, T* dx) {
+                               const Value* mean, const Value* scale, const Value* shift, const Value* constant,
+                               const Value* slope, bool relu, T* dx) {
   ParallelFor(outer * rows, RowGrain(channels), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t first = row / rows * channels;

@@ -66,8 +66,7 @@ Variable ConcatenateGroup(const char* operation, std::span<const Variable> input
   for (size_t i = 0; i < inputs.size(); ++i) {
     const int64_t extent = inputs[i].shape()[axis];
     total += extent;
-    Require(total <= std::numeric_limits<int32_t>::max(), operation, "axis ", axis, " would have ", total,
-            " indices");
+    Require(total <= std::numeric_limits<int32_t>::max(), operation, "axis ", axis, " would have ", total, " indices");
     joined.extents[i] = static_cast<int32_t>(extent);
   }
   Shape shape = inputs[0].shape();
@@ -114,8 +113,8 @@ Variable Concatenate(const std::vector<Variable>& inputs, int axis) {
     Require(inputs[i].defined(), dims.operation(), "input ", i, " is missing");
     Shape expected = inputs[i].shape();
     if (expected.rank() == first.rank()) expected.Set(from_front, first[from_front]);
-    Require(expected == first, dims.operation(), "input ", i, " ", inputs[i].shape(),
-            " does not fit input 0 ", first, " along axis ", axis);
+    Require(expected == first, dims.operation(), "input ", i, " ", inputs[i].shape(), " does not fit input 0 ", first,
+            " along axis ", axis);
     dims.SameType(inputs[0], inputs[i]);
   }
   return ConcatenateChecked(dims.operation(), inputs, from_front);
@@ -133,12 +132,11 @@ Variable Stack(const std::vector<Variable>& inputs, int axis) {
 
   std::vector<Variable> expanded;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    Require(inputs[i].defined() && inputs[i].shape() == shape, dims.operation(), "input ", i, " ",
-            inputs[i].shape(), " has not the shape of input 0 ", shape);
+    Require(inputs[i].defined() && inputs[i].shape() == shape, dims.operation(), "input ", i, " ", inputs[i].shape(),
+            " has not the shape of input 0 ", shape);
     dims.SameType(inputs[0], inputs[i]);
-    expanded.push_back(
-        Record("Stack", inputs[i].array().Reshape(extents), {inputs[i]}, Saved{},
-               [shape](const Saved&, const Array& dy, Wanted) { return Gradients{dy.Reshape(shape)}; }));
+    expanded.push_back(Record("Stack", inputs[i].array().Reshape(extents), {inputs[i]}, Saved{},
+                              [shape](const Saved&, const Array& dy, Wanted) { return Gradients{dy.Reshape(shape)}; }));
   }
   return ConcatenateChecked(dims.operation(), std::move(expanded), from_front);
 }
@@ -148,8 +146,8 @@ Variable Slice(const Variable& x, int axis, int64_t begin, int64_t end) {
   Require(x.defined(), dims.operation(), "x is missing");
   const Shape shape = x.shape();
   const int from_front = CheckedAxis(dims.operation(), axis, shape);
-  Require(begin >= 0 && begin <= end && end <= shape[from_front], dims.operation(), "[", begin, ", ", end,
-          ") of axis ", axis, " of x ", shape);
+  Require(begin >= 0 && begin <= end && end <= shape[from_front], dims.operation(), "[", begin, ", ", end, ") of axis ",
+          axis, " of x ", shape);
 
   Array y = SlicePart(x.array(), from_front, begin, end);
 
@@ -165,8 +163,8 @@ std::vector<Variable> Split(const Variable& x, int axis, const std::vector<int64
   const int from_front = CheckedAxis("Split", axis, x.shape());
   int64_t total = 0;
   for (int64_t extent : extents) total += extent;
-  Require(total == x.shape()[from_front], "Split", "extents add up to ", total, " but axis ", axis, " of x ",
-          x.shape(), " has ", x.shape()[from_front]);
+  Require(total == x.shape()[from_front], "Split", "extents add up to ", total, " but axis ", axis, " of x ", x.shape(),
+          " has ", x.shape()[from_front]);
   std::vector<Variable> parts;
   int64_t begin = 0;
   for (int64_t extent : extents) {
@@ -199,9 +197,8 @@ BoxCopy InnerBox(const Shape& image, const Shape& padded, const Margins& margins
 Variable Pad(const Variable& x, const Margins& margins, double value) {
   Dims dims("Pad");
   dims.Match(x, x.defined() && x.rank() == 3 ? "x: n h w" : "x: n h w c");
-  Require(margins.top >= 0 && margins.bottom >= 0 && margins.left >= 0 && margins.right >= 0,
-          dims.operation(), "negative margins ", margins.top, ", ", margins.bottom, ", ", margins.left, ", ",
-          margins.right);
+  Require(margins.top >= 0 && margins.bottom >= 0 && margins.left >= 0 && margins.right >= 0, dims.operation(),
+          "negative margins ", margins.top, ", ", margins.bottom, ", ", margins.left, ", ", margins.right);
   if (margins.top + margins.bottom + margins.left + margins.right == 0) return x;
   const Shape shape = x.shape();
   Shape padded = shape;

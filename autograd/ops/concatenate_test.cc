@@ -18,8 +18,7 @@ using testing::OpCase;
 std::vector<Variable> List(Inputs x) { return {x.begin(), x.end()}; }
 
 OpCase Join(const std::string& name, int axis, std::vector<InputSpec> inputs) {
-  return OpCase{name, [axis](Inputs x) { return Concatenate(List(x), axis); }, std::move(inputs), 1e-6, 1e-4,
-                true};
+  return OpCase{name, [axis](Inputs x) { return Concatenate(List(x), axis); }, std::move(inputs), 1e-6, 1e-4, true};
 }
 
 OpCase Cut(const std::string& name, Shape shape, int axis, int64_t begin, int64_t end) {
@@ -30,37 +29,30 @@ OpCase Border(const std::string& name, Shape shape, Margins margins) {
   return OpCase{name, [=](Inputs x) { return Pad(x[0], margins, 0.5); }, {{shape}}, 1e-6, 1e-4, true};
 }
 
-OP_CONTRACT(Concatenate, Join("Channels", -1, {{{2, 3, 4, 5}}, {{2, 3, 4, 1}}, {{2, 3, 4, 7}}}),
-            Join("Rows", 0, {{{2, 3}}, {{5, 3}}}), Join("Middle", 1, {{{3, 2, 5}}, {{3, 1, 5}}}),
-            Join("Single", 0, {{{3}}}), Join("WithAnEmptyOne", 1, {{{3, 0}}, {{3, 2}}}),
-            Join("AllEmpty", 1, {{{0, 2}}, {{0, 3}}}),
-            Join("MoreThanAGroup", 1, std::vector<InputSpec>(61, {{2, 3}})),
-            OpCase{"SameInputTwice",
-                   [](Inputs x) {
-                     return Concatenate({x[0], x[0]}, 0);
-                   },
-                   {{{3, 2}}}},
-            OpCase{"StackFirst",
-                   [](Inputs x) { return Stack(List(x), 0); },
-                   {{{3, 4}}, {{3, 4}}, {{3, 4}}},
-                   1e-6,
-                   1e-4,
-                   true},
-            OpCase{"StackLast", [](Inputs x) { return Stack(List(x), -1); }, {{{3, 4}}, {{3, 4}}}},
-            OpCase{"StackScalars", [](Inputs x) { return Stack(List(x), 0); }, {{{}}, {{}}}},
-            Cut("SliceFirst", {5, 3}, 0, 1, 4), Cut("SliceLast", {2, 3, 7}, -1, 2, 5),
-            Cut("SliceMiddle", {2, 5, 3}, 1, 4, 5), Cut("SliceNothing", {2, 5}, 1, 3, 3),
-            Cut("SliceAll", {2, 5}, 1, 0, 5), Cut("SliceOfEmpty", {0, 5}, 1, 1, 2),
-            OpCase{"SplitAndUseTwo",
-                   [](Inputs x) {
-                     const std::vector<Variable> parts = Split(x[0], 1, {3, 3, 1});
-                     return parts[0] * parts[1];
-                   },
-                   {{{4, 7}}}},
-            Border("PadAll", {2, 3, 4, 5}, {1, 2, 3, 4}),
-            Border("PadRightAndBottom", {1, 3, 3, 1}, {.bottom = 2, .right = 1}),
-            Border("PadNothing", {1, 2, 2, 3}, {}), Border("PadPlane", {2, 3, 5}, {.top = 1}),
-            Border("PadEmpty", {1, 0, 2, 2}, {.top = 1}));
+OP_CONTRACT(
+    Concatenate, Join("Channels", -1, {{{2, 3, 4, 5}}, {{2, 3, 4, 1}}, {{2, 3, 4, 7}}}),
+    Join("Rows", 0, {{{2, 3}}, {{5, 3}}}), Join("Middle", 1, {{{3, 2, 5}}, {{3, 1, 5}}}), Join("Single", 0, {{{3}}}),
+    Join("WithAnEmptyOne", 1, {{{3, 0}}, {{3, 2}}}), Join("AllEmpty", 1, {{{0, 2}}, {{0, 3}}}),
+    Join("MoreThanAGroup", 1, std::vector<InputSpec>(61, {{2, 3}})),
+    OpCase{"SameInputTwice",
+           [](Inputs x) {
+             return Concatenate({x[0], x[0]}, 0);
+           },
+           {{{3, 2}}}},
+    OpCase{"StackFirst", [](Inputs x) { return Stack(List(x), 0); }, {{{3, 4}}, {{3, 4}}, {{3, 4}}}, 1e-6, 1e-4, true},
+    OpCase{"StackLast", [](Inputs x) { return Stack(List(x), -1); }, {{{3, 4}}, {{3, 4}}}},
+    OpCase{"StackScalars", [](Inputs x) { return Stack(List(x), 0); }, {{{}}, {{}}}},
+    Cut("SliceFirst", {5, 3}, 0, 1, 4), Cut("SliceLast", {2, 3, 7}, -1, 2, 5), Cut("SliceMiddle", {2, 5, 3}, 1, 4, 5),
+    Cut("SliceNothing", {2, 5}, 1, 3, 3), Cut("SliceAll", {2, 5}, 1, 0, 5), Cut("SliceOfEmpty", {0, 5}, 1, 1, 2),
+    OpCase{"SplitAndUseTwo",
+           [](Inputs x) {
+             const std::vector<Variable> parts = Split(x[0], 1, {3, 3, 1});
+             return parts[0] * parts[1];
+           },
+           {{{4, 7}}}},
+    Border("PadAll", {2, 3, 4, 5}, {1, 2, 3, 4}), Border("PadRightAndBottom", {1, 3, 3, 1}, {.bottom = 2, .right = 1}),
+    Border("PadNothing", {1, 2, 2, 3}, {}), Border("PadPlane", {2, 3, 5}, {.top = 1}),
+    Border("PadEmpty", {1, 0, 2, 2}, {.top = 1}));
 
 Array Counting(Shape shape, int32_t first) {
   std::vector<int32_t> values(shape.size());
@@ -71,8 +63,7 @@ Array Counting(Shape shape, int32_t first) {
 TEST(ConcatenateTest, Values) {
   const Variable y = Concatenate({Counting({2, 2}, 0), Counting({2, 1}, 10), Counting({2, 3}, 20)}, 1);
   EXPECT_EQ(y.shape(), Shape({2, 6}));
-  EXPECT_EQ(y.array().ToVector<int32_t>(),
-            (std::vector<int32_t>{0, 1, 10, 20, 21, 22, 2, 3, 11, 23, 24, 25}));
+  EXPECT_EQ(y.array().ToVector<int32_t>(), (std::vector<int32_t>{0, 1, 10, 20, 21, 22, 2, 3, 11, 23, 24, 25}));
   EXPECT_EQ(Stack({Counting({2}, 0), Counting({2}, 10)}, 1).array().ToVector<int32_t>(),
             (std::vector<int32_t>{0, 10, 1, 11}));
 }
@@ -106,16 +97,8 @@ TEST(ConcatenateTest, PadOfLabels) {
 
 TEST(ConcatenateTest, Misuse) {
   const Variable x(Array::Zeros({2, 3}, kFloat32)), z(Array::Zeros({2, 4}, kFloat32));
-  ExpectError(
-      [&] {
-        Concatenate({x, z}, 0);
-      },
-      "Concatenate: input 1 [2, 4] does not fit input 0 [2, 3] along axis 0");
-  ExpectError(
-      [&] {
-        Concatenate({x, Variable(Array::Zeros({2}, kFloat32))}, 0);
-      },
-      "input 1 [2] does not fit");
+  ExpectError([&] { Concatenate({x, z}, 0); }, "Concatenate: input 1 [2, 4] does not fit input 0 [2, 3] along axis 0");
+  ExpectError([&] { Concatenate({x, Variable(Array::Zeros({2}, kFloat32))}, 0); }, "input 1 [2] does not fit");
   ExpectError(
       [&] {
         Concatenate({x, Variable(Array::Zeros({2, 3}, kInt32))}, 0);

@@ -16,15 +16,16 @@ Conv2dGeometry Geometry(Dims& dims, const Variable& x, const Variable& filter, c
   g.n = dims["n"], g.h = dims["h"], g.w = dims["w"], g.c = dims["c"];
   g.o = dims["o"], g.kh = dims["kh"], g.kw = dims["kw"];
   g.stride = options.stride, g.padding = options.padding, g.dilation = options.dilation, g.groups = options.groups;
-  Require(g.stride >= 1 && g.dilation >= 1 && g.padding >= 0 && g.groups >= 1, kOperation, "stride ", g.stride, ", padding ", g.padding,
-          ", dilation ", g.dilation, ", groups ", g.groups, " must be positive (padding may be 0)");
-  Require(g.c % g.groups == 0 && g.o % g.groups == 0, kOperation, g.groups, " groups do not divide c of x ", x.shape(), " and o of filter ",
-          filter.shape());
-  Require(filter.shape()[3] * g.groups == g.c, kOperation, "c is ", g.c, " in x ", x.shape(), " but ", filter.shape()[3], " · ", g.groups,
-          " groups in filter ", filter.shape());
+  Require(g.stride >= 1 && g.dilation >= 1 && g.padding >= 0 && g.groups >= 1, kOperation, "stride ", g.stride,
+          ", padding ", g.padding, ", dilation ", g.dilation, ", groups ", g.groups,
+          " must be positive (padding may be 0)");
+  Require(g.c % g.groups == 0 && g.o % g.groups == 0, kOperation, g.groups, " groups do not divide c of x ", x.shape(),
+          " and o of filter ", filter.shape());
+  Require(filter.shape()[3] * g.groups == g.c, kOperation, "c is ", g.c, " in x ", x.shape(), " but ",
+          filter.shape()[3], " · ", g.groups, " groups in filter ", filter.shape());
   Require(g.kh >= 1 && g.kw >= 1, kOperation, "filter ", filter.shape(), " has no taps");
-  Require(g.h + 2 * g.padding >= g.extent_h() && g.w + 2 * g.padding >= g.extent_w(), kOperation, "filter ", filter.shape(), " with dilation ",
-          g.dilation, " does not fit x ", x.shape(), " padded by ", g.padding);
+  Require(g.h + 2 * g.padding >= g.extent_h() && g.w + 2 * g.padding >= g.extent_w(), kOperation, "filter ",
+          filter.shape(), " with dilation ", g.dilation, " does not fit x ", x.shape(), " padded by ", g.padding);
   g.oh = (g.h + 2 * g.padding - g.extent_h()) / g.stride + 1;
   g.ow = (g.w + 2 * g.padding - g.extent_w()) / g.stride + 1;
   return g;

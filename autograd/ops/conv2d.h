@@ -23,6 +23,7 @@ struct Conv2dOptions {
 //   oh = (h + 2·padding − dilation·(kh − 1) − 1) / stride + 1, rounded down
 //
 // One floating dtype. For a filter that is one channel deep in as many groups as channels use DepthwiseConv2d.
-Variable Conv2d(const Variable& x, const Variable& filter, const Variable& bias = Variable(), const Conv2dOptions& options = {});
+Variable Conv2d(const Variable& x, const Variable& filter, const Variable& bias = Variable(),
+                const Conv2dOptions& options = {});
 
 }  // namespace autograd

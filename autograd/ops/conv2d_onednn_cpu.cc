@@ -27,12 +27,14 @@ struct Piece {
 // The rows that are cut are y's for the forward product and x's for the input gradient; those of the other are what they touch.
 std::vector<Piece> Cut(Conv2dProduct product, const Conv2dGeometry& g) {
   const int64_t target = std::clamp<int64_t>(
-      std::min(static_cast<int64_t>(g.operations() / kPieceOperations), g.positions() / kPiecePositions), 1, kMostPieces);
+      std::min(static_cast<int64_t>(g.operations() / kPieceOperations), g.positions() / kPiecePositions), 1,
+      kMostPieces);
   const bool forward = product == Conv2dProduct::kForward;
   std::vector<Piece> pieces;
   if (g.n >= target || (!forward && g.stride > g.extent_h())) {  // rows between windows belong to no piece of dx
     const int64_t images = CeilDivide(g.n, std::min(g.n, target));
-    for (int64_t image = 0; image < g.n; image += images) pieces.push_back({image, std::min(images, g.n - image), 0, g.h, 0, g.oh});
+    for (int64_t image = 0; image < g.n; image += images)
+      pieces.push_back({image, std::min(images, g.n - image), 0, g.h, 0, g.oh});
     return pieces;
   }
   const int64_t all = forward ? g.oh : g.h, rows = std::max(kLeastRows, CeilDivide(all, CeilDivide(target, g.n)));
@@ -44,7 +46,8 @@ std::vector<Piece> Cut(Conv2dProduct product, const Conv2dGeometry& g) {
         const int64_t last = std::clamp<int64_t>((end - 1) * g.stride - g.padding + g.extent_h(), first, g.h);
         pieces.push_back({image, 1, first, last - first, row, end - row});
       } else {
-        const int64_t first = std::clamp<int64_t>(CeilDivide(std::max<int64_t>(0, row + g.padding - g.extent_h() + 1), g.stride), 0, g.oh);
+        const int64_t first = std::clamp<int64_t>(
+            CeilDivide(std::max<int64_t>(0, row + g.padding - g.extent_h() + 1), g.stride), 0, g.oh);
         const int64_t last = std::clamp<int64_t>((end - 1 + g.padding) / g.stride + 1, first, g.oh);
         pieces.push_back({image, 1, row, end - row, first, last - first});
       }
@@ -91,18 +94,36 @@ Operands Describe(const Conv2dGeometry& g, const Piece& piece) {
 
 template <typename Description>
 OneDnnPrimitive Finish(const Description& description) {
-  return {dnnl::primitive(description.get()), description.weights_desc(), description.scratchpad_desc(), description.impl_info_str()};
+  return {dnnl::primitive(description.get()), description.weights_desc(), description.scratchpad_desc(),
+          description.impl_info_str()};
 }
 
-std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const Conv2dGeometry& g, const Piece& piece, bool bias, bool relu) {
+std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const Conv2dGeometry& g, const Piece& piece,
+                                                    bool bias, bool relu) {
   const Operands operands = Describe(g, piece);
-  const std::vector<int64_t> key = {static_cast<int64_t>(product), bias, relu, piece.images, piece.x_rows, g.w, g.c, piece.y_rows, g.ow, g.o, g.kh,
-                                    g.kw, g.stride, g.dilation, g.groups, g.padding, operands.padding_begin[0]};
+  const std::vector<int64_t> key = {static_cast<int64_t>(product),
+                                    bias,
+                                    relu,
+                                    piece.images,
+                                    piece.x_rows,
+                                    g.w,
+                                    g.c,
+                                    piece.y_rows,
+                                    g.ow,
+                                    g.o,
+                                    g.kh,
+                                    g.kw,
+                                    g.stride,
+                                    g.dilation,
+                                    g.groups,
+                                    g.padding,
+                                    operands.padding_begin[0]};
   return FindOrMakePrimitive(key, [&] {
     dnnl::primitive_attr attributes = UserScratchpad();
-    const dnnl::convolution_forward::desc forward(dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, operands.x,
-                                                  StoredFilter(g, true), bias ? operands.bias : memory::desc(), operands.y, operands.strides,
-                                                  operands.dilations, operands.padding_begin, operands.padding_end);
+    const dnnl::convolution_forward::desc forward(
+        dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, true),
+        bias ? operands.bias : memory::desc(), operands.y, operands.strides, operands.dilations, operands.padding_begin,
+        operands.padding_end);
     if (product == Conv2dProduct::kForward) {
       if (relu) {
         dnnl::post_ops epilogue;
@@ -112,8 +133,9 @@ std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const
       return Finish(dnnl::convolution_forward::primitive_desc(forward, attributes, OneDnnEngine()));
     }
     const dnnl::convolution_forward::primitive_desc hint(forward, attributes, OneDnnEngine());
-    const dnnl::convolution_backward_data::desc backward(dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, true), operands.y,
-                                                         operands.strides, operands.dilations, operands.padding_begin, operands.padding_end);
+    const dnnl::convolution_backward_data::desc backward(
+        dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, true), operands.y, operands.strides,
+        operands.dilations, operands.padding_begin, operands.padding_end);
     return Finish(dnnl::convolution_backward_data::primitive_desc(backward, attributes, OneDnnEngine(), hint));
   });
 }
@@ -133,7 +155,8 @@ class ReorderedFilters {
     Array data = Array::Empty({static_cast<int64_t>(format.get_size())}, kUInt8);
     const auto reorder = FindOrMakePrimitive(KeyOf(format), [&] {
       const dnnl::reorder::primitive_desc description(OneDnnEngine(), stored, OneDnnEngine(), format, UserScratchpad());
-      return OneDnnPrimitive{dnnl::reorder(description), {}, description.scratchpad_desc(), description.impl_info_str()};
+      return OneDnnPrimitive{
+          dnnl::reorder(description), {}, description.scratchpad_desc(), description.impl_info_str()};
     });
     Execute(*reorder, {{DNNL_ARG_FROM, stored, filter_}, {DNNL_ARG_TO, format, data.raw()}});
     copies_.push_back({format, std::move(data)});
@@ -169,7 +192,8 @@ struct Task {
   const void* filter;
 };
 
-std::vector<Task> Plan(Conv2dProduct product, const Conv2dGeometry& g, bool bias, bool relu, ReorderedFilters& filters) {
+std::vector<Task> Plan(Conv2dProduct product, const Conv2dGeometry& g, bool bias, bool relu,
+                       ReorderedFilters& filters) {
   std::vector<Task> tasks;
   for (const Piece& piece : Cut(product, g)) {
     Task task{piece, nullptr, nullptr};
@@ -191,7 +215,8 @@ std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeomet
   return "nothing to do";
 }
 
-void OneDnnConv2dForward(const Conv2dGeometry& g, const float* x, const float* filter, const float* bias, bool relu, float* y) {
+void OneDnnConv2dForward(const Conv2dGeometry& g, const float* x, const float* filter, const float* bias, bool relu,
+                         float* y) {
   ReorderedFilters filters(g, filter);
   const std::vector<Task> tasks = Plan(Conv2dProduct::kForward, g, bias != nullptr, relu, filters);
   ParallelPieces(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
@@ -199,7 +224,8 @@ void OneDnnConv2dForward(const Conv2dGeometry& g, const float* x, const float* f
     float* out = y + (piece.image * g.oh + piece.y_row) * g.ow * g.o;
     if (primitive == nullptr) {
       for (int64_t p = 0; p < piece.images * piece.y_rows * g.ow; ++p) {
-        for (int64_t j = 0; j < g.o; ++j) out[p * g.o + j] = bias == nullptr ? 0.0f : (relu ? std::max(0.0f, bias[j]) : bias[j]);
+        for (int64_t j = 0; j < g.o; ++j)
+          out[p * g.o + j] = bias == nullptr ? 0.0f : (relu ? std::max(0.0f, bias[j]) : bias[j]);
       }
       return;
     }
@@ -211,7 +237,9 @@ void OneDnnConv2dForward(const Conv2dGeometry& g, const float* x, const float* f
                            {DNNL_ARG_BIAS, operands.bias, bias},
                            {DNNL_ARG_DST, operands.y, out}});
     } else {
-      Execute(*primitive, {{DNNL_ARG_SRC, operands.x, in}, {DNNL_ARG_WEIGHTS, primitive->weights, weights}, {DNNL_ARG_DST, operands.y, out}});
+      Execute(*primitive, {{DNNL_ARG_SRC, operands.x, in},
+                           {DNNL_ARG_WEIGHTS, primitive->weights, weights},
+                           {DNNL_ARG_DST, operands.y, out}});
     }
   });
 }

@@ -15,7 +15,8 @@ enum class Conv2dProduct { kForward, kInputGradient };
 // What oneDNN calls its kernel for this product (of the first piece).
 std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeometry& geometry);
 
-void OneDnnConv2dForward(const Conv2dGeometry& geometry, const float* x, const float* filter, const float* bias, bool relu, float* y);
+void OneDnnConv2dForward(const Conv2dGeometry& geometry, const float* x, const float* filter, const float* bias,
+                         bool relu, float* y);
 void OneDnnConv2dInputGradient(const Conv2dGeometry& geometry, const float* filter, const float* dy, float* dx);
 
 }  // namespace autograd::cpu

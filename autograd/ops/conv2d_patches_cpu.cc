@@ -28,7 +28,9 @@ constexpr int64_t kMostPartsOfLarge = 4;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int64_t BlockRows(const Conv2dGeometry& g) { return std::max(kLeastBlockRows, kBlockElements / std::max<int64_t>({1, g.patch(), g.o})); }
+int64_t BlockRows(const Conv2dGeometry& g) {
+  return std::max(kLeastBlockRows, kBlockElements / std::max<int64_t>({1, g.patch(), g.o}));
+}
 
 // Memory for `elements` of T from the engine's allocator.
 template <typename T>
@@ -52,23 +54,26 @@ struct Window {
 Window Whole(const Conv2dGeometry& g) { return {0, g.kh, 0, g.kw}; }
 
 // Calls run(pixels, patch, count) for each piece of the patches of positions [begin, end) that lies in the image, where `pixels` and
-// `patch` are offsets of `count` neighbours in x and in the block; and padding(patch, count) for each that does not.
+// `patch` are offsets of `count` neighbours in x and in the block, whose rows are `stride` apart; and padding(patch, count) for each that does not.
 template <typename Run, typename Padding>
-void ForEachRun(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end, const Run& run, const Padding& padding) {
+void ForEachRun(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end,
+                int64_t stride, const Run& run, const Padding& padding) {
   const int64_t channels = g.group_channels(), row_length = window.columns * channels;
   const bool neighbours = g.groups == 1 && g.dilation == 1;  // a row of the window is contiguous in x
   for (int64_t p = begin; p < end; ++p) {
     const int64_t j = p % g.ow, i = p / g.ow % g.oh, image = p / (g.ow * g.oh);
     const int64_t left = j * g.stride + window.v * g.dilation - g.padding;
     for (int64_t u = 0; u < window.rows; ++u) {
-      const int64_t patch = ((p - begin) * window.rows + u) * row_length, row = i * g.stride + (window.u + u) * g.dilation - g.padding;
+      const int64_t patch = (p - begin) * stride + u * row_length,
+                    row = i * g.stride + (window.u + u) * g.dilation - g.padding;
       if (row < 0 || row >= g.h) {
         padding(patch, row_length);
         continue;
       }
       const int64_t first_pixel = (image * g.h + row) * g.w + left;
       if (neighbours) {
-        const int64_t first = std::clamp<int64_t>(-left, 0, window.columns), last = std::clamp<int64_t>(g.w - left, first, window.columns);
+        const int64_t first = std::clamp<int64_t>(-left, 0, window.columns),
+                      last = std::clamp<int64_t>(g.w - left, first, window.columns);
         if (first > 0) padding(patch, first * channels);
         if (last > first) run((first_pixel + first) * channels, patch + first * channels, (last - first) * channels);
         if (last < window.columns) padding(patch + last * channels, (window.columns - last) * channels);
@@ -87,16 +92,18 @@ void ForEachRun(const Conv2dGeometry& g, int64_t group, const Window& window, in
 }
 
 template <typename T>
-void Gather(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end, const T* x, T* patches) {
+void Gather(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end, const T* x,
+            T* patches, int64_t stride) {
   ForEachRun(
-      g, group, window, begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(x + pixels, count, patches + patch); },
+      g, group, window, begin, end, stride,
+      [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(x + pixels, count, patches + patch); },
       [=](int64_t patch, int64_t count) { std::fill_n(patches + patch, count, T(0)); });
 }
 
 template <typename T>
 void ScatterAdd(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* patches, T* dx) {
   ForEachRun(
-      g, group, Whole(g), begin, end,
+      g, group, Whole(g), begin, end, g.patch(),
       [=](int64_t pixels, int64_t patch, int64_t count) {
         for (int64_t i = 0; i < count; ++i) dx[pixels + i] += patches[patch + i];
       },
@@ -106,7 +113,8 @@ void ScatterAdd(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t e
 template <typename T>
 void ScatterStore(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t end, const T* patches, T* dx) {
   ForEachRun(
-      g, group, Whole(g), begin, end, [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(patches + patch, count, dx + pixels); },
+      g, group, Whole(g), begin, end, g.patch(),
+      [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(patches + patch, count, dx + pixels); },
       [](int64_t, int64_t) {});
 }
 
@@ -123,6 +131,11 @@ void BiasAndRelu(int64_t rows, int64_t outputs, const T* bias, bool relu, T* y) 
   }
 }
 
+int64_t PatchStride(const Conv2dGeometry& g, const Window& window) {
+  const int64_t columns = window.taps() * g.group_channels();
+  return columns + StridePadding(columns);
+}
+
 // Patches of a 1×1 window are the pixels themselves, `c` apart.
 template <typename T>
 struct PatchRows {
@@ -130,37 +143,43 @@ struct PatchRows {
   int64_t stride;
 };
 template <typename T>
-PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end, const T* x, T* scratch) {
+PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end,
+                    const T* x, T* scratch) {
   if (g.pointwise()) return {x + begin * g.c + group * g.group_channels(), g.c};
-  Gather(g, group, window, begin, end, x, scratch);
-  return {scratch, window.taps() * g.group_channels()};
+  const int64_t stride = PatchStride(g, window);
+  Gather(g, group, window, begin, end, x, scratch, stride);
+  return {scratch, stride};
 }
 
 }  // namespace
 
 template <typename T>
 void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, bool relu, T* y) {
-  const int64_t positions = g.positions(), block = BlockRows(g), blocks = CeilDivide(positions, block), outputs = g.group_outputs();
+  const int64_t positions = g.positions(), block = BlockRows(g), blocks = CeilDivide(positions, block),
+                outputs = g.group_outputs();
   if (g.groups == 1 && blocks < kFewBlocks) {
     // Too few blocks for the threads: all patches at once, and a product that is also cut by outputs.
     Scratch<T> scratch(g.pointwise() ? 0 : positions * g.patch());
     T* patches = scratch.data();
     if (!g.pointwise()) {
       ParallelFor(positions, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, g.patch())),
-                  [&](int64_t begin, int64_t end) { Gather(g, 0, Whole(g), begin, end, x, patches + begin * g.patch()); });
+                  [&](int64_t begin, int64_t end) {
+                    Gather(g, 0, Whole(g), begin, end, x, patches + begin * g.patch(), g.patch());
+                  });
     }
-    ParallelGemm({positions, g.o, g.patch(), false, true}, g.pointwise() ? x : patches, g.patch(), filter, g.patch(), false, y, g.o);
+    ParallelGemm({positions, g.o, g.patch(), false, true}, g.pointwise() ? x : patches, g.patch(), filter, g.patch(),
+                 false, y, g.o);
     ParallelFor(positions, std::max<int64_t>(1, (1 << 14) / g.o),
                 [&](int64_t begin, int64_t end) { BiasAndRelu(end - begin, g.o, bias, relu, y + begin * g.o); });
     return;
   }
   ParallelPieces(blocks, [&](int64_t piece) {
     const int64_t begin = piece * block, end = std::min(positions, begin + block);
-    Scratch<T> scratch(g.pointwise() ? 0 : (end - begin) * g.patch());
+    Scratch<T> scratch(g.pointwise() ? 0 : (end - begin) * PatchStride(g, Whole(g)));
     for (int64_t group = 0; group < g.groups; ++group) {
       const PatchRows<T> patches = RowsOf(g, group, Whole(g), begin, end, x, scratch.data());
-      SerialGemm({end - begin, outputs, g.patch(), false, true}, patches.data, patches.stride, filter + group * outputs * g.patch(), g.patch(),
-                 false, y + begin * g.o + group * outputs, g.o);
+      SerialGemm({end - begin, outputs, g.patch(), false, true}, patches.data, patches.stride,
+                 filter + group * outputs * g.patch(), g.patch(), false, y + begin * g.o + group * outputs, g.o);
     }
     BiasAndRelu(end - begin, g.o, bias, relu, y + begin * g.o);
   });
@@ -173,13 +192,16 @@ void PatchInputGradient(const Conv2dGeometry& g, const T* filter, const T* dy, T
     return;
   }
   const int64_t outputs = g.group_outputs(), block = BlockRows(g);
+  const RestridedMatrix<T> matrix(GemmOperand::kPlainB, filter, g.o, g.patch(), g.patch());
   const auto patches_of = [&](int64_t group, int64_t begin, int64_t end, T* patches) {
-    SerialGemm({end - begin, g.patch(), outputs, false, false}, dy + begin * g.o + group * outputs, g.o, filter + group * outputs * g.patch(),
-               g.patch(), false, patches, g.patch());
+    SerialGemm({end - begin, g.patch(), outputs, false, false}, dy + begin * g.o + group * outputs, g.o,
+               matrix.data() + group * outputs * matrix.stride(), matrix.stride(), false, patches, g.patch());
   };
-  const bool covering = g.disjoint() && g.stride == g.kh && g.stride == g.kw && g.padding == 0 && g.oh * g.kh == g.h && g.ow * g.kw == g.w;
+  const bool covering = g.disjoint() && g.stride == g.kh && g.stride == g.kw && g.padding == 0 && g.oh * g.kh == g.h &&
+                        g.ow * g.kw == g.w;
   if (!covering) {
-    ParallelFor(g.n * g.h * g.w, (1 << 16) / g.c + 1, [&](int64_t begin, int64_t end) { std::fill(dx + begin * g.c, dx + end * g.c, T(0)); });
+    ParallelFor(g.n * g.h * g.w, (1 << 16) / g.c + 1,
+                [&](int64_t begin, int64_t end) { std::fill(dx + begin * g.c, dx + end * g.c, T(0)); });
   }
   if (g.disjoint()) {
     ParallelPieces(CeilDivide(g.positions(), block), [&](int64_t piece) {
@@ -215,8 +237,9 @@ void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, T* df
   // Pieces: groups, times single taps where the filter is large, times partial sums over positions.
   const bool by_taps = size >= kLargeFilter;
   const int64_t taps = by_taps ? g.kh * g.kw : 1, most = by_taps ? kMostPartsOfLarge : kMostParts;
-  const int64_t parts = std::max<int64_t>(1, std::min({most / std::min(most, g.groups), positions / (by_taps ? kPartPositionsOfLarge : kPartPositions),
-                                                       static_cast<int64_t>(g.operations() / kPartOperations)}));
+  const int64_t parts = std::max<int64_t>(
+      1, std::min({most / std::min(most, g.groups), positions / (by_taps ? kPartPositionsOfLarge : kPartPositions),
+                   static_cast<int64_t>(g.operations() / kPartOperations)}));
   Scratch<T> partial(parts == 1 ? 0 : parts * size);
   T* sums = parts == 1 ? dfilter : partial.data();
   const int64_t outputs = g.group_outputs(), columns = g.patch() / taps;
@@ -226,12 +249,12 @@ void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, T* df
     const Window window = by_taps ? Window{tap / g.kw, 1, tap % g.kw, 1} : Whole(g);
     const int64_t first = positions * part / parts, last = positions * (part + 1) / parts;
     T* sum = sums + part * size + group * outputs * g.patch() + tap * columns;
-    Scratch<T> scratch(g.pointwise() ? 0 : std::min(block, last - first) * columns);
+    Scratch<T> scratch(g.pointwise() ? 0 : std::min(block, last - first) * PatchStride(g, window));
     for (int64_t begin = first; begin < last; begin += block) {
       const int64_t end = std::min(last, begin + block);
       const PatchRows<T> patches = RowsOf(g, group, window, begin, end, x, scratch.data());
-      SerialGemm({outputs, columns, end - begin, true, false}, dy + begin * g.o + group * outputs, g.o, patches.data, patches.stride, begin > first,
-                 sum, g.patch());
+      SerialGemm({outputs, columns, end - begin, true, false}, dy + begin * g.o + group * outputs, g.o, patches.data,
+                 patches.stride, begin > first, sum, g.patch());
     }
   });
   if (parts == 1) return;

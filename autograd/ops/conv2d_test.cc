@@ -27,26 +27,38 @@ OpCase Case(const std::string& name, Shape x, Shape filter, Conv2dOptions option
                 options.activation == Activation::kNone};
 }
 
-OP_CONTRACT(Conv2d, Case("Plain3x3", {2, 6, 7, 5}, {4, 3, 3, 5}), Case("Same3x3", {2, 6, 7, 8}, {16, 3, 3, 8}, {.padding = 1}),
-            Case("OddChannels", {1, 5, 6, 7}, {11, 3, 3, 7}, {.padding = 1}), Case("Strided", {2, 9, 8, 8}, {8, 3, 3, 8}, {.stride = 2, .padding = 1}),
-            Case("StridedLeavesRows", {1, 8, 8, 8}, {8, 3, 3, 8}, {.stride = 2}), Case("Dilated", {1, 9, 10, 8}, {8, 3, 3, 8}, {.padding = 2, .dilation = 2}),
+OP_CONTRACT(Conv2d, Case("Plain3x3", {2, 6, 7, 5}, {4, 3, 3, 5}),
+            Case("Same3x3", {2, 6, 7, 8}, {16, 3, 3, 8}, {.padding = 1}),
+            Case("OddChannels", {1, 5, 6, 7}, {11, 3, 3, 7}, {.padding = 1}),
+            Case("Strided", {2, 9, 8, 8}, {8, 3, 3, 8}, {.stride = 2, .padding = 1}),
+            Case("StridedLeavesRows", {1, 8, 8, 8}, {8, 3, 3, 8}, {.stride = 2}),
+            Case("Dilated", {1, 9, 10, 8}, {8, 3, 3, 8}, {.padding = 2, .dilation = 2}),
             Case("DilatedBeyondTheImage", {1, 5, 5, 3}, {4, 3, 3, 3}, {.padding = 6, .dilation = 6}),
-            Case("Grouped", {2, 5, 5, 12}, {6, 3, 3, 4}, {.padding = 1, .groups = 3}), Case("GroupedWide", {1, 6, 6, 32}, {32, 3, 3, 8}, {.padding = 1, .groups = 4}),
-            Case("GroupedPointwise", {2, 3, 4, 6}, {4, 1, 1, 3}, {.groups = 2}), Case("Pointwise", {2, 5, 3, 7}, {9, 1, 1, 7}),
-            Case("PointwiseStrided", {2, 5, 4, 7}, {9, 1, 1, 7}, {.stride = 2}), Case("PointwisePadded", {1, 3, 3, 4}, {5, 1, 1, 4}, {.padding = 1}),
-            Case("Patches", {2, 8, 12, 3}, {10, 4, 4, 3}, {.stride = 4}), Case("PatchesLeaveABorder", {1, 7, 9, 3}, {5, 2, 2, 3}, {.stride = 2}),
-            Case("PatchesWithGaps", {1, 8, 8, 3}, {5, 2, 2, 3}, {.stride = 3, .padding = 1}), Case("Stem7x7", {1, 15, 14, 3}, {8, 7, 7, 3}, {.stride = 2, .padding = 3}),
-            Case("FilterOfTwoSizes", {1, 6, 7, 4}, {5, 1, 3, 4}), Case("OnePixel", {1, 1, 1, 1}, {1, 1, 1, 1}), Case("NoImages", {0, 4, 4, 3}, {2, 3, 3, 3}),
+            Case("Grouped", {2, 5, 5, 12}, {6, 3, 3, 4}, {.padding = 1, .groups = 3}),
+            Case("GroupedWide", {1, 6, 6, 32}, {32, 3, 3, 8}, {.padding = 1, .groups = 4}),
+            Case("GroupedPointwise", {2, 3, 4, 6}, {4, 1, 1, 3}, {.groups = 2}),
+            Case("Pointwise", {2, 5, 3, 7}, {9, 1, 1, 7}),
+            Case("PointwiseStrided", {2, 5, 4, 7}, {9, 1, 1, 7}, {.stride = 2}),
+            Case("PointwisePadded", {1, 3, 3, 4}, {5, 1, 1, 4}, {.padding = 1}),
+            Case("Patches", {2, 8, 12, 3}, {10, 4, 4, 3}, {.stride = 4}),
+            Case("PatchesLeaveABorder", {1, 7, 9, 3}, {5, 2, 2, 3}, {.stride = 2}),
+            Case("PatchesWithGaps", {1, 8, 8, 3}, {5, 2, 2, 3}, {.stride = 3, .padding = 1}),
+            Case("Stem7x7", {1, 15, 14, 3}, {8, 7, 7, 3}, {.stride = 2, .padding = 3}),
+            Case("FilterOfTwoSizes", {1, 6, 7, 4}, {5, 1, 3, 4}), Case("OnePixel", {1, 1, 1, 1}, {1, 1, 1, 1}),
+            Case("NoImages", {0, 4, 4, 3}, {2, 3, 3, 3}),
             Case("Relu", {2, 5, 6, 8}, {8, 3, 3, 8}, {.padding = 1, .activation = Activation::kRelu}),
             Case("PatchesRelu", {1, 4, 6, 3}, {8, 2, 2, 3}, {.stride = 2, .activation = Activation::kRelu}),
-            OpCase{"NoBias", [](Inputs v) { return Conv2d(v[0], v[1], Variable(), {.padding = 1}); }, {{{2, 4, 5, 8}}, {{8, 3, 3, 8}}}});
+            OpCase{"NoBias",
+                   [](Inputs v) { return Conv2d(v[0], v[1], Variable(), {.padding = 1}); },
+                   {{{2, 4, 5, 8}}, {{8, 3, 3, 8}}}});
 
 // The definition, element by element, in double.
 struct Reference {
   std::vector<double> y, dx, dfilter;
 };
 Reference Convolve(const Array& x, const Array& filter, const Array& dy, const Conv2dOptions& s) {
-  const std::vector<float> in = x.ToVector<float>(), weights = filter.ToVector<float>(), upstream = dy.ToVector<float>();
+  const std::vector<float> in = x.ToVector<float>(), weights = filter.ToVector<float>(),
+                           upstream = dy.ToVector<float>();
   const std::vector<int64_t> xs = x.shape().ToVector(), fs = filter.shape().ToVector(), ys = dy.shape().ToVector();
   Reference r{std::vector<double>(dy.size()), std::vector<double>(x.size()), std::vector<double>(filter.size())};
   const int64_t group_outputs = fs[0] / s.groups, depth = fs[3];
@@ -55,11 +67,13 @@ Reference Convolve(const Array& x, const Array& filter, const Array& dy, const C
       for (int64_t j = 0; j < ys[2]; ++j) {
         for (int64_t u = 0; u < fs[1]; ++u) {
           for (int64_t v = 0; v < fs[2]; ++v) {
-            const int64_t row = i * s.stride + u * s.dilation - s.padding, column = j * s.stride + v * s.dilation - s.padding;
+            const int64_t row = i * s.stride + u * s.dilation - s.padding,
+                          column = j * s.stride + v * s.dilation - s.padding;
             if (row < 0 || row >= xs[1] || column < 0 || column >= xs[2]) continue;
             for (int64_t o = 0; o < fs[0]; ++o) {
               const int64_t at_y = ((n * ys[1] + i) * ys[2] + j) * ys[3] + o;
-              const int64_t at_x = ((n * xs[1] + row) * xs[2] + column) * xs[3] + o / group_outputs * fs[3], at_f = ((o * fs[1] + u) * fs[2] + v) * fs[3];
+              const int64_t at_x = ((n * xs[1] + row) * xs[2] + column) * xs[3] + o / group_outputs * fs[3],
+                            at_f = ((o * fs[1] + u) * fs[2] + v) * fs[3];
               for (int64_t c = 0; c < depth; ++c) {
                 r.y[at_y] += static_cast<double>(in[at_x + c]) * static_cast<double>(weights[at_f + c]);
                 r.dx[at_x + c] += static_cast<double>(upstream[at_y]) * static_cast<double>(weights[at_f + c]);
@@ -77,7 +91,8 @@ Reference Convolve(const Array& x, const Array& filter, const Array& dy, const C
 // The op, and both ways its CPU kernels may go.
 void CheckAgainstDefinition(Shape x_shape, Shape filter_shape, const Conv2dOptions& options) {
   const RandomKey key(11);
-  const Array x = RandomArray(x_shape, kFloat32, key.Split("x")), filter = RandomArray(filter_shape, kFloat32, key.Split("filter"));
+  const Array x = RandomArray(x_shape, kFloat32, key.Split("x")),
+              filter = RandomArray(filter_shape, kFloat32, key.Split("filter"));
   Tape tape;
   const Variable vx = tape.Watch(x), vf = tape.Watch(filter);
   const Variable y = Conv2d(vx, vf, Variable(), options);
@@ -86,19 +101,24 @@ void CheckAgainstDefinition(Shape x_shape, Shape filter_shape, const Conv2dOptio
   const Reference reference = Convolve(x, filter, dy, options);
   EXPECT_TRUE(AllClose(y.array(), Array::From(y.shape(), reference.y), 1e-5)) << x_shape << " " << filter_shape;
   EXPECT_TRUE(AllClose(tape.Gradient(vx), Array::From(x_shape, reference.dx), 1e-5)) << x_shape << " " << filter_shape;
-  EXPECT_TRUE(AllClose(tape.Gradient(vf), Array::From(filter_shape, reference.dfilter), 1e-5)) << x_shape << " " << filter_shape;
+  EXPECT_TRUE(AllClose(tape.Gradient(vf), Array::From(filter_shape, reference.dfilter), 1e-5))
+      << x_shape << " " << filter_shape;
 
   Conv2dGeometry g;
-  g.n = x_shape[0], g.h = x_shape[1], g.w = x_shape[2], g.c = x_shape[3], g.o = filter_shape[0], g.kh = filter_shape[1], g.kw = filter_shape[2];
+  g.n = x_shape[0], g.h = x_shape[1], g.w = x_shape[2], g.c = x_shape[3], g.o = filter_shape[0], g.kh = filter_shape[1],
+  g.kw = filter_shape[2];
   g.oh = y.shape()[1], g.ow = y.shape()[2];
   g.stride = options.stride, g.padding = options.padding, g.dilation = options.dilation, g.groups = options.groups;
   Array other = EmptyLike(y.array()), dx = EmptyLike(x);
   cpu::OneDnnConv2dForward(g, x.data<float>(), filter.data<float>(), nullptr, false, other.data<float>());
-  EXPECT_TRUE(AllClose(other, Array::From(y.shape(), reference.y), 1e-5)) << "oneDNN " << x_shape << " " << filter_shape;
+  EXPECT_TRUE(AllClose(other, Array::From(y.shape(), reference.y), 1e-5))
+      << "oneDNN " << x_shape << " " << filter_shape;
   cpu::OneDnnConv2dInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
   EXPECT_TRUE(AllClose(dx, Array::From(x_shape, reference.dx), 1e-5)) << "oneDNN " << x_shape << " " << filter_shape;
-  cpu::PatchForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), false, other.data<float>());
-  EXPECT_TRUE(AllClose(other, Array::From(y.shape(), reference.y), 1e-5)) << "patches " << x_shape << " " << filter_shape;
+  cpu::PatchForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), false,
+                    other.data<float>());
+  EXPECT_TRUE(AllClose(other, Array::From(y.shape(), reference.y), 1e-5))
+      << "patches " << x_shape << " " << filter_shape;
   cpu::PatchInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
   EXPECT_TRUE(AllClose(dx, Array::From(x_shape, reference.dx), 1e-5)) << "patches " << x_shape << " " << filter_shape;
 }
@@ -124,13 +144,15 @@ TEST(Conv2dTest, MatchesTheDefinitionWhereItIsCut) {
 TEST(Conv2dTest, SameBitsForAnyThreadCount) {
   const int before = ThreadCount();
   const RandomKey key(12);
-  const Array x = RandomArray({2, 33, 32, 32}, kFloat32, key.Split("x")), filter = RandomArray({64, 3, 3, 32}, kFloat32, key.Split("filter"));
+  const Array x = RandomArray({2, 33, 32, 32}, kFloat32, key.Split("x")),
+              filter = RandomArray({64, 3, 3, 32}, kFloat32, key.Split("filter"));
   const auto run = [&](int threads) {
     SetThreadCount(threads);
     Tape tape;
     const Variable vx = tape.Watch(x), vf = tape.Watch(filter), y = Conv2d(vx, vf, Variable(), {.padding = 1});
     tape.Backward(y, RandomArray(y.shape(), kFloat32, key.Split("dy")));
-    return std::vector<std::vector<float>>{y.array().ToVector<float>(), tape.Gradient(vx).ToVector<float>(), tape.Gradient(vf).ToVector<float>()};
+    return std::vector<std::vector<float>>{y.array().ToVector<float>(), tape.Gradient(vx).ToVector<float>(),
+                                           tape.Gradient(vf).ToVector<float>()};
   };
   const auto alone = run(1);
   EXPECT_EQ(alone, run(3));
@@ -142,18 +164,23 @@ TEST(Conv2dTest, NoNetworkMeetsOneDnnsReferenceCode) {
   struct Layer {
     int64_t n, size, c, o, k, stride, padding, dilation, groups;
   };
-  for (const Layer& l : {Layer{2, 224, 3, 64, 7, 2, 3, 1, 1}, Layer{2, 128, 3, 32, 3, 2, 1, 1, 1}, Layer{2, 56, 64, 64, 3, 1, 1, 1, 1},
-                         Layer{2, 56, 128, 128, 3, 2, 1, 1, 1}, Layer{2, 28, 128, 128, 3, 1, 1, 1, 1}, Layer{2, 14, 256, 256, 3, 1, 1, 1, 1},
-                         Layer{2, 28, 256, 256, 3, 1, 2, 2, 1}, Layer{2, 7, 512, 512, 3, 1, 1, 1, 1}, Layer{2, 28, 512, 512, 3, 1, 4, 4, 1},
-                         Layer{2, 32, 2048, 256, 3, 1, 12, 12, 1}, Layer{2, 56, 128, 128, 3, 1, 1, 1, 32}, Layer{2, 64, 256, 256, 3, 1, 1, 1, 1},
-                         Layer{2, 64, 96, 128, 3, 1, 1, 1, 1}, Layer{2, 32, 320, 80, 3, 1, 1, 1, 1}, Layer{1, 8, 640, 256, 3, 1, 1, 1, 1}}) {
+  for (const Layer& l :
+       {Layer{2, 224, 3, 64, 7, 2, 3, 1, 1}, Layer{2, 128, 3, 32, 3, 2, 1, 1, 1}, Layer{2, 56, 64, 64, 3, 1, 1, 1, 1},
+        Layer{2, 56, 128, 128, 3, 2, 1, 1, 1}, Layer{2, 28, 128, 128, 3, 1, 1, 1, 1},
+        Layer{2, 14, 256, 256, 3, 1, 1, 1, 1}, Layer{2, 28, 256, 256, 3, 1, 2, 2, 1},
+        Layer{2, 7, 512, 512, 3, 1, 1, 1, 1}, Layer{2, 28, 512, 512, 3, 1, 4, 4, 1},
+        Layer{2, 32, 2048, 256, 3, 1, 12, 12, 1}, Layer{2, 56, 128, 128, 3, 1, 1, 1, 32},
+        Layer{2, 64, 256, 256, 3, 1, 1, 1, 1}, Layer{2, 64, 96, 128, 3, 1, 1, 1, 1},
+        Layer{2, 32, 320, 80, 3, 1, 1, 1, 1}, Layer{1, 8, 640, 256, 3, 1, 1, 1, 1}}) {
     Conv2dGeometry g;
-    g.n = l.n, g.h = g.w = l.size, g.c = l.c, g.o = l.o, g.kh = g.kw = l.k, g.stride = l.stride, g.padding = l.padding, g.dilation = l.dilation;
+    g.n = l.n, g.h = g.w = l.size, g.c = l.c, g.o = l.o, g.kh = g.kw = l.k, g.stride = l.stride, g.padding = l.padding,
+    g.dilation = l.dilation;
     g.groups = l.groups;
     g.oh = g.ow = (l.size + 2 * l.padding - g.extent_h()) / l.stride + 1;
     for (const auto product : {cpu::Conv2dProduct::kForward, cpu::Conv2dProduct::kInputGradient}) {
       const std::string name = cpu::OneDnnConv2dImplementation(product, g);
-      EXPECT_FALSE(cpu::IsReferenceImplementation(name)) << name << " for " << l.c << " -> " << l.o << " at " << l.size << " dilated by " << l.dilation;
+      EXPECT_FALSE(cpu::IsReferenceImplementation(name))
+          << name << " for " << l.c << " -> " << l.o << " at " << l.size << " dilated by " << l.dilation;
     }
   }
 }
@@ -161,7 +188,8 @@ TEST(Conv2dTest, NoNetworkMeetsOneDnnsReferenceCode) {
 TEST(Conv2dTest, FusedReluEqualsTheOp) {
   const RandomKey key(13);
   for (const int64_t stride : {1, 3}) {
-    const Variable x(RandomArray({1, 9, 9, 16}, kFloat32, key.Split("x"))), filter(RandomArray({24, 3, 3, 16}, kFloat32, key.Split("filter"))),
+    const Variable x(RandomArray({1, 9, 9, 16}, kFloat32, key.Split("x"))),
+        filter(RandomArray({24, 3, 3, 16}, kFloat32, key.Split("filter"))),
         bias(RandomArray({24}, kFloat32, key.Split("bias")));
     EXPECT_TRUE(AllClose(Conv2d(x, filter, bias, {.stride = stride, .activation = Activation::kRelu}).array(),
                          Relu(Conv2d(x, filter, bias, {.stride = stride})).array(), 1e-6));
@@ -169,8 +197,10 @@ TEST(Conv2dTest, FusedReluEqualsTheOp) {
 }
 
 TEST(Conv2dTest, Misuse) {
-  const Variable x(Array::Zeros({1, 8, 8, 6}, kFloat32)), filter(Array::Zeros({4, 3, 3, 6}, kFloat32)), deep(Array::Zeros({4, 3, 3, 5}, kFloat32)),
-      bias(Array::Zeros({5}, kFloat32)), flat(Array::Zeros({8, 8, 6}, kFloat32)), wide(Array::Zeros({4, 9, 9, 6}, kFloat32)), whole(Array::Zeros({4, 3, 3, 6}, kInt32));
+  const Variable x(Array::Zeros({1, 8, 8, 6}, kFloat32)), filter(Array::Zeros({4, 3, 3, 6}, kFloat32)),
+      deep(Array::Zeros({4, 3, 3, 5}, kFloat32)), bias(Array::Zeros({5}, kFloat32)),
+      flat(Array::Zeros({8, 8, 6}, kFloat32)), wide(Array::Zeros({4, 9, 9, 6}, kFloat32)),
+      whole(Array::Zeros({4, 3, 3, 6}, kInt32));
   ExpectError([&] { Conv2d(x, deep); }, "Conv2d: c is 6 in x [1, 8, 8, 6] but 5");
   ExpectError([&] { Conv2d(x, filter, bias); }, "Conv2d: o is 4 in filter [4, 3, 3, 6] but 5 in bias [5]");
   ExpectError([&] { Conv2d(flat, filter); }, "x has shape [8, 8, 6]");

@@ -10,8 +10,8 @@ Variable CrossEntropy(const Variable& logits, const Array& labels, int void_labe
                       PixelMean mean) {
   Dims dims("CrossEntropy");
   dims.Match(logits, "logits: ... k").Match(labels, "labels: ...").Floating(logits.array());
-  Require(labels.dtype() == kUInt8 || labels.dtype() == kInt32, "CrossEntropy",
-          "labels must be uint8 or int32, not ", labels.dtype(), " ", labels.shape());
+  Require(labels.dtype() == kUInt8 || labels.dtype() == kInt32, "CrossEntropy", "labels must be uint8 or int32, not ",
+          labels.dtype(), " ", labels.shape());
   Require(labels.device() == logits.array().device(), "CrossEntropy", "labels are on ", labels.device(),
           " but logits on ", logits.array().device());
   if (weights.defined()) {
@@ -28,8 +28,8 @@ Variable CrossEntropy(const Variable& logits, const Array& labels, int void_labe
   return Record("CrossEntropy", loss, {logits}, Saved{logits.array(), labels, weights, log_sum_exp, scale},
                 [void_label](const Saved& saved, const Array& dy, Wanted) {
                   Array dlogits = EmptyLike(saved[0]);
-                  kernels::CrossEntropyGradient(Stream::Current(), saved[0], saved[1], saved[2], void_label,
-                                                saved[3], saved[4], dy, dlogits);
+                  kernels::CrossEntropyGradient(Stream::Current(), saved[0], saved[1], saved[2], void_label, saved[3],
+                                                saved[4], dy, dlogits);
                   return Gradients{dlogits};
                 });
 }

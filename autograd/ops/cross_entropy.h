@@ -17,7 +17,7 @@ enum class PixelMean { kOverValid, kOverAll };
 // be negative (advantages) and do not enter `count`. Returns a float32 scalar (float64 for float64). Where every pixel is void
 // the loss and its gradient are zero. A label that is neither void nor in [0, k) is an Error. Saves logits, labels, weights and one
 // number a pixel.
-Variable CrossEntropy(const Variable& logits, const Array& labels, int void_label = 255,
-                      const Array& weights = {}, PixelMean mean = PixelMean::kOverValid);
+Variable CrossEntropy(const Variable& logits, const Array& labels, int void_label = 255, const Array& weights = {},
+                      PixelMean mean = PixelMean::kOverValid);
 
 }  // namespace autograd

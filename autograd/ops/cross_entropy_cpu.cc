@@ -29,8 +29,8 @@ struct ChunkSum {
 
 }  // namespace
 
-void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, const Array& weights,
-                         int void_label, bool count_void, Array& loss, Array& log_sum_exp, Array& scale) {
+void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, const Array& weights, int void_label,
+                         bool count_void, Array& loss, Array& log_sum_exp, Array& scale) {
   VisitFloating("CrossEntropy", logits.dtype(), [&]<typename T>(T) {
     VisitLabels(labels, [&]<typename Label>(const Label* label) {
       using Value = ComputeType<T>;
@@ -44,8 +44,7 @@ void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, cons
         std::vector<Value> exponentials(block * classes), largest(block), sums(block);
         for (int64_t first = begin * chunk; first < std::min(pixels, end * chunk); first += block) {
           const int64_t count = std::min(block, pixels - first);
-          ExponentiateRows(in + first * classes, count, classes, exponentials.data(), largest.data(),
-                           sums.data());
+          ExponentiateRows(in + first * classes, count, classes, exponentials.data(), largest.data(), sums.data());
           ChunkSum& total = partial[first / chunk];
           for (int64_t i = first; i < first + count; ++i) {
             const Value log_sum = math::Log(sums[i - first]), maximum = largest[i - first];
@@ -65,24 +64,22 @@ void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, cons
       ChunkSum total;
       for (const ChunkSum& part : partial) {
         if (part.offender >= 0) {
-          Fail("CrossEntropy", "label ", static_cast<int64_t>(label[part.offender]), " of pixel ",
-               part.offender, " in ", labels.shape(), " is neither void (", void_label, ") nor one of the ",
-               classes, " classes of logits ", logits.shape());
+          Fail("CrossEntropy", "label ", static_cast<int64_t>(label[part.offender]), " of pixel ", part.offender,
+               " in ", labels.shape(), " is neither void (", void_label, ") nor one of the ", classes,
+               " classes of logits ", logits.shape());
         }
         total.loss += part.loss;
         total.valid += part.valid;
       }
-      const double factor =
-          total.valid == 0 ? 0.0 : 1.0 / static_cast<double>(count_void ? pixels : total.valid);
+      const double factor = total.valid == 0 ? 0.0 : 1.0 / static_cast<double>(count_void ? pixels : total.valid);
       scale.data<double>()[0] = factor;
       loss.data<Value>()[0] = static_cast<Value>(total.loss * factor);
     });
   });
 }
 
-void CrossEntropyGradient(Stream&, const Array& logits, const Array& labels, const Array& weights,
-                          int void_label, const Array& log_sum_exp, const Array& scale, const Array& dy,
-                          Array& dlogits) {
+void CrossEntropyGradient(Stream&, const Array& logits, const Array& labels, const Array& weights, int void_label,
+                          const Array& log_sum_exp, const Array& scale, const Array& dy, Array& dlogits) {
   VisitFloating("CrossEntropyGradient", logits.dtype(), [&]<typename T>(T) {
     VisitLabels(labels, [&]<typename Label>(const Label* label) {
       using Value = ComputeType<T>;

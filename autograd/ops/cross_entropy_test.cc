@@ -21,41 +21,36 @@ using testing::RandomArray;
 OpCase Case(const std::string& name, Shape shape, DType labels, PixelMean mean = PixelMean::kOverValid) {
   const int64_t classes = shape[-1];
   const Shape pixels(shape.begin(), shape.rank() - 1);
-  return OpCase{
-      name,
-      [=](Inputs v) { return CrossEntropy(v[0], v[1].array(), static_cast<int>(classes), {}, mean); },
-      {InputSpec{shape, -3, 3},
-       InputSpec{.shape = pixels, .low = 0, .high = static_cast<double>(classes + 1), .integer = labels}}};
+  return OpCase{name,
+                [=](Inputs v) { return CrossEntropy(v[0], v[1].array(), static_cast<int>(classes), {}, mean); },
+                {InputSpec{shape, -3, 3},
+                 InputSpec{.shape = pixels, .low = 0, .high = static_cast<double>(classes + 1), .integer = labels}}};
 }
 
 OpCase Weighted(const std::string& name, Shape pixels, int64_t classes) {
   std::vector<int64_t> extents = pixels.ToVector();
   extents.push_back(classes);
-  return OpCase{
-      name,
-      [](Inputs v) { return CrossEntropy(v[0], v[1].array(), 255, v[2].array()); },
-      {InputSpec{Shape(extents), -3, 3},
-       InputSpec{.shape = pixels, .low = 0, .high = static_cast<double>(classes), .integer = kUInt8},
-       InputSpec{.shape = pixels, .differentiable = false}}};
+  return OpCase{name,
+                [](Inputs v) { return CrossEntropy(v[0], v[1].array(), 255, v[2].array()); },
+                {InputSpec{Shape(extents), -3, 3},
+                 InputSpec{.shape = pixels, .low = 0, .high = static_cast<double>(classes), .integer = kUInt8},
+                 InputSpec{.shape = pixels, .differentiable = false}}};
 }
 
 OP_CONTRACT(CrossEntropy, Case("Image", {2, 5, 7, 19}, kUInt8), Case("Int32", {2, 5, 7, 19}, kInt32),
             Case("OnePixel", {1, 3}, kInt32), Case("OneClass", {7, 1}, kUInt8),
-            Case("OverAll", {3, 8, 11}, kUInt8, PixelMean::kOverAll),
-            Case("SeveralChunks", {9001, 11}, kUInt8), Case("ManyClasses", {3, 5003}, kInt32),
-            Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5));
+            Case("OverAll", {3, 8, 11}, kUInt8, PixelMean::kOverAll), Case("SeveralChunks", {9001, 11}, kUInt8),
+            Case("ManyClasses", {3, 5003}, kInt32), Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5));
 
 TEST(CrossEntropyTest, ClosedForm) {
   // Probabilities 1/8, 1/4, 5/8 and 1/2, 1/2, 0.
-  const Array logits =
-      Array::From<float>({3, 3}, {0, std::log(2.0f), std::log(5.0f), 500, 500, -500, 9, 9, 9});
+  const Array logits = Array::From<float>({3, 3}, {0, std::log(2.0f), std::log(5.0f), 500, 500, -500, 9, 9, 9});
   const Array labels = Array::From<uint8_t>({3}, {1, 0, 255});
   EXPECT_NEAR(CrossEntropy(logits, labels).Item(), (std::log(4.0) + std::log(2.0)) / 2, 1e-6);
-  EXPECT_NEAR(CrossEntropy(logits, labels, 255, {}, PixelMean::kOverAll).Item(),
-              (std::log(4.0) + std::log(2.0)) / 3, 1e-6);
-  const Array weights = Array::From<float>({3}, {3, -1, 100});
-  EXPECT_NEAR(CrossEntropy(logits, labels, 255, weights).Item(), (3 * std::log(4.0) - std::log(2.0)) / 2,
+  EXPECT_NEAR(CrossEntropy(logits, labels, 255, {}, PixelMean::kOverAll).Item(), (std::log(4.0) + std::log(2.0)) / 3,
               1e-6);
+  const Array weights = Array::From<float>({3}, {3, -1, 100});
+  EXPECT_NEAR(CrossEntropy(logits, labels, 255, weights).Item(), (3 * std::log(4.0) - std::log(2.0)) / 2, 1e-6);
 
   Tape tape;
   const Variable x = tape.Watch(logits);

@@ -64,35 +64,53 @@ struct OneDnnSeconds {
 
 OneDnnSeconds TimeOneDnn(const DepthwiseGeometry& g) {
   const memory::desc image({g.n, g.c, g.h, g.w}, memory::data_type::f32, memory::format_tag::nhwc);
-  const memory::desc filter({g.c, 1, 1, g.kh, g.kw}, memory::data_type::f32, memory::format_tag::any), bias({g.c}, memory::data_type::f32, memory::format_tag::x);
+  const memory::desc filter({g.c, 1, 1, g.kh, g.kw}, memory::data_type::f32, memory::format_tag::any),
+      bias({g.c}, memory::data_type::f32, memory::format_tag::x);
   const memory::dims one{1, 1}, padding{g.padding_h(), g.padding_w()};
   const auto algorithm = dnnl::algorithm::convolution_direct;
   cpu::UseOneOpenMpThread();
-  const dnnl::convolution_forward::primitive_desc forward({dnnl::prop_kind::forward_training, algorithm, image, filter, bias, image, one, padding, padding},
-                                                          cpu::UserScratchpad(), cpu::OneDnnEngine());
-  const dnnl::convolution_backward_data::primitive_desc input({algorithm, image, filter, image, one, padding, padding}, cpu::UserScratchpad(),
-                                                              cpu::OneDnnEngine(), forward);
-  const dnnl::convolution_backward_weights::primitive_desc weights({algorithm, image, filter, bias, image, one, padding, padding}, cpu::UserScratchpad(),
-                                                                   cpu::OneDnnEngine(), forward);
+  const dnnl::convolution_forward::primitive_desc forward(
+      {dnnl::prop_kind::forward_training, algorithm, image, filter, bias, image, one, padding, padding},
+      cpu::UserScratchpad(), cpu::OneDnnEngine());
+  const dnnl::convolution_backward_data::primitive_desc input({algorithm, image, filter, image, one, padding, padding},
+                                                              cpu::UserScratchpad(), cpu::OneDnnEngine(), forward);
+  const dnnl::convolution_backward_weights::primitive_desc weights(
+      {algorithm, image, filter, bias, image, one, padding, padding}, cpu::UserScratchpad(), cpu::OneDnnEngine(),
+      forward);
   const auto finish = [](const auto& description, const memory::desc& format) {
-    return cpu::OneDnnPrimitive{dnnl::primitive(description.get()), format, description.scratchpad_desc(), description.impl_info_str()};
+    return cpu::OneDnnPrimitive{dnnl::primitive(description.get()), format, description.scratchpad_desc(),
+                                description.impl_info_str()};
   };
-  const auto f = finish(forward, forward.weights_desc()), d = finish(input, input.weights_desc()), w = finish(weights, weights.diff_weights_desc());
-  const Array x = Array::Zeros({g.n, g.h, g.w, g.c}, kFloat32), y = Array::Zeros(x.shape(), kFloat32), b = Array::Zeros({g.c}, kFloat32);
-  const Array taps = Array::Zeros({static_cast<int64_t>(std::max({f.weights.get_size(), d.weights.get_size(), w.weights.get_size()}))}, kUInt8);
+  const auto f = finish(forward, forward.weights_desc()), d = finish(input, input.weights_desc()),
+             w = finish(weights, weights.diff_weights_desc());
+  const Array x = Array::Zeros({g.n, g.h, g.w, g.c}, kFloat32), y = Array::Zeros(x.shape(), kFloat32),
+              b = Array::Zeros({g.c}, kFloat32);
+  const Array taps = Array::Zeros(
+      {static_cast<int64_t>(std::max({f.weights.get_size(), d.weights.get_size(), w.weights.get_size()}))}, kUInt8);
   return {BestSeconds([&] {
-            cpu::Execute(f, {{DNNL_ARG_SRC, image, x.raw()}, {DNNL_ARG_WEIGHTS, f.weights, taps.raw()}, {DNNL_ARG_BIAS, bias, b.raw()}, {DNNL_ARG_DST, image, y.raw()}});
+            cpu::Execute(f, {{DNNL_ARG_SRC, image, x.raw()},
+                             {DNNL_ARG_WEIGHTS, f.weights, taps.raw()},
+                             {DNNL_ARG_BIAS, bias, b.raw()},
+                             {DNNL_ARG_DST, image, y.raw()}});
           }),
-          BestSeconds([&] { cpu::Execute(d, {{DNNL_ARG_DIFF_SRC, image, x.raw()}, {DNNL_ARG_WEIGHTS, d.weights, taps.raw()}, {DNNL_ARG_DIFF_DST, image, y.raw()}}); }),
           BestSeconds([&] {
-            cpu::Execute(w, {{DNNL_ARG_SRC, image, x.raw()}, {DNNL_ARG_DIFF_WEIGHTS, w.weights, taps.raw()}, {DNNL_ARG_DIFF_BIAS, bias, b.raw()}, {DNNL_ARG_DIFF_DST, image, y.raw()}});
+            cpu::Execute(d, {{DNNL_ARG_DIFF_SRC, image, x.raw()},
+                             {DNNL_ARG_WEIGHTS, d.weights, taps.raw()},
+                             {DNNL_ARG_DIFF_DST, image, y.raw()}});
+          }),
+          BestSeconds([&] {
+            cpu::Execute(w, {{DNNL_ARG_SRC, image, x.raw()},
+                             {DNNL_ARG_DIFF_WEIGHTS, w.weights, taps.raw()},
+                             {DNNL_ARG_DIFF_BIAS, bias, b.raw()},
+                             {DNNL_ARG_DIFF_DST, image, y.raw()}});
           })};
 }
 
 void Run(int64_t n, int64_t size, int64_t channels) {
   DepthwiseGeometry g;
   g.n = n, g.h = g.w = g.oh = g.ow = size, g.c = channels, g.kh = g.kw = 7;
-  const Array x = Array::Full({n, size, size, channels}, kFloat32, 0.5), filter = Array::Full({7, 7, channels}, kFloat32, 0.01), bias = Array::Zeros({channels}, kFloat32);
+  const Array x = Array::Full({n, size, size, channels}, kFloat32, 0.5),
+              filter = Array::Full({7, 7, channels}, kFloat32, 0.01), bias = Array::Zeros({channels}, kFloat32);
   Array y = EmptyLike(x), dfilter = EmptyLike(filter), dbias = EmptyLike(bias);
   Stream& stream = Stream::Cpu();
   const double forward = BestSeconds([&] { kernels::DepthwiseConv2dForward(stream, g, x, filter, bias, y); });
@@ -101,9 +119,10 @@ void Run(int64_t n, int64_t size, int64_t channels) {
   const double copy = BestSeconds([&] { stream.CopyOnDevice(y.raw(), x.raw(), x.bytes()); });
   const OneDnnSeconds other = TimeOneDnn(g);
   const double operations = 2.0 * 49 * static_cast<double>(x.size()) * 1e-9;
-  std::printf("%3lld x %3lld^2 x %3lld | %6.1f %6.1f %6.1f | %6.1f %6.1f %6.1f | %6.1f\n", static_cast<long long>(n), static_cast<long long>(size),
-              static_cast<long long>(channels), operations / forward, operations / input, operations / weights, operations / other.forward,
-              operations / other.input_gradient, operations / other.filter_gradient, operations / copy);
+  std::printf("%3lld x %3lld^2 x %3lld | %6.1f %6.1f %6.1f | %6.1f %6.1f %6.1f | %6.1f\n", static_cast<long long>(n),
+              static_cast<long long>(size), static_cast<long long>(channels), operations / forward, operations / input,
+              operations / weights, operations / other.forward, operations / other.input_gradient,
+              operations / other.filter_gradient, operations / copy);
   std::fflush(stdout);
 }
 

@@ -19,6 +19,7 @@ struct DepthwiseConv2dOptions {
 //   bias   [c], or undefined
 //
 // One floating dtype. Stride 1 without dilation is the fast case.
-Variable DepthwiseConv2d(const Variable& x, const Variable& filter, const Variable& bias = Variable(), const DepthwiseConv2dOptions& options = {});
+Variable DepthwiseConv2d(const Variable& x, const Variable& filter, const Variable& bias = Variable(),
+                         const DepthwiseConv2dOptions& options = {});
 
 }  // namespace autograd

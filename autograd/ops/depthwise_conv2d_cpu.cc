@@ -84,7 +84,8 @@ void PlainFilterGradient(const DepthwiseGeometry& g, const T* x, const T* dy, T*
         const T* upstream = dy + (line * g.ow + j) * g.c;
         ForEachTap(g, line / g.oh, line % g.oh, j, [&](int64_t u, int64_t v, int64_t pixel) {
           Value* sum = sums + (u * g.kw + v) * g.c;
-          for (int64_t c = 0; c < g.c; ++c) sum[c] += static_cast<Value>(upstream[c]) * static_cast<Value>(x[pixel + c]);
+          for (int64_t c = 0; c < g.c; ++c)
+            sum[c] += static_cast<Value>(upstream[c]) * static_cast<Value>(x[pixel + c]);
         });
         for (int64_t c = 0; c < g.c; ++c) sums[taps * g.c + c] += static_cast<Value>(upstream[c]);
       }
@@ -106,7 +107,8 @@ constexpr bool kHasTiles = !std::is_same_v<T, double>;
 
 }  // namespace
 
-void DepthwiseConv2dForward(Stream&, const DepthwiseGeometry& geometry, const Array& x, const Array& filter, const Array& bias, Array& y) {
+void DepthwiseConv2dForward(Stream&, const DepthwiseGeometry& geometry, const Array& x, const Array& filter,
+                            const Array& bias, Array& y) {
   if (y.size() == 0) return;
   VisitFloating("DepthwiseConv2d", y.dtype(), [&]<typename T>(T) {
     const T* shift = bias.defined() ? bias.data<T>() : nullptr;
@@ -117,7 +119,8 @@ void DepthwiseConv2dForward(Stream&, const DepthwiseGeometry& geometry, const Ar
   });
 }
 
-void DepthwiseConv2dInputGradient(Stream&, const DepthwiseGeometry& geometry, const Array& filter, const Array& dy, Array& dx) {
+void DepthwiseConv2dInputGradient(Stream&, const DepthwiseGeometry& geometry, const Array& filter, const Array& dy,
+                                  Array& dx) {
   if (dx.size() == 0) return;
   VisitFloating("DepthwiseConv2d", dx.dtype(), [&]<typename T>(T) {
     if constexpr (kHasTiles<T>) {
@@ -127,7 +130,8 @@ void DepthwiseConv2dInputGradient(Stream&, const DepthwiseGeometry& geometry, co
   });
 }
 
-void DepthwiseConv2dFilterGradient(Stream& stream, const DepthwiseGeometry& geometry, const Array& x, const Array& dy, Array& dfilter, Array& dbias) {
+void DepthwiseConv2dFilterGradient(Stream& stream, const DepthwiseGeometry& geometry, const Array& x, const Array& dy,
+                                   Array& dfilter, Array& dbias) {
   if (dy.size() == 0) {
     stream.FillZero(dfilter.raw(), dfilter.bytes());
     if (dbias.defined()) stream.FillZero(dbias.raw(), dbias.bytes());
@@ -136,7 +140,8 @@ void DepthwiseConv2dFilterGradient(Stream& stream, const DepthwiseGeometry& geom
   VisitFloating("DepthwiseConv2d", dfilter.dtype(), [&]<typename T>(T) {
     T* shift = dbias.defined() ? dbias.data<T>() : nullptr;
     if constexpr (kHasTiles<T>) {
-      if (geometry.dense()) return TiledDepthwiseFilterGradient(geometry, x.data<T>(), dy.data<T>(), dfilter.data<T>(), shift);
+      if (geometry.dense())
+        return TiledDepthwiseFilterGradient(geometry, x.data<T>(), dy.data<T>(), dfilter.data<T>(), shift);
     }
     PlainFilterGradient(geometry, x.data<T>(), dy.data<T>(), dfilter.data<T>(), shift);
   });

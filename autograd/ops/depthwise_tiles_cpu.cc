@@ -14,11 +14,13 @@ namespace {
 typedef float Float8 __attribute__((vector_size(32)));
 
 constexpr int64_t kLanes = 8;
-constexpr int64_t kPlanes = 4;         // of one tile: 32 channels, two cache lines of each pixel
-constexpr int64_t kEnoughTiles = 32;   // for many threads: rows are cut only as far as this needs, as each cut reads a halo again
+constexpr int64_t kPlanes = 4;  // of one tile: 32 channels, two cache lines of each pixel
+constexpr int64_t kEnoughTiles =
+    32;  // for many threads: rows are cut only as far as this needs, as each cut reads a halo again
 constexpr int64_t kLeastTileRows = 16;
-constexpr int64_t kTileColumns = 64;   // the rows of a window stay in the first-level cache, one plane of a packed tile in the second
-constexpr int kBlock = 8;              // outputs in registers; with seven taps and a pixel they fill the sixteen of AVX2
+constexpr int64_t kTileColumns =
+    64;  // the rows of a window stay in the first-level cache, one plane of a packed tile in the second
+constexpr int kBlock = 8;  // outputs in registers; with seven taps and a pixel they fill the sixteen of AVX2
 constexpr int64_t kFilterPieces = 64;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -78,7 +80,9 @@ struct Tiling {
   explicit Tiling(const DepthwiseGeometry& geometry)
       : columns(geometry.w, kTileColumns),
         chunks(CeilDivide(geometry.c, kLanes), kPlanes),
-        rows(geometry.h, std::max(kLeastTileRows, CeilDivide(geometry.h, CeilDivide(kEnoughTiles, geometry.n * columns.count * chunks.count)))),
+        rows(geometry.h,
+             std::max(kLeastTileRows,
+                      CeilDivide(geometry.h, CeilDivide(kEnoughTiles, geometry.n * columns.count * chunks.count)))),
         g(geometry) {}
 
   int64_t spatial() const { return g.n * rows.count * columns.count; }
@@ -100,25 +104,30 @@ struct Packed {
   int64_t first_row, rows, columns;  // row 0 is row `first_row` of the image
 
   int64_t row_elements() const { return columns * kLanes; }
-  float* Row(int64_t plane, int64_t image_row) const { return data + (plane * rows + image_row - first_row) * row_elements(); }
+  float* Row(int64_t plane, int64_t image_row) const {
+    return data + (plane * rows + image_row - first_row) * row_elements();
+  }
 };
 
 // Packs one row of the image for a tile, columns from tile.column − halo on; those outside the image become zeros.
 template <typename T>
 void PackRow(const DepthwiseGeometry& g, const Tile& tile, int64_t halo, const T* x, int64_t row, const Packed& to) {
   const int64_t left = tile.column - halo;
-  const int64_t inside = std::clamp<int64_t>(-left, 0, to.columns), inside_end = std::clamp<int64_t>(g.w - left, inside, to.columns);
+  const int64_t inside = std::clamp<int64_t>(-left, 0, to.columns),
+                inside_end = std::clamp<int64_t>(g.w - left, inside, to.columns);
   const T* from = x + ((tile.image * g.h + row) * g.w + left) * g.c + tile.plane * kLanes;
   for (int64_t plane = 0; plane < tile.planes; ++plane, from += kLanes) {
     const int64_t lanes = std::min(kLanes, g.c - (tile.plane + plane) * kLanes);
     float* out = to.Row(plane, row);
-    std::fill(out, out + inside * kLanes, 0.0f);
+    for (int64_t column = 0; column < inside; ++column) Store(out + column * kLanes, Float8{});
     if (lanes == kLanes) {
-      for (int64_t column = inside; column < inside_end; ++column) Store(out + column * kLanes, LoadLanes(from + column * g.c, kLanes));
+      for (int64_t column = inside; column < inside_end; ++column)
+        Store(out + column * kLanes, LoadLanes(from + column * g.c, kLanes));
     } else {
-      for (int64_t column = inside; column < inside_end; ++column) Store(out + column * kLanes, LoadLanes(from + column * g.c, lanes));
+      for (int64_t column = inside; column < inside_end; ++column)
+        Store(out + column * kLanes, LoadLanes(from + column * g.c, lanes));
     }
-    std::fill(out + inside_end * kLanes, out + to.row_elements(), 0.0f);
+    for (int64_t column = inside_end; column < to.columns; ++column) Store(out + column * kLanes, Float8{});
   }
 }
 
@@ -126,7 +135,8 @@ void PackRow(const DepthwiseGeometry& g, const Tile& tile, int64_t halo, const T
 template <typename T>
 class RowReader {
  public:
-  RowReader(const DepthwiseGeometry& geometry, const Tile& tile, int64_t halo_h, int64_t halo_w, const T* x, const Packed& to)
+  RowReader(const DepthwiseGeometry& geometry, const Tile& tile, int64_t halo_h, int64_t halo_w, const T* x,
+            const Packed& to)
       : g_(geometry), tile_(tile), halo_w_(halo_w), x_(x), to_(to), next_(std::max<int64_t>(0, tile.row - halo_h)) {}
 
   void ReadUpTo(int64_t row) {
@@ -150,14 +160,16 @@ void PackFilter(const DepthwiseGeometry& g, const Tile& tile, const T* filter, b
   for (int64_t plane = 0; plane < tile.planes; ++plane) {
     const int64_t channel = (tile.plane + plane) * kLanes, lanes = std::min(kLanes, g.c - channel);
     for (int64_t tap = 0; tap < taps; ++tap) {
-      Store(to + (plane * taps + tap) * kLanes, LoadLanes(filter + (reversed ? taps - 1 - tap : tap) * g.c + channel, lanes));
+      Store(to + (plane * taps + tap) * kLanes,
+            LoadLanes(filter + (reversed ? taps - 1 - tap : tap) * g.c + channel, lanes));
     }
   }
 }
 
 // sums[0 … kOutputs) += rows of taps · rows of pixels, for filters of width kTaps (0: of any width, `taps`).
 template <int kTaps, int kOutputs>
-inline void Accumulate(const float* x, int64_t x_row, const float* filter, int64_t window_rows, int64_t taps, Float8 (&sums)[kBlock]) {
+inline void Accumulate(const float* x, int64_t x_row, const float* filter, int64_t window_rows, int64_t taps,
+                       Float8 (&sums)[kBlock]) {
   for (int64_t u = 0; u < window_rows; ++u) {
     if constexpr (kTaps > 0) {
       Float8 tap[kTaps];
@@ -172,17 +184,20 @@ inline void Accumulate(const float* x, int64_t x_row, const float* filter, int64
         }
       }
     } else {
-      for (int64_t v = 0; v < taps; ++v) {
+      const float* pixels = x + u * x_row;
+      for (int64_t v = 0; v < taps; ++v, pixels += kLanes) {
+        asm("" : "+r"(pixels));  // as in CorrelateRows
         const Float8 tap = Load(filter + (u * taps + v) * kLanes);
 #pragma GCC unroll 16
-        for (int j = 0; j < kOutputs; ++j) sums[j] += tap * Load(x + u * x_row + (j + v) * kLanes);
+        for (int j = 0; j < kOutputs; ++j) sums[j] += tap * Load(pixels + j * kLanes);
       }
     }
   }
 }
 
 template <int kTaps, int kOutputs, typename T>
-void OutputBlock(const float* x, int64_t x_row, const float* filter, int64_t window_rows, int64_t taps, Float8 bias, int64_t lanes, int64_t c, T* y) {
+void OutputBlock(const float* x, int64_t x_row, const float* filter, int64_t window_rows, int64_t taps, Float8 bias,
+                 int64_t lanes, int64_t c, T* y) {
   Float8 sums[kBlock];
 #pragma GCC unroll 16
   for (int j = 0; j < kOutputs; ++j) sums[j] = bias;
@@ -192,8 +207,8 @@ void OutputBlock(const float* x, int64_t x_row, const float* filter, int64_t win
 }
 
 template <int kTaps, typename T>
-void OutputBlockOf(int64_t outputs, const float* x, int64_t x_row, const float* filter, int64_t window_rows, int64_t taps, Float8 bias, int64_t lanes,
-                   int64_t c, T* y) {
+void OutputBlockOf(int64_t outputs, const float* x, int64_t x_row, const float* filter, int64_t window_rows,
+                   int64_t taps, Float8 bias, int64_t lanes, int64_t c, T* y) {
   switch (outputs) {
 #define AUTOGRAD_CASE(count) \
   case count:                \
@@ -211,7 +226,8 @@ void OutputBlockOf(int64_t outputs, const float* x, int64_t x_row, const float* 
 }
 
 template <int kTaps, typename T>
-void ForwardTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels, const Packed& x, const float* filter, const T* bias, T* y) {
+void ForwardTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels, const Packed& x, const float* filter,
+                 const T* bias, T* y) {
   const Ranges blocks(tile.columns, kBlock);
   RowReader<T> reader(g, tile, g.padding_h(), g.padding_w(), pixels, x);
   const int64_t taps = g.kh * g.kw;
@@ -225,8 +241,9 @@ void ForwardTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels, 
       T* out = y + ((tile.image * g.h + row) * g.w + tile.column) * g.c + channel;
       for (int64_t block = 0; block < blocks.count; ++block) {
         const int64_t j = blocks.begin(block);
-        OutputBlockOf<kTaps>(blocks.begin(block + 1) - j, rows + j * kLanes, x.row_elements(), filter + (plane * taps + u * g.kw) * kLanes, u_end - u,
-                             g.kw, shift, lanes, g.c, out + j * g.c);
+        OutputBlockOf<kTaps>(blocks.begin(block + 1) - j, rows + j * kLanes, x.row_elements(),
+                             filter + (plane * taps + u * g.kw) * kLanes, u_end - u, g.kw, shift, lanes, g.c,
+                             out + j * g.c);
       }
     }
   }
@@ -291,7 +308,8 @@ void CorrelateRow(const float* x, const float* dy, int64_t columns, int64_t taps
 }
 
 template <int kTaps, typename T>
-void CorrelateTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels, const T* gradients, const Packed& x, const Packed& dy, float* sums) {
+void CorrelateTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels, const T* gradients, const Packed& x,
+                   const Packed& dy, float* sums) {
   constexpr int kRows = kTaps == 3 ? 3 : 2;
   RowReader<T> x_reader(g, tile, g.padding_h(), g.padding_w(), pixels, x), dy_reader(g, tile, 0, 0, gradients, dy);
   for (int64_t row = tile.row; row < tile.row + tile.rows; ++row) {
@@ -304,13 +322,16 @@ void CorrelateTile(const DepthwiseGeometry& g, const Tile& tile, const T* pixels
       int64_t u = first;
       if constexpr (kTaps > 0) {
         for (; u + kRows <= last; u += kRows) {
-          CorrelateRows<kTaps, kRows>(x.Row(plane, top + u), x.row_elements(), upstream, tile.columns, plane_sums + u * kTaps * kLanes);
+          CorrelateRows<kTaps, kRows>(x.Row(plane, top + u), x.row_elements(), upstream, tile.columns,
+                                      plane_sums + u * kTaps * kLanes);
         }
         for (; u < last; ++u) {
-          CorrelateRows<kTaps, 1>(x.Row(plane, top + u), x.row_elements(), upstream, tile.columns, plane_sums + u * kTaps * kLanes);
+          CorrelateRows<kTaps, 1>(x.Row(plane, top + u), x.row_elements(), upstream, tile.columns,
+                                  plane_sums + u * kTaps * kLanes);
         }
       } else {
-        for (; u < last; ++u) CorrelateRow(x.Row(plane, top + u), upstream, tile.columns, g.kw, plane_sums + u * g.kw * kLanes);
+        for (; u < last; ++u)
+          CorrelateRow(x.Row(plane, top + u), upstream, tile.columns, g.kw, plane_sums + u * g.kw * kLanes);
       }
     }
   }
@@ -386,7 +407,8 @@ void TiledDepthwiseFilterGradient(const DepthwiseGeometry& g, const T* x, const 
           for (int64_t part = 0; part < parts; ++part) sum += Load(partials + (part * chunks + chunk) * size + offset);
           return sum;
         };
-        for (int64_t tap = 0; tap < taps; ++tap) StoreLanes(dfilter + tap * g.c + channel, total((plane * taps + tap) * kLanes), lanes);
+        for (int64_t tap = 0; tap < taps; ++tap)
+          StoreLanes(dfilter + tap * g.c + channel, total((plane * taps + tap) * kLanes), lanes);
         if (dbias != nullptr) StoreLanes(dbias + channel, total(filter_size + plane * kLanes), lanes);
       }
     }
@@ -394,10 +416,12 @@ void TiledDepthwiseFilterGradient(const DepthwiseGeometry& g, const T* x, const 
 }
 
 template void TiledDepthwiseForward(const DepthwiseGeometry&, const float*, const float*, const float*, float*);
-template void TiledDepthwiseForward(const DepthwiseGeometry&, const BFloat16*, const BFloat16*, const BFloat16*, BFloat16*);
+template void TiledDepthwiseForward(const DepthwiseGeometry&, const BFloat16*, const BFloat16*, const BFloat16*,
+                                    BFloat16*);
 template void TiledDepthwiseInputGradient(const DepthwiseGeometry&, const float*, const float*, float*);
 template void TiledDepthwiseInputGradient(const DepthwiseGeometry&, const BFloat16*, const BFloat16*, BFloat16*);
 template void TiledDepthwiseFilterGradient(const DepthwiseGeometry&, const float*, const float*, float*, float*);
-template void TiledDepthwiseFilterGradient(const DepthwiseGeometry&, const BFloat16*, const BFloat16*, BFloat16*, BFloat16*);
+template void TiledDepthwiseFilterGradient(const DepthwiseGeometry&, const BFloat16*, const BFloat16*, BFloat16*,
+                                           BFloat16*);
 
 }  // namespace autograd::cpu

@@ -6,8 +6,8 @@
 namespace autograd {
 namespace {
 
-Variable DropOp(const char* operation, const Variable& x, int64_t outer, int64_t inner, double rate,
-                bool training, RandomKey key) {
+Variable DropOp(const char* operation, const Variable& x, int64_t outer, int64_t inner, double rate, bool training,
+                RandomKey key) {
   Dims dims(operation);
   dims.Floating(x.array());
   Require(rate >= 0 && rate < 1, operation, "rate ", rate, " is not in [0, 1)");
@@ -17,12 +17,11 @@ Variable DropOp(const char* operation, const Variable& x, int64_t outer, int64_t
   Array y = EmptyLike(x.array());
   kernels::DropUnits(Stream::Current(), x.array(), outer, repeated, inner, rate, key, y);
 
-  return Record(operation, y, {x}, Saved{},
-                [outer, repeated, inner, rate, key](const Saved&, const Array& dy, Wanted) {
-                  Array dx = EmptyLike(dy);
-                  kernels::DropUnits(Stream::Current(), dy, outer, repeated, inner, rate, key, dx);
-                  return Gradients{dx};
-                });
+  return Record(operation, y, {x}, Saved{}, [outer, repeated, inner, rate, key](const Saved&, const Array& dy, Wanted) {
+    Array dx = EmptyLike(dy);
+    kernels::DropUnits(Stream::Current(), dy, outer, repeated, inner, rate, key, dx);
+    return Gradients{dx};
+  });
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ T Dropped(T x, Value factor) {
 
 }  // namespace
 
-void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate,
-               RandomKey key, Array& y) {
+void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate, RandomKey key,
+               Array& y) {
   VisitFloating("Dropout", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const T* const in = x.data<T>();

@@ -19,17 +19,16 @@ using testing::RandomArray;
 using Function = Variable (*)(const Variable&, double, bool, RandomKey);
 
 OpCase Case(const std::string& name, Function function, Shape shape) {
-  return OpCase{name,      [function](Inputs v) { return function(v[0], 0.3, true, RandomKey(7)); },
-                {{shape}}, 1e-6,
-                1e-4,      true};
+  return OpCase{name, [function](Inputs v) { return function(v[0], 0.3, true, RandomKey(7)); }, {{shape}}, 1e-6, 1e-4,
+                true};
 }
 
 OP_CONTRACT(Dropout, Case("Elements", Dropout, {3, 4, 11}), Case("OneElement", Dropout, {1}),
-            Case("Scalar", Dropout, {}), Case("SeveralChunks", Dropout, {70001}),
-            Case("NoElements", Dropout, {0, 4}), Case("Channels", Dropout2d, {3, 5, 7, 11}),
-            Case("ChannelsWithoutSpace", Dropout2d, {5, 13}), Case("ManyPixels", Dropout2d, {2, 90, 90, 3}),
-            Case("NoImages", Dropout2d, {0, 2, 4}), Case("Samples", DropPath, {7, 3, 5}),
-            Case("SamplesAlone", DropPath, {17}), Case("LongSamples", DropPath, {3, 30011}));
+            Case("Scalar", Dropout, {}), Case("SeveralChunks", Dropout, {70001}), Case("NoElements", Dropout, {0, 4}),
+            Case("Channels", Dropout2d, {3, 5, 7, 11}), Case("ChannelsWithoutSpace", Dropout2d, {5, 13}),
+            Case("ManyPixels", Dropout2d, {2, 90, 90, 3}), Case("NoImages", Dropout2d, {0, 2, 4}),
+            Case("Samples", DropPath, {7, 3, 5}), Case("SamplesAlone", DropPath, {17}),
+            Case("LongSamples", DropPath, {3, 30011}));
 
 // The definition: word j mod 4 of draw j div 4.
 bool Kept(RandomKey key, int64_t unit, float rate) {
@@ -54,8 +53,7 @@ TEST(DropoutTest, MaskIsTheDefinition) {
 TEST(DropoutTest, KeepsTheRateAndTheExpectation) {
   constexpr int64_t kCount = 200000;
   for (const double rate : {0.1, 0.5, 0.9}) {
-    const auto y =
-        Dropout(Array::Full({kCount}, kFloat32, 1), rate, true, RandomKey(5)).array().ToVector<float>();
+    const auto y = Dropout(Array::Full({kCount}, kFloat32, 1), rate, true, RandomKey(5)).array().ToVector<float>();
     double sum = 0;
     int64_t dropped = 0;
     for (float value : y) {
@@ -99,8 +97,7 @@ TEST(DropoutTest, KeysDiffer) {
 
 TEST(DropoutTest, DroppedInfinityIsZero) {
   const Array x = Array::Full({64}, kFloat32, std::numeric_limits<double>::infinity());
-  for (float value : Dropout(x, 0.5, true, RandomKey(1)).array().ToVector<float>())
-    EXPECT_FALSE(std::isnan(value));
+  for (float value : Dropout(x, 0.5, true, RandomKey(1)).array().ToVector<float>()) EXPECT_FALSE(std::isnan(value));
 }
 
 TEST(DropoutTest, ThreadCountDoesNotChangeABit) {
@@ -119,10 +116,8 @@ TEST(DropoutTest, Misuse) {
   const Variable x(Array::Zeros({3}, kFloat32)), integers(Array::Zeros({3, 2}, kInt32));
   ExpectError([&] { Dropout(x, 1.0, true, RandomKey(1)); }, "Dropout: rate 1 is not in [0, 1)");
   ExpectError([&] { DropPath(x, -0.1, true, RandomKey(1)); }, "DropPath: rate -0.1 is not in [0, 1)");
-  ExpectError([&] { Dropout2d(x, 0.1, true, RandomKey(1)); },
-              "Dropout2d: x has shape [3] but must be [ n ... c ]");
-  ExpectError([&] { Dropout(integers, 0.1, true, RandomKey(1)); },
-              "Dropout: needs a floating dtype, not int32 [3, 2]");
+  ExpectError([&] { Dropout2d(x, 0.1, true, RandomKey(1)); }, "Dropout2d: x has shape [3] but must be [ n ... c ]");
+  ExpectError([&] { Dropout(integers, 0.1, true, RandomKey(1)); }, "Dropout: needs a floating dtype, not int32 [3, 2]");
 }
 
 }  // namespace

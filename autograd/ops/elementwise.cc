@@ -31,7 +31,8 @@ bool PassesGradient(BinaryFunction function, int operand) {
   return function == BinaryFunction::kAdd || (function == BinaryFunction::kSubtract && operand == 0);
 }
 
-Array OperandGradient(BinaryFunction function, int operand, const Array& x, const Array& z, const Array& dy, const Shape& shape) {
+Array OperandGradient(BinaryFunction function, int operand, const Array& x, const Array& z, const Array& dy,
+                      const Shape& shape) {
   if (PassesGradient(function, operand)) return SumTo(dy, shape);
   Array gradient = EmptyLike(dy);
   kernels::BinaryGradient(Stream::Current(), function, operand, x, z, dy, gradient);
@@ -66,8 +67,10 @@ Variable BinaryOp(const char* operation, BinaryFunction function, const Variable
 AUTOGRAD_PLAIN_UNARY_FUNCTIONS(AUTOGRAD_DEFINE)
 #undef AUTOGRAD_DEFINE
 
-#define AUTOGRAD_DEFINE(Function) \
-  Variable Function(const Variable& x, const Variable& z) { return BinaryOp(#Function, BinaryFunction::k##Function, x, z); }
+#define AUTOGRAD_DEFINE(Function)                                  \
+  Variable Function(const Variable& x, const Variable& z) {        \
+    return BinaryOp(#Function, BinaryFunction::k##Function, x, z); \
+  }
 AUTOGRAD_BINARY_FUNCTIONS(AUTOGRAD_DEFINE)
 #undef AUTOGRAD_DEFINE
 

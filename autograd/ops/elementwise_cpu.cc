@@ -53,13 +53,15 @@ void Unary(Stream&, UnaryFunction function, double a, double b, const Array& x, 
     const Value first = static_cast<Value>(a), second = static_cast<Value>(b);
     VisitUnary(function, [&]<typename Functor>(Functor) {
       ParallelFor(x.size(), kGrain, [=](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(Functor::Value(static_cast<Value>(in[i]), first, second));
+        for (int64_t i = begin; i < end; ++i)
+          out[i] = static_cast<T>(Functor::Value(static_cast<Value>(in[i]), first, second));
       });
     });
   });
 }
 
-void UnaryGradient(Stream&, UnaryFunction function, double a, double b, const Array& saved, const Array& dy, Array& dx) {
+void UnaryGradient(Stream&, UnaryFunction function, double a, double b, const Array& saved, const Array& dy,
+                   Array& dx) {
   VisitFloating("UnaryGradient", dy.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const T* kept = saved.data<T>();
@@ -100,7 +102,8 @@ void Binary(Stream&, BinaryFunction function, const Array& x, const Array& z, Ar
   });
 }
 
-void BinaryGradient(Stream&, BinaryFunction function, int operand, const Array& x, const Array& z, const Array& dy, Array& gradient) {
+void BinaryGradient(Stream&, BinaryFunction function, int operand, const Array& x, const Array& z, const Array& dy,
+                    Array& gradient) {
   const BroadcastPlan plan = PlanBroadcast(dy.shape(), x.shape(), z.shape());
   VisitFloating("BinaryGradient", dy.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
@@ -118,7 +121,8 @@ void BinaryGradient(Stream&, BinaryFunction function, int operand, const Array& 
           StridedLoop(length, plan.first_strides[plan.rank - 1], plan.second_strides[plan.rank - 1],
                       [=](int64_t i, int64_t ix, int64_t iz) {
                         const Value vx = static_cast<Value>(px[ix]), vz = static_cast<Value>(pz[iz]);
-                        const Value slope = operand == 0 ? Functor::FirstDerivative(vx, vz) : Functor::SecondDerivative(vx, vz);
+                        const Value slope =
+                            operand == 0 ? Functor::FirstDerivative(vx, vz) : Functor::SecondDerivative(vx, vz);
                         pg[i] = static_cast<T>(static_cast<Value>(pdy[i]) * slope);
                       });
         });

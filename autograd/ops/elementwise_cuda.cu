@@ -29,8 +29,7 @@ __global__ void UnaryKernel(const T* x, T* y, int64_t count, bool packed, Value 
 }
 
 template <typename Functor, typename T, typename Value>
-__global__ void UnaryGradientKernel(const T* saved, const T* dy, T* dx, int64_t count, bool packed, Value a,
-                                    Value b) {
+__global__ void UnaryGradientKernel(const T* saved, const T* dy, T* dx, int64_t count, bool packed, Value a, Value b) {
   MapPacks(saved, dy, dx, count, packed,
            [=](Value kept, Value d) { return d * Functor::Derivative(kept, kept, a, b); });
 }
@@ -89,16 +88,15 @@ void Unary(Stream& stream, UnaryFunction function, double a, double b, const Arr
   CheckLaunch("Unary");
 }
 
-void UnaryGradient(Stream& stream, UnaryFunction function, double a, double b, const Array& saved,
-                   const Array& dy, Array& dx) {
+void UnaryGradient(Stream& stream, UnaryFunction function, double a, double b, const Array& saved, const Array& dy,
+                   Array& dx) {
   if (dy.size() == 0) return;
   VisitFloating("UnaryGradient", dy.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const bool packed = Aligned(saved.data<T>(), dy.data<T>(), dx.data<T>());
     VisitUnary(function, [&]<typename Functor>(Functor) {
       UnaryGradientKernel<Functor><<<Blocks(dy.size()), kBlock, 0, Native(stream)>>>(
-          saved.data<T>(), dy.data<T>(), dx.data<T>(), dy.size(), packed, static_cast<Value>(a),
-          static_cast<Value>(b));
+          saved.data<T>(), dy.data<T>(), dx.data<T>(), dy.size(), packed, static_cast<Value>(a), static_cast<Value>(b));
     });
   });
   CheckLaunch("UnaryGradient");
@@ -111,8 +109,8 @@ void Binary(Stream& stream, BinaryFunction function, const Array& x, const Array
   VisitFloating("Binary", y.dtype(), [&]<typename T>(T) {
     const bool packed = Aligned(x.data<T>(), z.data<T>(), y.data<T>());
     VisitBinary(function, [&]<typename Functor>(Functor) {
-      BinaryKernel<Functor><<<Blocks(plan.size), kBlock, 0, Native(stream)>>>(
-          x.data<T>(), z.data<T>(), y.data<T>(), plan, same, packed);
+      BinaryKernel<Functor>
+          <<<Blocks(plan.size), kBlock, 0, Native(stream)>>>(x.data<T>(), z.data<T>(), y.data<T>(), plan, same, packed);
     });
   });
   CheckLaunch("Binary");

@@ -15,7 +15,7 @@ enum class BinaryFunction { AUTOGRAD_BINARY_FUNCTIONS(AUTOGRAD_ENUMERATE) };
 template <typename Visitor>
 void VisitUnary(UnaryFunction function, Visitor&& visitor) {
   switch (function) {
-#define AUTOGRAD_CASE(Function)   \
+#define AUTOGRAD_CASE(Function)    \
   case UnaryFunction::k##Function: \
     return visitor(functors::Function());
     AUTOGRAD_UNARY_FUNCTIONS(AUTOGRAD_CASE)
@@ -25,7 +25,7 @@ void VisitUnary(UnaryFunction function, Visitor&& visitor) {
 template <typename Visitor>
 void VisitBinary(BinaryFunction function, Visitor&& visitor) {
   switch (function) {
-#define AUTOGRAD_CASE(Function)    \
+#define AUTOGRAD_CASE(Function)     \
   case BinaryFunction::k##Function: \
     return visitor(functors::Function());
     AUTOGRAD_BINARY_FUNCTIONS(AUTOGRAD_CASE)
@@ -36,10 +36,12 @@ void VisitBinary(BinaryFunction function, Visitor&& visitor) {
 // y = f(x; a, b)
 KERNEL(Unary, void(Stream&, UnaryFunction function, double a, double b, const Array& x, Array& y));
 // dx = dy · f'(…), where `saved` is x, y or nothing as the functor's kSaves says.
-KERNEL(UnaryGradient, void(Stream&, UnaryFunction function, double a, double b, const Array& saved, const Array& dy, Array& dx));
+KERNEL(UnaryGradient,
+       void(Stream&, UnaryFunction function, double a, double b, const Array& saved, const Array& dy, Array& dx));
 // y = f(x, z), broadcast to y's shape.
 KERNEL(Binary, void(Stream&, BinaryFunction function, const Array& x, const Array& z, Array& y));
 // gradient = dy · ∂f/∂x (operand 0) or dy · ∂f/∂z (operand 1), in y's shape.
-KERNEL(BinaryGradient, void(Stream&, BinaryFunction function, int operand, const Array& x, const Array& z, const Array& dy, Array& gradient));
+KERNEL(BinaryGradient, void(Stream&, BinaryFunction function, int operand, const Array& x, const Array& z,
+                            const Array& dy, Array& gradient));
 
 }  // namespace autograd

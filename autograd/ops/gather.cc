@@ -8,8 +8,8 @@ namespace {
 
 void RequireIndices(const char* operation, const Array& indices) {
   Require(indices.defined(), operation, "indices are missing");
-  Require(!IsFloating(indices.dtype()), operation, "indices must be int32, int64 or uint8, not ",
-          indices.dtype(), " ", indices.shape());
+  Require(!IsFloating(indices.dtype()), operation, "indices must be int32, int64 or uint8, not ", indices.dtype(), " ",
+          indices.shape());
 }
 
 Shape Appended(const Shape& front, const int64_t* begin, const int64_t* end) {

@@ -22,8 +22,7 @@ void VisitIndex(const char* operation, DType dtype, const Function& function) {
 template <typename Index>
 int64_t Checked(const char* operation, const Index* indices, int64_t i, int64_t bound) {
   const int64_t index = static_cast<int64_t>(indices[i]);
-  Require(index >= 0 && index < bound, operation, "index ", index, " at position ", i, " is outside [0, ",
-          bound, ")");
+  Require(index >= 0 && index < bound, operation, "index ", index, " at position ", i, " is outside [0, ", bound, ")");
   return index;
 }
 
@@ -80,8 +79,7 @@ void GatherRows(Stream&, const Array& table, const Array& indices, Array& y) {
 }
 
 void GatherRowsGradient(Stream&, const Array& indices, const Array& dy, Array& dtable) {
-  const int64_t rows = dtable.shape()[0], width = rows == 0 ? 0 : dtable.size() / rows,
-                count = indices.size();
+  const int64_t rows = dtable.shape()[0], width = rows == 0 ? 0 : dtable.size() / rows, count = indices.size();
   // A stable counting sort: the positions that read row r are order[first[r] … first[r + 1]).
   std::vector<int64_t> first(rows + 1), order(count);
   VisitIndex("GatherGradient", indices.dtype(), [&]<typename Index>(Index) {

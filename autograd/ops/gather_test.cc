@@ -21,22 +21,16 @@ InputSpec Indices(Shape shape, double bound, DType dtype) {
 
 OpCase Rows(const std::string& name, Shape table, Shape indices, DType dtype) {
   const double rows = static_cast<double>(table[0]);
-  return OpCase{name,
-                [](Inputs x) { return Gather(x[0], x[1].array()); },
-                {{table}, Indices(indices, rows, dtype)},
-                1e-6,
-                1e-4,
-                true};
+  return OpCase{
+      name, [](Inputs x) { return Gather(x[0], x[1].array()); }, {{table}, Indices(indices, rows, dtype)}, 1e-6, 1e-4,
+      true};
 }
 
 OpCase Last(const std::string& name, Shape x, Shape indices, DType dtype) {
   const double count = static_cast<double>(x[-1]);
-  return OpCase{name,
-                [](Inputs v) { return GatherLast(v[0], v[1].array()); },
-                {{x}, Indices(indices, count, dtype)},
-                1e-6,
-                1e-4,
-                true};
+  return OpCase{
+      name, [](Inputs v) { return GatherLast(v[0], v[1].array()); }, {{x}, Indices(indices, count, dtype)}, 1e-6, 1e-4,
+      true};
 }
 
 OP_CONTRACT(Gather, Rows("Embedding", {7, 11}, {2, 5}, kInt64), Rows("ManyOfFew", {3, 131}, {101}, kInt32),
@@ -58,8 +52,7 @@ TEST(GatherTest, Values) {
 TEST(GatherTest, GradientSumsRepeatedRows) {
   Tape tape;
   const Variable table = tape.Watch(Array::Zeros({3, 2}, kFloat32));
-  tape.Backward(Gather(table, Array::From<int64_t>({3}, {2, 0, 2})),
-                Array::From<float>({3, 2}, {1, 2, 3, 4, 5, 6}));
+  tape.Backward(Gather(table, Array::From<int64_t>({3}, {2, 0, 2})), Array::From<float>({3, 2}, {1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(tape.Gradient(table).ToVector<float>(), (std::vector<float>{3, 4, 0, 0, 6, 8}));
 }
 
@@ -84,8 +77,7 @@ TEST(GatherTest, ArgMaxOfManyWidths) {
   for (int64_t count : {1, 2, 7, 19, 31, 32, 33, 39, 40, 64, 151, 300}) {
     // Few different values, so that there are ties in every lane.
     std::vector<float> values;
-    for (int64_t i = 0; i < 50 * count; ++i)
-      values.push_back(static_cast<float>(Philox(RandomKey(7), i).x % 5));
+    for (int64_t i = 0; i < 50 * count; ++i) values.push_back(static_cast<float>(Philox(RandomKey(7), i).x % 5));
     const Array x = Array::From({2, 25, count}, values);
     const std::vector<int32_t> y = ArgMax(x).ToVector<int32_t>();
     for (int64_t row = 0; row < 50; ++row) {
@@ -101,10 +93,8 @@ TEST(GatherTest, ArgMaxOfManyWidths) {
 
 TEST(GatherTest, ArgMaxOfInfinities) {
   const float infinity = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(ArgMax(Array::Full({3, 40}, kFloat32, -infinity)).ToVector<int32_t>(),
-            (std::vector<int32_t>{0, 0, 0}));
-  EXPECT_EQ(ArgMax(Array::From<float>({1, 3}, {1, infinity, 2})).ToVector<int32_t>(),
-            (std::vector<int32_t>{1}));
+  EXPECT_EQ(ArgMax(Array::Full({3, 40}, kFloat32, -infinity)).ToVector<int32_t>(), (std::vector<int32_t>{0, 0, 0}));
+  EXPECT_EQ(ArgMax(Array::From<float>({1, 3}, {1, infinity, 2})).ToVector<int32_t>(), (std::vector<int32_t>{1}));
 }
 
 TEST(GatherTest, OneHotValues) {
@@ -144,8 +134,7 @@ TEST(GatherTest, Misuse) {
         ArgMax(Array::Zeros({3, 2}, kFloat32), kFloat32);
       },
       "ArgMax: result must be int32, int64 or uint8, not float32");
-  ExpectError([&] { OneHot(Array::Zeros({3}, kFloat32), 2); },
-              "OneHot: indices must be int32, int64 or uint8");
+  ExpectError([&] { OneHot(Array::Zeros({3}, kFloat32), 2); }, "OneHot: indices must be int32, int64 or uint8");
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 namespace autograd {
 namespace {
 
-Variable GrnOp(const char* operation, const Variable& x, const Variable& weight, const Variable& bias,
-               double epsilon, bool gelu) {
+Variable GrnOp(const char* operation, const Variable& x, const Variable& weight, const Variable& bias, double epsilon,
+               bool gelu) {
   Dims dims(operation);
   dims.Match(x, "x: ... c")
       .Match(weight, "weight: c")
@@ -24,8 +24,8 @@ Variable GrnOp(const char* operation, const Variable& x, const Variable& weight,
   return Record(operation, y, {x, weight, bias}, Saved{x.array(), weight.array(), norms},
                 [epsilon, gelu](const Saved& saved, const Array& dy, Wanted) {
                   Array dx = EmptyLike(saved[0]), dweight = EmptyLike(saved[1]), dbias = EmptyLike(saved[1]);
-                  kernels::GrnGradient(Stream::Current(), saved[0], saved[1], saved[2], epsilon, gelu, dy, dx,
-                                       dweight, dbias);
+                  kernels::GrnGradient(Stream::Current(), saved[0], saved[1], saved[2], epsilon, gelu, dy, dx, dweight,
+                                       dbias);
                   return Gradients{dx, dweight, dbias};
                 });
 }

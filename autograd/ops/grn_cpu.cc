@@ -58,8 +58,8 @@ double InverseMean(const Value* norms, int64_t channels, double epsilon) {
 
 }  // namespace
 
-void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias, double epsilon, bool gelu,
-                Array& y, Array& norms) {
+void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias, double epsilon, bool gelu, Array& y,
+                Array& norms) {
   VisitFloating("Grn", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const Extents extents(x);
@@ -90,8 +90,7 @@ void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias,
           g[n * channels + c] = static_cast<Value>(std::sqrt(squares[n * channels + c]));
         const double inverse = InverseMean(g + n * channels, channels, epsilon);
         for (int64_t c = 0; c < channels; ++c) {
-          scales[n * channels + c] =
-              static_cast<Value>(1 + static_cast<double>(w[c]) * g[n * channels + c] * inverse);
+          scales[n * channels + c] = static_cast<Value>(1 + static_cast<double>(w[c]) * g[n * channels + c] * inverse);
         }
       }
       const Value* const scale = scales.data();

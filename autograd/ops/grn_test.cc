@@ -22,12 +22,9 @@ using Function = Variable (*)(const Variable&, const Variable&, const Variable&,
 
 OpCase Case(const std::string& name, Function function, Shape shape, bool bfloat16 = true) {
   const int64_t c = shape[-1];
-  return OpCase{name,
-                [function](Inputs v) { return function(v[0], v[1], v[2], 1e-6); },
-                {{shape}, {{c}}, {{c}}},
-                1e-6,
-                1e-4,
-                bfloat16};
+  return OpCase{
+      name,    [function](Inputs v) { return function(v[0], v[1], v[2], 1e-6); }, {{shape}, {{c}}, {{c}}}, 1e-6, 1e-4,
+      bfloat16};
 }
 
 OP_CONTRACT(Grn, Case("Image", Grn, {2, 3, 5, 7}), Case("OnePixel", Grn, {3, 1, 1, 8}),
@@ -67,8 +64,7 @@ TEST(GrnTest, GeluGrnIsGeluThenGrn) {
   const Shape shape{2, 9, 11, 20};
 
   const Array x = RandomArray(shape, kFloat32, RandomKey(10), -4, 4),
-              weight = RandomArray({20}, kFloat32, RandomKey(11)),
-              bias = RandomArray({20}, kFloat32, RandomKey(12)),
+              weight = RandomArray({20}, kFloat32, RandomKey(11)), bias = RandomArray({20}, kFloat32, RandomKey(12)),
               dy = RandomArray(shape, kFloat32, RandomKey(13));
   std::vector<Array> results[2];
   for (int fused = 0; fused < 2; ++fused) {
@@ -87,9 +83,7 @@ TEST(GrnTest, StandardNormalMatchesLibm) {
     const double cumulative = 0.5 * std::erfc(-static_cast<double>(x) * std::sqrt(0.5));
     EXPECT_NEAR(StandardNormal(x).cumulative, cumulative, 2.5e-7) << x;
     EXPECT_NEAR(GeluValue(x), x * cumulative, 4e-7 * std::max(1.0f, std::abs(x))) << x;
-    EXPECT_NEAR(StandardNormal(x).density, std::exp(-0.5 * static_cast<double>(x) * x) * 0.3989422804014327,
-                6e-8)
-        << x;
+    EXPECT_NEAR(StandardNormal(x).density, std::exp(-0.5 * static_cast<double>(x) * x) * 0.3989422804014327, 6e-8) << x;
   }
   EXPECT_EQ(GeluValue(40.0f), 40.0f);
   EXPECT_NEAR(GeluValue(-40.0f), 0.0f, 1e-30f);
@@ -100,8 +94,7 @@ TEST(GrnTest, ThreadCountDoesNotChangeABit) {
   const int threads = ThreadCount();
   const Array x = RandomArray({2, 64, 64, 12}, kFloat32, RandomKey(1)),
               dy = RandomArray({2, 64, 64, 12}, kFloat32, RandomKey(2));
-  const Array weight = RandomArray({12}, kFloat32, RandomKey(3)),
-              bias = RandomArray({12}, kFloat32, RandomKey(4));
+  const Array weight = RandomArray({12}, kFloat32, RandomKey(3)), bias = RandomArray({12}, kFloat32, RandomKey(4));
   std::vector<float> results[2][3];
   for (int i = 0; i < 2; ++i) {
     SetThreadCount(i == 0 ? 1 : 3);

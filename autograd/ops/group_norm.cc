@@ -6,14 +6,10 @@
 
 namespace autograd {
 
-Variable GroupNorm(const Variable& x, const Variable& gamma, const Variable& beta, int64_t groups,
-                   double epsilon, bool relu) {
+Variable GroupNorm(const Variable& x, const Variable& gamma, const Variable& beta, int64_t groups, double epsilon,
+                   bool relu) {
   Dims dims("GroupNorm");
-  dims.Match(x, "x: ... c")
-      .Match(gamma, "gamma: c")
-      .Match(beta, "beta: c")
-      .Floating(x.array())
-      .SameType(gamma, beta);
+  dims.Match(x, "x: ... c").Match(gamma, "gamma: c").Match(beta, "beta: c").Floating(x.array()).SameType(gamma, beta);
   Require(x.rank() >= 2, "GroupNorm", "x has shape ", x.shape(), " but must be [ n ... c ]");
   RequireParameterType(dims, x, gamma, "gamma");
   Require(groups > 0 && dims["c"] % groups == 0, "GroupNorm", "c is ", dims["c"], " in x ", x.shape(),
@@ -30,8 +26,8 @@ Variable GroupNorm(const Variable& x, const Variable& gamma, const Variable& bet
                 Saved{x.array(), gamma.array(), beta.array(), mean, inverse_deviation},
                 [relu](const Saved& saved, const Array& dy, Wanted) {
                   Array dx = EmptyLike(saved[0]), dgamma = EmptyLike(saved[1]), dbeta = EmptyLike(saved[1]);
-                  kernels::GroupNormGradient(Stream::Current(), saved[0], saved[1], saved[2], saved[3],
-                                             saved[4], relu, dy, dx, dgamma, dbeta);
+                  kernels::GroupNormGradient(Stream::Current(), saved[0], saved[1], saved[2], saved[3], saved[4], relu,
+                                             dy, dx, dgamma, dbeta);
                   return Gradients{dx, dgamma, dbeta};
                 });
 }

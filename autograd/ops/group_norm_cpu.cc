@@ -9,8 +9,7 @@ namespace autograd::cpu {
 namespace {
 
 struct Extents {
-  Extents(const Array& x, const Array& mean)
-      : images(x.shape()[0]), channels(x.shape()[-1]), groups(mean.shape()[1]) {
+  Extents(const Array& x, const Array& mean) : images(x.shape()[0]), channels(x.shape()[-1]), groups(mean.shape()[1]) {
     width = channels / groups;
     pixels = images * channels > 0 ? x.size() / (images * channels) : 0;
   }
@@ -35,8 +34,8 @@ struct Coefficients {
 
 }  // namespace
 
-void GroupNormForward(Stream&, const Array& x, const Array& gamma, const Array& beta, double epsilon,
-                      bool relu, Array& y, Array& mean, Array& inverse_deviation) {
+void GroupNormForward(Stream&, const Array& x, const Array& gamma, const Array& beta, double epsilon, bool relu,
+                      Array& y, Array& mean, Array& inverse_deviation) {
   VisitFloating("GroupNorm", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const Extents extents(x, mean);
@@ -57,8 +56,8 @@ void GroupNormForward(Stream&, const Array& x, const Array& gamma, const Array& 
       inverse_deviation.data<Value>()[i] = static_cast<Value>(1 / std::sqrt(variance + epsilon));
     }
     const Coefficients<Value> on(extents, gamma, beta, mean.data<Value>(), inverse_deviation.data<Value>());
-    NormalizeChannels<T>(extents.images, extents.pixels, channels, x.data<T>(), on.mean.data(),
-                         on.scale.data(), on.shift.data(), relu, y.data<T>());
+    NormalizeChannels<T>(extents.images, extents.pixels, channels, x.data<T>(), on.mean.data(), on.scale.data(),
+                         on.shift.data(), relu, y.data<T>());
   });
 }
 
@@ -74,8 +73,8 @@ void GroupNormGradient(Stream&, const Array& x, const Array& gamma, const Array&
     const std::vector<double> factors = Widen<double>(gamma);
     const Coefficients<Value> on(extents, gamma, beta, mean.data<Value>(), inverse);
     std::vector<double> sums(extents.images * 2 * channels);
-    NormalizeChannelsSums<T>(extents.images, extents.pixels, channels, x.data<T>(), dy.data<T>(),
-                             on.mean.data(), on.scale.data(), on.shift.data(), relu, sums.data());
+    NormalizeChannelsSums<T>(extents.images, extents.pixels, channels, x.data<T>(), dy.data<T>(), on.mean.data(),
+                             on.scale.data(), on.shift.data(), relu, sums.data());
 
     std::vector<Value> constant(extents.images * channels), slope(extents.images * channels);
     std::vector<double> gamma_sums(channels), beta_sums(channels);
@@ -99,9 +98,8 @@ void GroupNormGradient(Stream&, const Array& x, const Array& gamma, const Array&
     }
     StoreChannels(gamma_sums, dgamma);
     StoreChannels(beta_sums, dbeta);
-    NormalizeChannelsGradient<T>(extents.images, extents.pixels, channels, x.data<T>(), dy.data<T>(),
-                                 on.mean.data(), on.scale.data(), on.shift.data(), constant.data(),
-                                 slope.data(), relu, dx.data<T>());
+    NormalizeChannelsGradient<T>(extents.images, extents.pixels, channels, x.data<T>(), dy.data<T>(), on.mean.data(),
+                                 on.scale.data(), on.shift.data(), constant.data(), slope.data(), relu, dx.data<T>());
   });
 }
 

@@ -27,9 +27,8 @@ OpCase Case(const std::string& name, Shape shape, int64_t groups, bool relu = fa
 }
 
 OP_CONTRACT(GroupNorm, Case("ThreeGroups", {2, 3, 5, 9}, 3), Case("OneGroup", {3, 4, 7}, 1),
-            Case("EachChannel", {2, 5, 3, 8}, 8), Case("NoSpace", {3, 12}, 2),
-            Case("SeveralChunks", {2, 67, 67, 4}, 2), Case("WideChannels", {1, 3, 1040}, 16),
-            Case("NoImages", {0, 3, 4}, 2), Case("NoPixels", {2, 0, 4}, 2),
+            Case("EachChannel", {2, 5, 3, 8}, 8), Case("NoSpace", {3, 12}, 2), Case("SeveralChunks", {2, 67, 67, 4}, 2),
+            Case("WideChannels", {1, 3, 1040}, 16), Case("NoImages", {0, 3, 4}, 2), Case("NoPixels", {2, 0, 4}, 2),
             Case("Relu", {2, 4, 4, 16}, 4, true));
 
 TEST(GroupNormTest, ClosedForm) {
@@ -37,23 +36,19 @@ TEST(GroupNormTest, ClosedForm) {
   const Variable x(Array::From<float>({2, 2, 4}, {1, 2, 5, 5, 3, 4, 5, 5, 7, 7, 1, 2, 7, 7, 3, 4}));
   const Variable gamma(Array::From<float>({4}, {1, 2, 1, 1})), beta(Array::From<float>({4}, {0, 0, 10, 0}));
   const std::vector<float> y = GroupNorm(x, gamma, beta, 2, 1.0).array().ToVector<float>();
-  const float expected[] = {-1, -2.0f / 3, 10, 0, 1.0f / 3,      2, 10, 0, 0, 0,
-                            9,  -1.0f / 3, 0,  0, 10 + 1.0f / 3, 1};
+  const float expected[] = {-1, -2.0f / 3, 10, 0, 1.0f / 3, 2, 10, 0, 0, 0, 9, -1.0f / 3, 0, 0, 10 + 1.0f / 3, 1};
   for (int i = 0; i < 16; ++i) EXPECT_NEAR(y[i], expected[i], 2e-6) << i;
 }
 
 TEST(GroupNormTest, OneGroupWithoutSpaceIsLayerNorm) {
-  const Array x = RandomArray({5, 24}, kFloat32, RandomKey(1)),
-              gamma = RandomArray({24}, kFloat32, RandomKey(2)),
+  const Array x = RandomArray({5, 24}, kFloat32, RandomKey(1)), gamma = RandomArray({24}, kFloat32, RandomKey(2)),
               beta = RandomArray({24}, kFloat32, RandomKey(3));
   EXPECT_TRUE(AllClose(GroupNorm(x, gamma, beta, 1).array(), LayerNorm(x, gamma, beta, 1e-5).array(), 1e-6));
 }
 
 TEST(GroupNormTest, ReluFusedIsReluBehind) {
-  const Array x = RandomArray({2, 5, 12}, kFloat32, RandomKey(1)),
-              dy = RandomArray({2, 5, 12}, kFloat32, RandomKey(2)),
-              gamma = RandomArray({12}, kFloat32, RandomKey(3)),
-              beta = RandomArray({12}, kFloat32, RandomKey(4));
+  const Array x = RandomArray({2, 5, 12}, kFloat32, RandomKey(1)), dy = RandomArray({2, 5, 12}, kFloat32, RandomKey(2)),
+              gamma = RandomArray({12}, kFloat32, RandomKey(3)), beta = RandomArray({12}, kFloat32, RandomKey(4));
   std::vector<Array> results[2];
   for (int fused = 0; fused < 2; ++fused) {
     Tape tape;
@@ -67,8 +62,7 @@ TEST(GroupNormTest, ReluFusedIsReluBehind) {
 
 TEST(GroupNormTest, ThreadCountDoesNotChangeABit) {
   const int threads = ThreadCount();
-  const Array x = RandomArray({3, 70, 70, 8}, kFloat32, RandomKey(1)),
-              gamma = RandomArray({8}, kFloat32, RandomKey(2));
+  const Array x = RandomArray({3, 70, 70, 8}, kFloat32, RandomKey(1)), gamma = RandomArray({8}, kFloat32, RandomKey(2));
   std::vector<float> results[2][2];
   for (int i = 0; i < 2; ++i) {
     SetThreadCount(i == 0 ? 1 : 3);
@@ -86,10 +80,8 @@ TEST(GroupNormTest, Misuse) {
   const Variable x(Array::Zeros({2, 4, 6}, kFloat32)), six(Array::Zeros({6}, kFloat32)),
       four(Array::Zeros({4}, kFloat32));
   ExpectError([&] { GroupNorm(x, four, four, 2); }, "GroupNorm: c is 6 in x [2, 4, 6] but 4 in gamma [4]");
-  ExpectError([&] { GroupNorm(x, six, six, 4); },
-              "GroupNorm: c is 6 in x [2, 4, 6], not a multiple of 4 groups");
-  ExpectError([&] { GroupNorm(x, six, six, 0); },
-              "GroupNorm: c is 6 in x [2, 4, 6], not a multiple of 0 groups");
+  ExpectError([&] { GroupNorm(x, six, six, 4); }, "GroupNorm: c is 6 in x [2, 4, 6], not a multiple of 4 groups");
+  ExpectError([&] { GroupNorm(x, six, six, 0); }, "GroupNorm: c is 6 in x [2, 4, 6], not a multiple of 0 groups");
   ExpectError([&] { GroupNorm(six, six, six, 1); }, "GroupNorm: x has shape [6] but must be [ n ... c ]");
 }
 

@@ -8,11 +8,7 @@ namespace autograd {
 
 Variable LayerNorm(const Variable& x, const Variable& gamma, const Variable& beta, double epsilon) {
   Dims dims("LayerNorm");
-  dims.Match(x, "x: ... c")
-      .Match(gamma, "gamma: c")
-      .Match(beta, "beta: c")
-      .Floating(x.array())
-      .SameType(gamma, beta);
+  dims.Match(x, "x: ... c").Match(gamma, "gamma: c").Match(beta, "beta: c").Floating(x.array()).SameType(gamma, beta);
   RequireParameterType(dims, x, gamma, "gamma");
 
   const DType statistics = StatisticsType(x.dtype());
@@ -30,8 +26,8 @@ Variable LayerNorm(const Variable& x, const Variable& gamma, const Variable& bet
                     dgamma = EmptyLike(saved[1]);
                     dbeta = EmptyLike(saved[1]);
                   }
-                  kernels::LayerNormGradient(Stream::Current(), saved[0], saved[1], saved[2], saved[3], dy,
-                                             dx, dgamma, dbeta);
+                  kernels::LayerNormGradient(Stream::Current(), saved[0], saved[1], saved[2], saved[3], dy, dx, dgamma,
+                                             dbeta);
                   return Gradients{dx, dgamma, dbeta};
                 });
 }

@@ -8,8 +8,8 @@
 
 namespace autograd::cpu {
 
-void LayerNormForward(Stream&, const Array& x, const Array& gamma, const Array& beta, double epsilon,
-                      Array& y, Array& mean, Array& inverse_deviation) {
+void LayerNormForward(Stream&, const Array& x, const Array& gamma, const Array& beta, double epsilon, Array& y,
+                      Array& mean, Array& inverse_deviation) {
   VisitFloating("LayerNorm", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const int64_t channels = x.shape()[-1], rows = x.shape().rows();
@@ -25,8 +25,7 @@ void LayerNormForward(Stream&, const Array& x, const Array& gamma, const Array& 
       for (int64_t r = begin; r < end; ++r) {
         const T* const row = in + r * channels;
         T* const result = out + r * channels;
-        const Value m =
-            per_channel * SumLanes<Value>(channels, [=](int64_t c) { return static_cast<Value>(row[c]); });
+        const Value m = per_channel * SumLanes<Value>(channels, [=](int64_t c) { return static_cast<Value>(row[c]); });
         const Value variance = per_channel * SumLanes<Value>(channels, [=](int64_t c) {
                                  const Value centred = static_cast<Value>(row[c]) - m;
                                  return centred * centred;
@@ -44,9 +43,8 @@ void LayerNormForward(Stream&, const Array& x, const Array& gamma, const Array& 
 
 // With n = (x − mean)·inverse deviation and g = dy·gamma:  dx = inverse deviation · (g − mean(g) − n·mean(g·n)),
 // dgamma = Σ dy·n, dbeta = Σ dy. One pass over the rows; the sums over rows are cut at fixed places.
-void LayerNormGradient(Stream&, const Array& x, const Array& gamma, const Array& mean,
-                       const Array& inverse_deviation, const Array& dy, Array& dx, Array& dgamma,
-                       Array& dbeta) {
+void LayerNormGradient(Stream&, const Array& x, const Array& gamma, const Array& mean, const Array& inverse_deviation,
+                       const Array& dy, Array& dx, Array& dgamma, Array& dbeta) {
   VisitFloating("LayerNormGradient", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     constexpr int64_t kRun = 64, kMostChunks = 64;
@@ -85,8 +83,7 @@ void LayerNormGradient(Stream&, const Array& x, const Array& gamma, const Array&
                                   });
             for (int64_t c = 0; c < channels; ++c) {
               const Value n = (static_cast<Value>(row[c]) - m) * factor;
-              dx_row[c] =
-                  static_cast<T>(factor * (static_cast<Value>(dy_row[c]) * scale[c] - mean_g - n * mean_gn));
+              dx_row[c] = static_cast<T>(factor * (static_cast<Value>(dy_row[c]) * scale[c] - mean_g - n * mean_gn));
             }
           }
           if (!wants_parameters) continue;

@@ -11,8 +11,8 @@ constexpr int kRowsOfThreads = 8;
 // One warp a row: mean, then the centred variance, then the result; after the first pass the row is in the cache. kWidth neighbours
 // at a time: a pack of 16 bytes, or one where the addresses do not allow packs.
 template <int kWidth, typename T, typename P, typename Value>
-__global__ void ForwardKernel(const T* x, const P* gamma, const P* beta, int64_t rows, int64_t channels,
-                              Value epsilon, T* y, Value* means, Value* inverse_deviations) {
+__global__ void ForwardKernel(const T* x, const P* gamma, const P* beta, int64_t rows, int64_t channels, Value epsilon,
+                              T* y, Value* means, Value* inverse_deviations) {
   const int lane = threadIdx.x % kWarp;
   const Value per_channel = Value(1) / static_cast<Value>(channels);
   for (int64_t r = GridIndex() / kWarp; r < rows; r += GridStride() / kWarp) {
@@ -47,9 +47,8 @@ __global__ void ForwardKernel(const T* x, const P* gamma, const P* beta, int64_t
 
 // dx = inverse deviation · (g − mean(g) − n·mean(g·n)) with g = dy·gamma and n the normalised x; one warp a row.
 template <int kWidth, typename T, typename P, typename Value>
-__global__ void InputGradientKernel(const T* x, const P* gamma, const Value* means,
-                                    const Value* inverse_deviations, const T* dy, int64_t rows,
-                                    int64_t channels, T* dx) {
+__global__ void InputGradientKernel(const T* x, const P* gamma, const Value* means, const Value* inverse_deviations,
+                                    const T* dy, int64_t rows, int64_t channels, T* dx) {
   const int lane = threadIdx.x % kWarp;
   const Value per_channel = Value(1) / static_cast<Value>(channels);
   for (int64_t r = GridIndex() / kWarp; r < rows; r += GridStride() / kWarp) {
@@ -94,9 +93,8 @@ __device__ Value SumOverRowsOfThreads(Value value, Value (&shared)[kRowsOfThread
 
 // partial[k, 0, c] = Σ dy·n and partial[k, 1, c] = Σ dy over chunk k of the rows. Block (k, j) takes 32 neighbouring channels.
 template <typename T, typename Value>
-__global__ void PartialSumsKernel(const T* x, const Value* means, const Value* inverse_deviations,
-                                  const T* dy, int64_t rows, int64_t channels, int64_t chunk,
-                                  Value* partial) {
+__global__ void PartialSumsKernel(const T* x, const Value* means, const Value* inverse_deviations, const T* dy,
+                                  int64_t rows, int64_t channels, int64_t chunk, Value* partial) {
   __shared__ Value shared[kRowsOfThreads][kWarp];
   const int64_t c = static_cast<int64_t>(blockIdx.y) * kWarp + threadIdx.x, k = blockIdx.x;
   const int64_t last = min(rows, (k + 1) * chunk);
@@ -118,8 +116,7 @@ __global__ void PartialSumsKernel(const T* x, const Value* means, const Value* i
 
 // The second stage: the sum over the chunks, each row of threads its share, in an order that never changes.
 template <typename P, typename Value>
-__global__ void ParameterGradientKernel(const Value* partial, int64_t chunks, int64_t channels, P* dgamma,
-                                        P* dbeta) {
+__global__ void ParameterGradientKernel(const Value* partial, int64_t chunks, int64_t channels, P* dgamma, P* dbeta) {
   __shared__ Value shared[kRowsOfThreads][kWarp];
   const int64_t c = static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x;
   Value gamma_sum = 0, beta_sum = 0;
@@ -151,16 +148,16 @@ void VisitTypes(const Array& x, const Array& parameter, const Visitor& visitor) 
 
 }  // namespace
 
-void LayerNormForward(Stream& stream, const Array& x, const Array& gamma, const Array& beta, double epsilon,
-                      Array& y, Array& mean, Array& inverse_deviation) {
+void LayerNormForward(Stream& stream, const Array& x, const Array& gamma, const Array& beta, double epsilon, Array& y,
+                      Array& mean, Array& inverse_deviation) {
   if (x.size() == 0) return;
   VisitTypes(x, gamma, [&]<typename T, typename P>(T, P) {
     using Value = ComputeType<T>;
     const int64_t rows = x.shape().rows(), channels = x.shape()[-1];
     auto launch = [&](auto* kernel) {
-      kernel<<<Blocks(rows * kWarp), kBlock, 0, Native(stream)>>>(
-          x.data<T>(), gamma.data<P>(), beta.data<P>(), rows, channels, static_cast<Value>(epsilon),
-          y.data<T>(), mean.data<Value>(), inverse_deviation.data<Value>());
+      kernel<<<Blocks(rows * kWarp), kBlock, 0, Native(stream)>>>(x.data<T>(), gamma.data<P>(), beta.data<P>(), rows,
+                                                                  channels, static_cast<Value>(epsilon), y.data<T>(),
+                                                                  mean.data<Value>(), inverse_deviation.data<Value>());
     };
     if (channels % Pack<T>::kSize == 0 && Aligned(x.raw(), gamma.raw(), beta.raw(), y.raw())) {
       launch(&ForwardKernel<Pack<T>::kSize, T, P, Value>);
@@ -172,17 +169,16 @@ void LayerNormForward(Stream& stream, const Array& x, const Array& gamma, const 
 }
 
 void LayerNormGradient(Stream& stream, const Array& x, const Array& gamma, const Array& mean,
-                       const Array& inverse_deviation, const Array& dy, Array& dx, Array& dgamma,
-                       Array& dbeta) {
+                       const Array& inverse_deviation, const Array& dy, Array& dx, Array& dgamma, Array& dbeta) {
   if (gamma.size() == 0) return;
   VisitTypes(x, gamma, [&]<typename T, typename P>(T, P) {
     using Value = ComputeType<T>;
     const int64_t rows = x.shape().rows(), channels = x.shape()[-1];
     if (dx.defined() && rows > 0) {
       auto launch = [&](auto* kernel) {
-        kernel<<<Blocks(rows * kWarp), kBlock, 0, Native(stream)>>>(
-            x.data<T>(), gamma.data<P>(), mean.data<Value>(), inverse_deviation.data<Value>(), dy.data<T>(),
-            rows, channels, dx.data<T>());
+        kernel<<<Blocks(rows * kWarp), kBlock, 0, Native(stream)>>>(x.data<T>(), gamma.data<P>(), mean.data<Value>(),
+                                                                    inverse_deviation.data<Value>(), dy.data<T>(), rows,
+                                                                    channels, dx.data<T>());
       };
       if (channels % Pack<T>::kSize == 0 && Aligned(x.raw(), gamma.raw(), dy.raw(), dx.raw())) {
         launch(&InputGradientKernel<Pack<T>::kSize, T, P, Value>);

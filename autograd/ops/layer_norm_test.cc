@@ -18,20 +18,14 @@ using testing::RandomArray;
 
 OpCase Case(const std::string& name, Shape shape, bool bfloat16 = true) {
   const int64_t c = shape[-1];
-  return OpCase{name,
-                [](Inputs v) { return LayerNorm(v[0], v[1], v[2], 1e-3); },
-                {{shape}, {{c}}, {{c}}},
-                1e-6,
-                1e-4,
-                bfloat16};
+  return OpCase{
+      name, [](Inputs v) { return LayerNorm(v[0], v[1], v[2], 1e-3); }, {{shape}, {{c}}, {{c}}}, 1e-6, 1e-4, bfloat16};
 }
 
-OP_CONTRACT(LayerNorm, Case("ThreeRows", {3, 5}), Case("Image", {2, 3, 3, 40}),
-            Case("NotAMultipleOfLanes", {7, 77}), Case("SeveralChunks", {4300, 3}, false),
-            Case("PrimeRows", {131, 16}), Case("LongRow", {2, 1031}), Case("Vector", {13}),
-            OpCase{"NoRows",
-                   [](Inputs v) { return LayerNorm(v[0], v[1], v[2], 1e-5); },
-                   {{{0, 4}}, {{4}}, {{4}}}});
+OP_CONTRACT(LayerNorm, Case("ThreeRows", {3, 5}), Case("Image", {2, 3, 3, 40}), Case("NotAMultipleOfLanes", {7, 77}),
+            Case("SeveralChunks", {4300, 3}, false), Case("PrimeRows", {131, 16}), Case("LongRow", {2, 1031}),
+            Case("Vector", {13}),
+            OpCase{"NoRows", [](Inputs v) { return LayerNorm(v[0], v[1], v[2], 1e-5); }, {{{0, 4}}, {{4}}, {{4}}}});
 
 TEST(LayerNormTest, ClosedForm) {
   // Deviations −1.5, −0.5, 0.5, 1.5 and variance 1.25: with epsilon 1 the divisor is 1.5.
@@ -61,10 +55,8 @@ TEST(LayerNormTest, LargeMeanDoesNotDrownTheVariance) {
 }
 
 TEST(LayerNormTest, BFloat16ActivationsWithFloat32Parameters) {
-  const Array x = RandomArray({9, 24}, kBFloat16, RandomKey(20)),
-              gamma = RandomArray({24}, kFloat32, RandomKey(21)),
-              beta = RandomArray({24}, kFloat32, RandomKey(22)),
-              wide = RandomArray({9, 24}, kFloat32, RandomKey(20));
+  const Array x = RandomArray({9, 24}, kBFloat16, RandomKey(20)), gamma = RandomArray({24}, kFloat32, RandomKey(21)),
+              beta = RandomArray({24}, kFloat32, RandomKey(22)), wide = RandomArray({9, 24}, kFloat32, RandomKey(20));
   Tape tape;
   Variable g = tape.Watch(gamma), v = tape.Watch(x);
   const Variable y = LayerNorm(v, g, beta, 1e-5);
@@ -77,10 +69,8 @@ TEST(LayerNormTest, BFloat16ActivationsWithFloat32Parameters) {
 
 TEST(LayerNormTest, ThreadCountDoesNotChangeABit) {
   const int threads = ThreadCount();
-  const Array x = RandomArray({5000, 24}, kFloat32, RandomKey(1)),
-              dy = RandomArray({5000, 24}, kFloat32, RandomKey(2));
-  const Array gamma = RandomArray({24}, kFloat32, RandomKey(3)),
-              beta = RandomArray({24}, kFloat32, RandomKey(4));
+  const Array x = RandomArray({5000, 24}, kFloat32, RandomKey(1)), dy = RandomArray({5000, 24}, kFloat32, RandomKey(2));
+  const Array gamma = RandomArray({24}, kFloat32, RandomKey(3)), beta = RandomArray({24}, kFloat32, RandomKey(4));
   std::vector<float> results[2][3];
   for (int i = 0; i < 2; ++i) {
     SetThreadCount(i == 0 ? 1 : 3);
@@ -106,16 +96,12 @@ TEST(LayerNormTest, SavesTheInputAndTwoNumbersARow) {
 
 TEST(LayerNormTest, Misuse) {
   const Variable x(Array::Zeros({2, 3}, kFloat32)), three(Array::Zeros({3}, kFloat32)),
-      four(Array::Zeros({4}, kFloat32)), wide(Array::Zeros({3}, kFloat64)),
-      integers(Array::Zeros({2, 3}, kInt32));
+      four(Array::Zeros({4}, kFloat32)), wide(Array::Zeros({3}, kFloat64)), integers(Array::Zeros({2, 3}, kInt32));
   ExpectError([&] { LayerNorm(x, four, four, 1e-5); }, "LayerNorm: c is 3 in x [2, 3] but 4 in gamma [4]");
   ExpectError([&] { LayerNorm(x, three, four, 1e-5); }, "LayerNorm: c is 3 in x [2, 3] but 4 in beta [4]");
-  ExpectError([&] { LayerNorm(x, wide, wide, 1e-5); },
-              "LayerNorm: gamma is float64 [3] for x float32 [2, 3]");
-  ExpectError([&] { LayerNorm(x, three, wide, 1e-5); },
-              "LayerNorm: operands are float32 [3] and float64 [3]");
-  ExpectError([&] { LayerNorm(integers, three, three, 1e-5); },
-              "LayerNorm: needs a floating dtype, not int32 [2, 3]");
+  ExpectError([&] { LayerNorm(x, wide, wide, 1e-5); }, "LayerNorm: gamma is float64 [3] for x float32 [2, 3]");
+  ExpectError([&] { LayerNorm(x, three, wide, 1e-5); }, "LayerNorm: operands are float32 [3] and float64 [3]");
+  ExpectError([&] { LayerNorm(integers, three, three, 1e-5); }, "LayerNorm: needs a floating dtype, not int32 [2, 3]");
 }
 
 }  // namespace

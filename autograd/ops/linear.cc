@@ -13,7 +13,9 @@ namespace {
 Array BeforeActivation(Activation activation, const Array& kept, const Array& dy) {
   if (activation == Activation::kNone) return dy;
   Array gradient = EmptyLike(dy);
-  kernels::UnaryGradient(Stream::Current(), activation == Activation::kRelu ? UnaryFunction::kRelu : UnaryFunction::kGelu, 0, 0, kept, dy, gradient);
+  kernels::UnaryGradient(Stream::Current(),
+                         activation == Activation::kRelu ? UnaryFunction::kRelu : UnaryFunction::kGelu, 0, 0, kept, dy,
+                         gradient);
   return gradient;
 }
 
@@ -38,11 +40,13 @@ Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,
                   Gradients gradients(3);
                   if (wanted[0]) {
                     gradients[0] = EmptyLike(saved[0]);
-                    kernels::MatMul(Stream::Current(), {1, rows, inputs, outputs, false, false, false}, dy, saved[1], gradients[0]);
+                    kernels::MatMul(Stream::Current(), {1, rows, inputs, outputs, false, false, false}, dy, saved[1],
+                                    gradients[0]);
                   }
                   if (wanted[1]) {
                     gradients[1] = EmptyLike(saved[1]);
-                    kernels::MatMul(Stream::Current(), {1, outputs, inputs, rows, true, false, false}, dy, saved[0], gradients[1]);
+                    kernels::MatMul(Stream::Current(), {1, outputs, inputs, rows, true, false, false}, dy, saved[0],
+                                    gradients[1]);
                   }
                   if (wanted[2]) {
                     gradients[2] = Array::Empty({outputs}, dy.dtype());

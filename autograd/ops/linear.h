@@ -9,6 +9,7 @@ namespace autograd {
 
 // y [..., o] = activation(x [..., k] · weightᵀ + bias), weight [o, k], bias [o] or undefined. One floating dtype.
 // For the backward pass Relu keeps y, Gelu the value before it, and no activation neither of them.
-Variable Linear(const Variable& x, const Variable& weight, const Variable& bias = Variable(), Activation activation = Activation::kNone);
+Variable Linear(const Variable& x, const Variable& weight, const Variable& bias = Variable(),
+                Activation activation = Activation::kNone);
 
 }  // namespace autograd

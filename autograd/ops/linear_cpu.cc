@@ -35,7 +35,8 @@ void BiasOnly(int64_t rows, int64_t outputs, const T* bias, T* y) {
 }
 
 template <typename T>
-void Forward(const Array& x, const Array& weight, const Array& bias, Activation activation, Array& before_activation, Array& y) {
+void Forward(const Array& x, const Array& weight, const Array& bias, Activation activation, Array& before_activation,
+             Array& y) {
   const int64_t outputs = weight.shape()[0], inputs = weight.shape()[1], rows = y.size() / outputs;
   const T* in = x.data<T>();
   const T* matrix = weight.data<T>();
@@ -62,21 +63,23 @@ void Forward(const Array& x, const Array& weight, const Array& bias, Activation 
   }
   ParallelPieces((rows + block - 1) / block, [&](int64_t piece) {
     const int64_t begin = piece * block, end = std::min(rows, begin + block);
-    SerialGemm({end - begin, outputs, inputs, false, true}, in + begin * inputs, inputs, matrix, inputs, false, out + begin * outputs, outputs);
+    SerialGemm({end - begin, outputs, inputs, false, true}, in + begin * inputs, inputs, matrix, inputs, false,
+               out + begin * outputs, outputs);
     epilogue(begin, end);
   });
 }
 
 }  // namespace
 
-void LinearForward(Stream& stream, const Array& x, const Array& weight, const Array& bias, Activation activation, Array& before_activation,
-                   Array& y) {
+void LinearForward(Stream& stream, const Array& x, const Array& weight, const Array& bias, Activation activation,
+                   Array& before_activation, Array& y) {
   if (y.size() == 0) return;
   if (y.dtype() == kFloat64) return Forward<double>(x, weight, bias, activation, before_activation, y);
   if (y.dtype() == kFloat32) return Forward<float>(x, weight, bias, activation, before_activation, y);
   Array result = Array::Empty(y.shape(), kFloat32), before;
   if (before_activation.defined()) before = Array::Empty(y.shape(), kFloat32);
-  Forward<float>(Float32Copy(stream, x), Float32Copy(stream, weight), Float32Copy(stream, bias), activation, before, result);
+  Forward<float>(Float32Copy(stream, x), Float32Copy(stream, weight), Float32Copy(stream, bias), activation, before,
+                 result);
   Convert(stream, result, y);
   if (before.defined()) Convert(stream, before, before_activation);
 }

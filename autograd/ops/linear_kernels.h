@@ -8,6 +8,7 @@ namespace autograd {
 
 // y [r, o] = activation(x [r, k] · weight [o, k]ᵀ + bias [o]) for flattened rows. `bias` may be undefined. Where
 // `before_activation` is defined (only with kGelu) it gets the value before the activation.
-KERNEL(LinearForward, void(Stream&, const Array& x, const Array& weight, const Array& bias, Activation activation, Array& before_activation, Array& y));
+KERNEL(LinearForward, void(Stream&, const Array& x, const Array& weight, const Array& bias, Activation activation,
+                           Array& before_activation, Array& y));
 
 }  // namespace autograd

@@ -17,23 +17,28 @@ using testing::OpCase;
 using testing::RandomArray;
 
 OpCase Case(const std::string& name, Shape x, Shape weight, Activation activation = Activation::kNone) {
-  return OpCase{name,
-                [=](Inputs v) { return Linear(v[0], v[1], v[2], activation); },
-                {{x}, {weight}, {{weight[0]}}},
-                1e-6,
-                1e-4,
-                activation != Activation::kRelu};  // in bfloat16 a value near zero may fall on the other side of the kink
+  return OpCase{
+      name,
+      [=](Inputs v) { return Linear(v[0], v[1], v[2], activation); },
+      {{x}, {weight}, {{weight[0]}}},
+      1e-6,
+      1e-4,
+      activation != Activation::kRelu};  // in bfloat16 a value near zero may fall on the other side of the kink
 }
 
-OP_CONTRACT(Linear, Case("Rows", {3, 5}, {7, 5}), Case("Image", {2, 3, 4, 5}, {6, 5}), Case("OneRow", {1, 17}, {3, 17}), Case("NoRows", {0, 5}, {7, 5}),
-            Case("OneOutput", {13, 9}, {1, 9}), Case("Gelu", {5, 7}, {11, 7}, Activation::kGelu), Case("Relu", {4, 3}, {5, 3}, Activation::kRelu),
+OP_CONTRACT(Linear, Case("Rows", {3, 5}, {7, 5}), Case("Image", {2, 3, 4, 5}, {6, 5}), Case("OneRow", {1, 17}, {3, 17}),
+            Case("NoRows", {0, 5}, {7, 5}), Case("OneOutput", {13, 9}, {1, 9}),
+            Case("Gelu", {5, 7}, {11, 7}, Activation::kGelu), Case("Relu", {4, 3}, {5, 3}, Activation::kRelu),
             Case("RowBlocks", {2500, 3}, {65, 3}, Activation::kGelu), Case("CutByColumns", {70, 129}, {1030, 129}),
             OpCase{"NoBias", [](Inputs v) { return Linear(v[0], v[1]); }, {{{3, 5}}, {{7, 5}}}},
-            OpCase{"NoBiasGelu", [](Inputs v) { return Linear(v[0], v[1], Variable(), Activation::kGelu); }, {{{3, 5}}, {{7, 5}}}});
+            OpCase{"NoBiasGelu",
+                   [](Inputs v) { return Linear(v[0], v[1], Variable(), Activation::kGelu); },
+                   {{{3, 5}}, {{7, 5}}}});
 
 TEST(LinearTest, FusedActivationsEqualTheirOps) {
   const RandomKey key(5);
-  const Variable x(RandomArray({700, 33}, kFloat32, key.Split("x"))), weight(RandomArray({200, 33}, kFloat32, key.Split("weight"))),
+  const Variable x(RandomArray({700, 33}, kFloat32, key.Split("x"))),
+      weight(RandomArray({200, 33}, kFloat32, key.Split("weight"))),
       bias(RandomArray({200}, kFloat32, key.Split("bias")));
   const Variable plain = Add(MatMul(x, weight, false, true), bias);
   EXPECT_TRUE(AllClose(Linear(x, weight, bias).array(), plain.array(), 1e-6));
@@ -57,7 +62,8 @@ TEST(LinearTest, SavesOnlyWhatItsGradientNeeds) {
 TEST(LinearTest, SameBitsForAnyThreadCount) {
   const int before = ThreadCount();
   const RandomKey key(6);
-  const Variable x(RandomArray({3000, 80}, kFloat32, key.Split("x"))), weight(RandomArray({320, 80}, kFloat32, key.Split("weight"))),
+  const Variable x(RandomArray({3000, 80}, kFloat32, key.Split("x"))),
+      weight(RandomArray({320, 80}, kFloat32, key.Split("weight"))),
       bias(RandomArray({320}, kFloat32, key.Split("bias")));
   SetThreadCount(1);
   const std::vector<float> alone = Linear(x, weight, bias, Activation::kGelu).array().ToVector<float>();
@@ -67,8 +73,8 @@ TEST(LinearTest, SameBitsForAnyThreadCount) {
 }
 
 TEST(LinearTest, Misuse) {
-  const Variable x(Array::Zeros({2, 3}, kFloat32)), weight(Array::Zeros({5, 4}, kFloat32)), fit(Array::Zeros({5, 3}, kFloat32)), bias(Array::Zeros({3}, kFloat32)),
-      whole(Array::Zeros({5, 3}, kInt32));
+  const Variable x(Array::Zeros({2, 3}, kFloat32)), weight(Array::Zeros({5, 4}, kFloat32)),
+      fit(Array::Zeros({5, 3}, kFloat32)), bias(Array::Zeros({3}, kFloat32)), whole(Array::Zeros({5, 3}, kInt32));
   ExpectError([&] { Linear(x, weight); }, "Linear: k is 3 in x [2, 3] but 4 in weight [5, 4]");
   ExpectError([&] { Linear(x, fit, bias); }, "Linear: o is 5 in weight [5, 3] but 3 in bias [3]");
   ExpectError([&] { Linear(x, whole); }, "Linear");

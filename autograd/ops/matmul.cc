@@ -36,8 +36,9 @@ Array FirstGradient(const MatMulPlan& plan, const Array& b, const Array& dy, con
 Array SecondGradient(const MatMulPlan& plan, const Array& a, const Array& dy, const Shape& shape) {
   MatMulPlan flat = plan;
   if (plan.b_shared && !plan.transpose_a) flat = Flattened(plan);
-  const MatMulPlan gradient = plan.transpose_b ? MatMulPlan{flat.batch, flat.n, flat.k, flat.m, true, flat.transpose_a, false}
-                                               : MatMulPlan{flat.batch, flat.k, flat.n, flat.m, !flat.transpose_a, false, false};
+  const MatMulPlan gradient = plan.transpose_b
+                                  ? MatMulPlan{flat.batch, flat.n, flat.k, flat.m, true, flat.transpose_a, false}
+                                  : MatMulPlan{flat.batch, flat.k, flat.n, flat.m, !flat.transpose_a, false, false};
   const Array& first = plan.transpose_b ? dy : a;
   const Array& second = plan.transpose_b ? a : dy;
   if (!flat.b_shared) return Product(gradient, first, second, shape);
@@ -66,12 +67,13 @@ Variable MatMul(const Variable& a, const Variable& b, bool transpose_a, bool tra
 
   Array y = Product(plan, a.array(), b.array(), shape);
 
-  return Record("MatMul", y, {a, b}, Saved{a.array(), b.array()}, [plan](const Saved& saved, const Array& dy, Wanted wanted) {
-    Gradients gradients(2);
-    if (wanted[0]) gradients[0] = FirstGradient(plan, saved[1], dy, saved[0].shape());
-    if (wanted[1]) gradients[1] = SecondGradient(plan, saved[0], dy, saved[1].shape());
-    return gradients;
-  });
+  return Record("MatMul", y, {a, b}, Saved{a.array(), b.array()},
+                [plan](const Saved& saved, const Array& dy, Wanted wanted) {
+                  Gradients gradients(2);
+                  if (wanted[0]) gradients[0] = FirstGradient(plan, saved[1], dy, saved[0].shape());
+                  if (wanted[1]) gradients[1] = SecondGradient(plan, saved[0], dy, saved[1].shape());
+                  return gradients;
+                });
 }
 
 }  // namespace autograd

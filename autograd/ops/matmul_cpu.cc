@@ -19,8 +19,8 @@ void Multiply(const MatMulPlan& plan, const Array& a, const Array& b, Array& y) 
   }
   // Small products of a batch each stay on one thread; large ones are cut themselves.
   const auto one = [&](auto&& multiply, int64_t i) {
-    multiply(shape, first + i * plan.a_size(), a_stride, second + (plan.b_shared ? 0 : i * plan.b_size()), b_stride, false,
-             out + i * plan.y_size(), plan.n);
+    multiply(shape, first + i * plan.a_size(), a_stride, second + (plan.b_shared ? 0 : i * plan.b_size()), b_stride,
+             false, out + i * plan.y_size(), plan.n);
   };
   const GemmTiles tiles = PlanTiles(shape);
   if (tiles.rows * tiles.columns * tiles.depth > 1) {

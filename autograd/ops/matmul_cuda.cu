@@ -19,8 +19,8 @@ const CublasLt& Library() {
 }
 
 void Check(cublasStatus_t status, const MatMulPlan& plan) {
-  Require(status == CUBLAS_STATUS_SUCCESS, "MatMul", "cuBLASLt: ", Library().GetStatusString(status), " for ", plan.batch, " products of ", plan.m, "×",
-          plan.k, " and ", plan.k, "×", plan.n);
+  Require(status == CUBLAS_STATUS_SUCCESS, "MatMul", "cuBLASLt: ", Library().GetStatusString(status), " for ",
+          plan.batch, " products of ", plan.m, "×", plan.k, " and ", plan.k, "×", plan.n);
 }
 
 cublasLtHandle_t Handle() {
@@ -45,7 +45,9 @@ class Layout {
   Layout(DType dtype, int64_t rows, int64_t columns, int batch, int64_t stride, const MatMulPlan& plan) {
     Check(Library().MatrixLayoutCreate(&layout_, DataType(dtype), columns, rows, columns), plan);
     Check(Library().MatrixLayoutSetAttribute(layout_, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof(batch)), plan);
-    Check(Library().MatrixLayoutSetAttribute(layout_, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof(stride)), plan);
+    Check(Library().MatrixLayoutSetAttribute(layout_, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
+                                             sizeof(stride)),
+          plan);
   }
   ~Layout() { Library().MatrixLayoutDestroy(layout_); }
   Layout(const Layout&) = delete;
@@ -60,8 +62,11 @@ class Descriptor {
  public:
   Descriptor(DType dtype, bool transpose_first, bool transpose_second, const MatMulPlan& plan) {
     const bool wide = dtype == kFloat64;
-    Check(Library().MatmulDescCreate(&descriptor_, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, wide ? CUDA_R_64F : CUDA_R_32F), plan);
-    const cublasOperation_t first = transpose_first ? CUBLAS_OP_T : CUBLAS_OP_N, second = transpose_second ? CUBLAS_OP_T : CUBLAS_OP_N;
+    Check(Library().MatmulDescCreate(&descriptor_, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
+                                     wide ? CUDA_R_64F : CUDA_R_32F),
+          plan);
+    const cublasOperation_t first = transpose_first ? CUBLAS_OP_T : CUBLAS_OP_N,
+                            second = transpose_second ? CUBLAS_OP_T : CUBLAS_OP_N;
     Check(Library().MatmulDescSetAttribute(descriptor_, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof(first)), plan);
     Check(Library().MatmulDescSetAttribute(descriptor_, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof(second)), plan);
   }
@@ -78,8 +83,8 @@ using PlanKey = std::tuple<int64_t, int64_t, int64_t, int64_t, bool, bool, bool,
 
 // The heuristic is asked once a plan: it costs more than a small product. Its first answer is deterministic for a card and a
 // library, and the algorithms it names for a plain product do not use atomics.
-cublasLtMatmulAlgo_t Algorithm(const MatMulPlan& plan, DType dtype, const Descriptor& descriptor, const Layout& first, const Layout& second,
-                               const Layout& result) {
+cublasLtMatmulAlgo_t Algorithm(const MatMulPlan& plan, DType dtype, const Descriptor& descriptor, const Layout& first,
+                               const Layout& second, const Layout& result) {
   static std::mutex mutex;
   static std::map<PlanKey, cublasLtMatmulAlgo_t> chosen;
   const PlanKey key{plan.batch, plan.m, plan.n, plan.k, plan.transpose_a, plan.transpose_b, plan.b_shared, dtype};
@@ -88,14 +93,17 @@ cublasLtMatmulAlgo_t Algorithm(const MatMulPlan& plan, DType dtype, const Descri
   cublasLtMatmulPreference_t preference = nullptr;
   Check(Library().MatmulPreferenceCreate(&preference), plan);
   const size_t workspace = kWorkspaceBytes;
-  Library().MatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof(workspace));
+  Library().MatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+                                         sizeof(workspace));
   cublasLtMatmulHeuristicResult_t heuristic{};
   int count = 0;
-  const cublasStatus_t status = Library().MatmulAlgoGetHeuristic(Handle(), descriptor.get(), first.get(), second.get(), result.get(), result.get(),
-                                                                 preference, 1, &heuristic, &count);
+  const cublasStatus_t status =
+      Library().MatmulAlgoGetHeuristic(Handle(), descriptor.get(), first.get(), second.get(), result.get(),
+                                       result.get(), preference, 1, &heuristic, &count);
   Library().MatmulPreferenceDestroy(preference);
   Check(status, plan);
-  Require(count > 0, "MatMul", "cuBLASLt has no algorithm for ", plan.batch, " products of ", plan.m, "×", plan.k, " and ", plan.k, "×", plan.n);
+  Require(count > 0, "MatMul", "cuBLASLt has no algorithm for ", plan.batch, " products of ", plan.m, "×", plan.k,
+          " and ", plan.k, "×", plan.n);
   return chosen.emplace(key, heuristic.algo).first->second;
 }
 
@@ -111,8 +119,10 @@ void MatMul(Stream& stream, const MatMulPlan& plan, const Array& a, const Array&
   const DType dtype = y.dtype();
   const int batch = static_cast<int>(plan.batch);
   const Descriptor descriptor(dtype, plan.transpose_b, plan.transpose_a, plan);
-  const Layout first(dtype, plan.transpose_b ? plan.n : plan.k, plan.transpose_b ? plan.k : plan.n, batch, plan.b_shared ? 0 : plan.b_size(), plan);
-  const Layout second(dtype, plan.transpose_a ? plan.k : plan.m, plan.transpose_a ? plan.m : plan.k, batch, plan.a_size(), plan);
+  const Layout first(dtype, plan.transpose_b ? plan.n : plan.k, plan.transpose_b ? plan.k : plan.n, batch,
+                     plan.b_shared ? 0 : plan.b_size(), plan);
+  const Layout second(dtype, plan.transpose_a ? plan.k : plan.m, plan.transpose_a ? plan.m : plan.k, batch,
+                      plan.a_size(), plan);
   const Layout result(dtype, plan.m, plan.n, batch, plan.y_size(), plan);
   const cublasLtMatmulAlgo_t algorithm = Algorithm(plan, dtype, descriptor, first, second, result);
 
@@ -120,9 +130,10 @@ void MatMul(Stream& stream, const MatMulPlan& plan, const Array& a, const Array&
   const double wide_one = 1, wide_zero = 0;
   const float one = 1, zero = 0;
   const bool wide = dtype == kFloat64;
-  Check(Library().Matmul(Handle(), descriptor.get(), wide ? static_cast<const void*>(&wide_one) : &one, b.raw(), first.get(), a.raw(), second.get(),
-                         wide ? static_cast<const void*>(&wide_zero) : &zero, y.raw(), result.get(), y.raw(), result.get(), &algorithm,
-                         const_cast<void*>(workspace.raw()), kWorkspaceBytes, Native(stream)),
+  Check(Library().Matmul(Handle(), descriptor.get(), wide ? static_cast<const void*>(&wide_one) : &one, b.raw(),
+                         first.get(), a.raw(), second.get(), wide ? static_cast<const void*>(&wide_zero) : &zero,
+                         y.raw(), result.get(), y.raw(), result.get(), &algorithm, const_cast<void*>(workspace.raw()),
+                         kWorkspaceBytes, Native(stream)),
         plan);
 }
 

@@ -54,7 +54,10 @@ void ForwardAndBackward(benchmark::State& state, const Array& x, Streams streams
 
 void Register(const std::string& name, const Shape& shape, DType dtype, const Op& op, Streams streams = {}) {
   std::string suffix = std::string("/") + Name(dtype) + "/";
-  for (int axis = 0; axis < shape.rank(); ++axis) suffix += (axis > 0 ? "x" : "") + std::to_string(shape[axis]);
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (axis > 0) suffix += "x";
+    suffix += std::to_string(shape[axis]);
+  }
   const Array x = Draw(shape, dtype, 1);
   for (const bool backward : {false, true}) {
     benchmark::RegisterBenchmark((name + (backward ? "_forward_and_backward" : "_forward") + suffix).c_str(),

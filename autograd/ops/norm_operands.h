@@ -11,10 +11,9 @@ namespace autograd {
 inline DType StatisticsType(DType dtype) { return dtype == kFloat64 ? kFloat64 : kFloat32; }
 
 // `parameter` has x's dtype or that of x's statistics (float32 parameters for bfloat16 activations), and x's device.
-inline void RequireParameterType(const Dims& dims, const Variable& x, const Variable& parameter,
-                                 const char* name) {
-  Require(parameter.dtype() == x.dtype() || parameter.dtype() == StatisticsType(x.dtype()), dims.operation(),
-          name, " is ", parameter.dtype(), " ", parameter.shape(), " for x ", x.dtype(), " ", x.shape());
+inline void RequireParameterType(const Dims& dims, const Variable& x, const Variable& parameter, const char* name) {
+  Require(parameter.dtype() == x.dtype() || parameter.dtype() == StatisticsType(x.dtype()), dims.operation(), name,
+          " is ", parameter.dtype(), " ", parameter.shape(), " for x ", x.dtype(), " ", x.shape());
   Require(parameter.array().device() == x.array().device(), dims.operation(), name, " is on ",
           parameter.array().device(), " but x on ", x.array().device());
 }

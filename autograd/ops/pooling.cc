@@ -12,10 +12,9 @@ namespace {
 int64_t WindowCount(const char* operation, const Shape& shape, int64_t extent, const PoolWindow& window) {
   const auto [kernel, stride, padding] = window;
   Require(kernel >= 1 && stride >= 1 && padding >= 0 && padding <= kernel / 2, operation, "kernel ", kernel,
-          ", stride ", stride, ", padding ", padding,
-          ": needs kernel >= 1, stride >= 1, 0 <= padding <= kernel / 2");
-  Require(extent >= 1 && extent + 2 * padding >= kernel, operation, "x ", shape,
-          " is smaller than the kernel ", kernel);
+          ", stride ", stride, ", padding ", padding, ": needs kernel >= 1, stride >= 1, 0 <= padding <= kernel / 2");
+  Require(extent >= 1 && extent + 2 * padding >= kernel, operation, "x ", shape, " is smaller than the kernel ",
+          kernel);
   return (extent + 2 * padding - kernel) / stride + 1;
 }
 
@@ -34,12 +33,11 @@ Variable MaxPool2d(const Variable& x, int64_t kernel, int64_t stride, int64_t pa
   if (WillRecord({x})) argument = Array::Empty(y.shape(), kUInt8);
   kernels::MaxPool2dForward(Stream::Current(), x.array(), window, y, argument);
 
-  return Record("MaxPool2d", y, {x}, Saved{argument},
-                [shape, window](const Saved& saved, const Array& dy, Wanted) {
-                  Array dx = Array::Empty(shape, dy.dtype());
-                  kernels::MaxPool2dGradient(Stream::Current(), dy, saved[0], window, dx);
-                  return Gradients{dx};
-                });
+  return Record("MaxPool2d", y, {x}, Saved{argument}, [shape, window](const Saved& saved, const Array& dy, Wanted) {
+    Array dx = Array::Empty(shape, dy.dtype());
+    kernels::MaxPool2dGradient(Stream::Current(), dy, saved[0], window, dx);
+    return Gradients{dx};
+  });
 }
 
 Variable AveragePool2d(const Variable& x, int64_t kernel, int64_t stride, int64_t padding) {

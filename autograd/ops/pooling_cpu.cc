@@ -21,56 +21,53 @@ void MaxPool2dForward(Stream&, const Array& x, const PoolWindow& window, Array& 
   const int64_t out_height = y.shape()[1], out_width = y.shape()[2];
   if (y.size() == 0) return;
   uint8_t* arguments = argument.defined() ? argument.data<uint8_t>() : nullptr;
-  VisitFloating(
-      "MaxPool2d", x.dtype(), [&, kernel = kernel, stride = stride, padding = padding]<typename T>(T) {
-        using Value = ComputeType<T>;
-        const T* in = x.data<T>();
-        T* out = y.data<T>();
+  VisitFloating("MaxPool2d", x.dtype(), [&, kernel = kernel, stride = stride, padding = padding]<typename T>(T) {
+    using Value = ComputeType<T>;
+    const T* in = x.data<T>();
+    T* out = y.data<T>();
 
-        // One result of up to kChunk channels, from window position (i, j) of the image at `image`.
-        auto pool = [=](const T* image, int64_t i, int64_t j, int64_t length, T* to, uint8_t* to_argument) {
-          Value best[kChunk];
-          int32_t where[kChunk];
-          const int64_t top = i * stride - padding, left = j * stride - padding;
-          const int64_t first_row = std::max<int64_t>(0, top), first_column = std::max<int64_t>(0, left);
-          const T* first = image + (first_row * width + first_column) * channels;
-          const int32_t first_offset = static_cast<int32_t>((first_row - top) * kernel + first_column - left);
+    // One result of up to kChunk channels, from window position (i, j) of the image at `image`.
+    auto pool = [=](const T* image, int64_t i, int64_t j, int64_t length, T* to, uint8_t* to_argument) {
+      Value best[kChunk];
+      int32_t where[kChunk];
+      const int64_t top = i * stride - padding, left = j * stride - padding;
+      const int64_t first_row = std::max<int64_t>(0, top), first_column = std::max<int64_t>(0, left);
+      const T* first = image + (first_row * width + first_column) * channels;
+      const int32_t first_offset = static_cast<int32_t>((first_row - top) * kernel + first_column - left);
+      for (int64_t c = 0; c < length; ++c) {
+        best[c] = static_cast<Value>(first[c]);
+        where[c] = first_offset;
+      }
+      for (int64_t h = first_row; h < std::min(height, top + kernel); ++h) {
+        for (int64_t w = first_column; w < std::min(width, left + kernel); ++w) {
+          const T* from = image + (h * width + w) * channels;
+          const int32_t offset = static_cast<int32_t>((h - top) * kernel + w - left);
           for (int64_t c = 0; c < length; ++c) {
-            best[c] = static_cast<Value>(first[c]);
-            where[c] = first_offset;
+            const Value value = static_cast<Value>(from[c]);
+            const bool better = value > best[c] || value != value;
+            best[c] = better ? value : best[c];
+            where[c] = better ? offset : where[c];
           }
-          for (int64_t h = first_row; h < std::min(height, top + kernel); ++h) {
-            for (int64_t w = first_column; w < std::min(width, left + kernel); ++w) {
-              const T* from = image + (h * width + w) * channels;
-              const int32_t offset = static_cast<int32_t>((h - top) * kernel + w - left);
-              for (int64_t c = 0; c < length; ++c) {
-                const Value value = static_cast<Value>(from[c]);
-                const bool better = value > best[c] || value != value;
-                best[c] = better ? value : best[c];
-                where[c] = better ? offset : where[c];
-              }
-            }
+        }
+      }
+      for (int64_t c = 0; c < length; ++c) to[c] = static_cast<T>(best[c]);
+      if (to_argument != nullptr) {
+        for (int64_t c = 0; c < length; ++c) to_argument[c] = static_cast<uint8_t>(where[c]);
+      }
+    };
+    ParallelFor(y.shape()[0] * out_height, RowGrain(out_width * channels * kernel), [=](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const T* image = in + row / out_height * height * width * channels;
+        for (int64_t j = 0; j < out_width; ++j) {
+          const int64_t position = (row * out_width + j) * channels;
+          for (int64_t c = 0; c < channels; c += kChunk) {
+            pool(image + c, row % out_height, j, std::min(kChunk, channels - c), out + position + c,
+                 arguments != nullptr ? arguments + position + c : nullptr);
           }
-          for (int64_t c = 0; c < length; ++c) to[c] = static_cast<T>(best[c]);
-          if (to_argument != nullptr) {
-            for (int64_t c = 0; c < length; ++c) to_argument[c] = static_cast<uint8_t>(where[c]);
-          }
-        };
-        ParallelFor(y.shape()[0] * out_height, RowGrain(out_width * channels * kernel),
-                    [=](int64_t begin, int64_t end) {
-                      for (int64_t row = begin; row < end; ++row) {
-                        const T* image = in + row / out_height * height * width * channels;
-                        for (int64_t j = 0; j < out_width; ++j) {
-                          const int64_t position = (row * out_width + j) * channels;
-                          for (int64_t c = 0; c < channels; c += kChunk) {
-                            pool(image + c, row % out_height, j, std::min(kChunk, channels - c),
-                                 out + position + c,
-                                 arguments != nullptr ? arguments + position + c : nullptr);
-                          }
-                        }
-                      }
-                    });
-      });
+        }
+      }
+    });
+  });
 }
 
 void MaxPool2dGradient(Stream&, const Array& dy, const Array& argument, const PoolWindow& window, Array& dx) {
@@ -80,19 +77,14 @@ void MaxPool2dGradient(Stream&, const Array& dy, const Array& argument, const Po
   if (dx.size() == 0) return;
   const uint8_t* arguments = argument.data<uint8_t>();
   VisitFloating(
-      "MaxPool2dGradient", dx.dtype(),
-      [&, kernel = kernel, stride = stride, padding = padding]<typename T>(T) {
+      "MaxPool2dGradient", dx.dtype(), [&, kernel = kernel, stride = stride, padding = padding]<typename T>(T) {
         using Value = ComputeType<T>;
         const T* upstream = dy.data<T>();
         T* out = dx.data<T>();
 
         // The first window that covers pixel p, and the one behind the last.
-        auto first_window = [=](int64_t p) {
-          return std::max<int64_t>(0, (p + padding - kernel + stride) / stride);
-        };
-        auto window_end = [=](int64_t p, int64_t count) {
-          return std::min(count, (p + padding) / stride + 1);
-        };
+        auto first_window = [=](int64_t p) { return std::max<int64_t>(0, (p + padding - kernel + stride) / stride); };
+        auto window_end = [=](int64_t p, int64_t count) { return std::min(count, (p + padding) / stride + 1); };
         ParallelFor(dx.shape()[0] * height, RowGrain(width * channels), [=](int64_t begin, int64_t end) {
           for (int64_t row = begin; row < end; ++row) {
             const int64_t h = row % height, image = row / height;

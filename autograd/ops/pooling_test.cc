@@ -24,29 +24,24 @@ OpCase Maximum(const std::string& name, Shape shape, int64_t kernel, int64_t str
 }
 
 OpCase Average(const std::string& name, Shape shape, int64_t kernel, int64_t stride, int64_t padding) {
-  return OpCase{name,      [=](Inputs x) { return AveragePool2d(x[0], kernel, stride, padding); },
-                {{shape}}, 1e-6,
-                1e-4,      true};
+  return OpCase{name, [=](Inputs x) { return AveragePool2d(x[0], kernel, stride, padding); }, {{shape}}, 1e-6, 1e-4,
+                true};
 }
 
 OpCase Adaptive(const std::string& name, Shape shape, int64_t height, int64_t width) {
-  return OpCase{name,      [=](Inputs x) { return AdaptiveAveragePool2d(x[0], height, width); },
-                {{shape}}, 1e-6,
-                1e-4,      true};
+  return OpCase{name, [=](Inputs x) { return AdaptiveAveragePool2d(x[0], height, width); }, {{shape}}, 1e-6, 1e-4,
+                true};
 }
 
-OP_CONTRACT(
-    Pooling, Maximum("MaximumOfStem", {2, 7, 8, 3}, 3, 2, 1), Maximum("MaximumApart", {1, 6, 9, 5}, 2, 3, 0),
-    Maximum("MaximumWholeImage", {2, 3, 3, 67}, 3, 1, 0),
-    Maximum("MaximumOverlapping", {1, 5, 7, 2}, 4, 1, 2), Maximum("MaximumOfOnePixel", {1, 1, 1, 1}, 3, 2, 1),
-    Maximum("MaximumNoImages", {0, 4, 4, 3}, 2, 2, 0),
-    Maximum("MaximumManyChannels", {1, 4, 4, 131}, 3, 2, 1), Average("AverageHalf", {2, 6, 8, 3}, 2, 2, 0),
-    Average("AverageSame", {1, 5, 7, 11}, 3, 1, 1), Average("AverageApart", {1, 7, 7, 2}, 2, 3, 0),
-    Average("AverageOfOnePixel", {1, 1, 1, 4}, 1, 1, 0), Average("AverageNoChannels", {1, 4, 4, 0}, 2, 2, 0),
-    Adaptive("AdaptiveSix", {2, 13, 17, 3}, 6, 6), Adaptive("AdaptiveOne", {2, 5, 7, 8}, 1, 1),
-    Adaptive("AdaptiveLargerThanImage", {1, 2, 3, 2}, 5, 7),
-    Adaptive("AdaptiveOddSizes", {1, 11, 5, 1}, 3, 2),
-    OpCase{"Global", [](Inputs x) { return GlobalAveragePool(x[0]); }, {{{2, 3, 5, 7}}}, 1e-6, 1e-4, true});
+OP_CONTRACT(Pooling, Maximum("MaximumOfStem", {2, 7, 8, 3}, 3, 2, 1), Maximum("MaximumApart", {1, 6, 9, 5}, 2, 3, 0),
+            Maximum("MaximumWholeImage", {2, 3, 3, 67}, 3, 1, 0), Maximum("MaximumOverlapping", {1, 5, 7, 2}, 4, 1, 2),
+            Maximum("MaximumOfOnePixel", {1, 1, 1, 1}, 3, 2, 1), Maximum("MaximumNoImages", {0, 4, 4, 3}, 2, 2, 0),
+            Maximum("MaximumManyChannels", {1, 4, 4, 131}, 3, 2, 1), Average("AverageHalf", {2, 6, 8, 3}, 2, 2, 0),
+            Average("AverageSame", {1, 5, 7, 11}, 3, 1, 1), Average("AverageApart", {1, 7, 7, 2}, 2, 3, 0),
+            Average("AverageOfOnePixel", {1, 1, 1, 4}, 1, 1, 0), Average("AverageNoChannels", {1, 4, 4, 0}, 2, 2, 0),
+            Adaptive("AdaptiveSix", {2, 13, 17, 3}, 6, 6), Adaptive("AdaptiveOne", {2, 5, 7, 8}, 1, 1),
+            Adaptive("AdaptiveLargerThanImage", {1, 2, 3, 2}, 5, 7), Adaptive("AdaptiveOddSizes", {1, 11, 5, 1}, 3, 2),
+            OpCase{"Global", [](Inputs x) { return GlobalAveragePool(x[0]); }, {{{2, 3, 5, 7}}}, 1e-6, 1e-4, true});
 
 Variable Image(int64_t height, int64_t width) {
   std::vector<float> values;
@@ -73,16 +68,14 @@ TEST(PoolingTest, GradientGoesToTheFirstOfEqualMaxima) {
 }
 
 TEST(PoolingTest, MaximumKeepsInfinitiesAndNan) {
-  const float infinity = std::numeric_limits<float>::infinity(),
-              nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> y =
       MaxPool2d(Variable(Array::From<float>({1, 1, 4, 1}, {-infinity, -infinity, nan, 5})), 1, 1, 0)
           .array()
           .ToVector<float>();
   EXPECT_EQ(y[0], -infinity);
   EXPECT_TRUE(std::isnan(y[2]));
-  EXPECT_TRUE(
-      std::isnan(MaxPool2d(Variable(Array::From<float>({1, 2, 2, 1}, {1, nan, 7, 2})), 2, 2, 0).Item()));
+  EXPECT_TRUE(std::isnan(MaxPool2d(Variable(Array::From<float>({1, 2, 2, 1}, {1, nan, 7, 2})), 2, 2, 0).Item()));
 }
 
 TEST(PoolingTest, AverageValues) {
@@ -138,8 +131,7 @@ TEST(PoolingTest, Misuse) {
         MaxPool2d(Variable(Array::Zeros({1, 20, 20, 2}, kFloat32)), 17, 1, 0);
       },
       "MaxPool2d: kernel 17 is above 16");
-  ExpectError([&] { AveragePool2d(x, 5, 1, 0); },
-              "AveragePool2d: x [1, 4, 4, 2] is smaller than the kernel 5");
+  ExpectError([&] { AveragePool2d(x, 5, 1, 0); }, "AveragePool2d: x [1, 4, 4, 2] is smaller than the kernel 5");
   ExpectError([&] { AdaptiveAveragePool2d(x, 0, 1); },
               "AdaptiveAveragePool2d: needs at least one row and column, not 0 x 1");
   ExpectError(

@@ -66,7 +66,8 @@ Array RepeatMarked(const Array& x, const Shape& shape, const std::vector<bool>& 
     for (int i = end; i < shape.rank(); ++i) group.inner *= extents[i];
     for (int i = begin; i < end; ++i) extents[i] = shape[i];
     Array next = Array::Empty(Shape(extents), x.dtype());
-    kernels::RepeatMiddle(Stream::Current(), repeated, group.outer, group.middle, group.inner, first ? scale : 1.0, next);
+    kernels::RepeatMiddle(Stream::Current(), repeated, group.outer, group.middle, group.inner, first ? scale : 1.0,
+                          next);
     repeated = std::move(next);
     first = false;
     begin = end;
@@ -97,15 +98,16 @@ Variable ReduceOp(const char* operation, const Variable& x, const std::vector<in
   Array y = SumMarked(x.array(), marked, scale);
   if (y.SharesStorageWith(x.array())) y = y.Copy();  // nothing was reduced
 
-  return Record(operation, y.Reshape(result), {x}, Saved{}, [shape, mask, scale](const Saved&, const Array& dy, Wanted) {
-    std::vector<bool> axes_of(shape.rank());
-    std::vector<int64_t> extents;
-    for (int i = 0; i < shape.rank(); ++i) {
-      axes_of[i] = mask >> i & 1;
-      extents.push_back(axes_of[i] ? 1 : shape[i]);
-    }
-    return Gradients{RepeatMarked(dy.Reshape(extents), shape, axes_of, scale)};
-  });
+  return Record(operation, y.Reshape(result), {x}, Saved{},
+                [shape, mask, scale](const Saved&, const Array& dy, Wanted) {
+                  std::vector<bool> axes_of(shape.rank());
+                  std::vector<int64_t> extents;
+                  for (int i = 0; i < shape.rank(); ++i) {
+                    axes_of[i] = mask >> i & 1;
+                    extents.push_back(axes_of[i] ? 1 : shape[i]);
+                  }
+                  return Gradients{RepeatMarked(dy.Reshape(extents), shape, axes_of, scale)};
+                });
 }
 
 std::vector<bool> Broadcasted(const char* operation, const Shape& large, const Shape& small) {
@@ -122,8 +124,12 @@ std::vector<bool> Broadcasted(const char* operation, const Shape& large, const S
 
 }  // namespace
 
-Variable Sum(const Variable& x, const std::vector<int>& axes, bool keep_axes) { return ReduceOp("Sum", x, axes, keep_axes, false); }
-Variable Mean(const Variable& x, const std::vector<int>& axes, bool keep_axes) { return ReduceOp("Mean", x, axes, keep_axes, true); }
+Variable Sum(const Variable& x, const std::vector<int>& axes, bool keep_axes) {
+  return ReduceOp("Sum", x, axes, keep_axes, false);
+}
+Variable Mean(const Variable& x, const std::vector<int>& axes, bool keep_axes) {
+  return ReduceOp("Mean", x, axes, keep_axes, true);
+}
 
 Array SumTo(const Array& x, const Shape& shape) {
   if (x.shape() == shape) return x;

@@ -34,20 +34,22 @@ void SumMiddle(Stream&, const Array& x, int64_t outer, int64_t reduced, int64_t 
     const int64_t rows = inner == 1 ? kChunk : std::max<int64_t>(1, kChunk / inner);
     const int64_t chunks = std::max<int64_t>(1, (reduced + rows - 1) / rows);
     std::vector<Value> partial(outer * chunks * inner);
-    ParallelFor(outer * chunks, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, rows * inner)), [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) {
-        const int64_t o = task / chunks, first = task % chunks * rows, last = std::min(reduced, first + rows);
-        Value* sums = partial.data() + task * inner;
-        if (inner == 1) {
-          sums[0] = first < last ? SumRow<T, Value>(in + o * reduced + first, last - first) : Value(0);
-          continue;
-        }
-        for (int64_t r = first; r < last; ++r) {
-          const T* row = in + (o * reduced + r) * inner;
-          for (int64_t i = 0; i < inner; ++i) sums[i] += static_cast<Value>(row[i]);
-        }
-      }
-    });
+    ParallelFor(outer * chunks, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, rows * inner)),
+                [&](int64_t begin, int64_t end) {
+                  for (int64_t task = begin; task < end; ++task) {
+                    const int64_t o = task / chunks, first = task % chunks * rows,
+                                  last = std::min(reduced, first + rows);
+                    Value* sums = partial.data() + task * inner;
+                    if (inner == 1) {
+                      sums[0] = first < last ? SumRow<T, Value>(in + o * reduced + first, last - first) : Value(0);
+                      continue;
+                    }
+                    for (int64_t r = first; r < last; ++r) {
+                      const T* row = in + (o * reduced + r) * inner;
+                      for (int64_t i = 0; i < inner; ++i) sums[i] += static_cast<Value>(row[i]);
+                    }
+                  }
+                });
     ParallelFor(outer * inner, 1 << 14, [&](int64_t begin, int64_t end) {
       for (int64_t position = begin; position < end; ++position) {
         const int64_t o = position / inner, i = position % inner;
@@ -65,13 +67,14 @@ void RepeatMiddle(Stream&, const Array& x, int64_t outer, int64_t repeated, int6
     const T* in = x.data<T>();
     T* out = y.data<T>();
     const Value factor = static_cast<Value>(scale);
-    ParallelFor(outer * repeated, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, inner)), [=](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const T* from = in + row / repeated * inner;
-        T* to = out + row * inner;
-        for (int64_t i = 0; i < inner; ++i) to[i] = static_cast<T>(factor * static_cast<Value>(from[i]));
-      }
-    });
+    ParallelFor(outer * repeated, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, inner)),
+                [=](int64_t begin, int64_t end) {
+                  for (int64_t row = begin; row < end; ++row) {
+                    const T* from = in + row / repeated * inner;
+                    T* to = out + row * inner;
+                    for (int64_t i = 0; i < inner; ++i) to[i] = static_cast<T>(factor * static_cast<Value>(from[i]));
+                  }
+                });
   });
 }
 

@@ -50,8 +50,7 @@ __global__ void SumColumnsKernel(const T* x, int64_t chunks, int64_t columns, in
 }
 
 template <typename T, typename Value>
-__global__ void SumChunksKernel(const Value* partial, int64_t outer, int64_t chunks, int64_t inner,
-                                Value scale, T* y) {
+__global__ void SumChunksKernel(const Value* partial, int64_t outer, int64_t chunks, int64_t inner, Value scale, T* y) {
   for (int64_t position = GridIndex(); position < outer * inner; position += GridStride()) {
     const int64_t o = position / inner, i = position % inner;
     Value sum = 0;
@@ -61,8 +60,7 @@ __global__ void SumChunksKernel(const Value* partial, int64_t outer, int64_t chu
 }
 
 template <typename T>
-__global__ void RepeatKernel(const T* x, int64_t size, int64_t repeated, int64_t inner, ComputeType<T> scale,
-                             T* y) {
+__global__ void RepeatKernel(const T* x, int64_t size, int64_t repeated, int64_t inner, ComputeType<T> scale, T* y) {
   for (int64_t position = GridIndex(); position < size; position += GridStride()) {
     const int64_t o = position / inner / repeated;
     y[position] = static_cast<T>(scale * Load(x + o * inner + position % inner));
@@ -71,8 +69,7 @@ __global__ void RepeatKernel(const T* x, int64_t size, int64_t repeated, int64_t
 
 }  // namespace
 
-void SumMiddle(Stream& stream, const Array& x, int64_t outer, int64_t reduced, int64_t inner, double scale,
-               Array& y) {
+void SumMiddle(Stream& stream, const Array& x, int64_t outer, int64_t reduced, int64_t inner, double scale, Array& y) {
   if (y.size() == 0) return;
   VisitFloating("Sum", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
@@ -82,27 +79,27 @@ void SumMiddle(Stream& stream, const Array& x, int64_t outer, int64_t reduced, i
     Array partial = Array::Empty({outer * chunks * inner}, DTypeOf<Value>::value);
     if (inner == 1) {
       const int64_t tasks = outer * chunks;
-      SumRowsKernel<<<Blocks(tasks * kWarp), kBlock, 0, Native(stream)>>>(x.data<T>(), chunks, tasks, reduced,
-                                                                          chunk, partial.data<Value>());
+      SumRowsKernel<<<Blocks(tasks * kWarp), kBlock, 0, Native(stream)>>>(x.data<T>(), chunks, tasks, reduced, chunk,
+                                                                          partial.data<Value>());
     } else {
       const int64_t columns = (inner + kWarp - 1) / kWarp, tasks = outer * chunks * columns;
       SumColumnsKernel<<<Blocks(tasks, 1), dim3(kWarp, kRowsOfThreads), 0, Native(stream)>>>(
           x.data<T>(), chunks, columns, tasks, reduced, inner, chunk, partial.data<Value>());
     }
     CheckLaunch("Sum");
-    SumChunksKernel<<<Blocks(y.size()), kBlock, 0, Native(stream)>>>(
-        partial.data<Value>(), outer, chunks, inner, static_cast<Value>(scale), y.data<T>());
+    SumChunksKernel<<<Blocks(y.size()), kBlock, 0, Native(stream)>>>(partial.data<Value>(), outer, chunks, inner,
+                                                                     static_cast<Value>(scale), y.data<T>());
     CheckLaunch("Sum");
   });
 }
 
-void RepeatMiddle(Stream& stream, const Array& x, int64_t outer, int64_t repeated, int64_t inner,
-                  double scale, Array& y) {
+void RepeatMiddle(Stream& stream, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double scale,
+                  Array& y) {
   const int64_t size = outer * repeated * inner;
   if (size == 0) return;
   VisitFloating("Repeat", x.dtype(), [&]<typename T>(T) {
-    RepeatKernel<<<Blocks(size), kBlock, 0, Native(stream)>>>(
-        x.data<T>(), size, repeated, inner, static_cast<ComputeType<T>>(scale), y.data<T>());
+    RepeatKernel<<<Blocks(size), kBlock, 0, Native(stream)>>>(x.data<T>(), size, repeated, inner,
+                                                              static_cast<ComputeType<T>>(scale), y.data<T>());
   });
   CheckLaunch("Repeat");
 }

@@ -9,6 +9,7 @@ namespace autograd {
 KERNEL(SumMiddle, void(Stream&, const Array& x, int64_t outer, int64_t reduced, int64_t inner, double scale, Array& y));
 
 // y[o, r, i] = scale · x[o, i].
-KERNEL(RepeatMiddle, void(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double scale, Array& y));
+KERNEL(RepeatMiddle,
+       void(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double scale, Array& y));
 
 }  // namespace autograd

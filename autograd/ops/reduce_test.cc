@@ -16,9 +16,17 @@ OpCase SumCase(const std::string& name, Shape shape, std::vector<int> axes, bool
 }
 
 OP_CONTRACT(Reduce, SumCase("All", {3, 4, 5}, {}), SumCase("Last", {7, 9}, {-1}), SumCase("First", {7, 9}, {0}),
-            SumCase("Middle", {2, 3, 4, 5}, {1, 2}), SumCase("Apart", {2, 3, 4, 5}, {0, 2}), SumCase("Keep", {2, 3, 4}, {1}, true),
-            SumCase("NothingLeftOut", {1, 1}, {0}), SumCase("SeveralChunks", {20001}, {}), SumCase("Channels", {4099, 3}, {0}),
-            OpCase{"Mean", [](Inputs x) { return Mean(x[0], {1, 2}); }, {{{2, 3, 4, 5}}}, 1e-6, 1e-4, true},
+            SumCase("Middle", {2, 3, 4, 5}, {1, 2}), SumCase("Apart", {2, 3, 4, 5}, {0, 2}),
+            SumCase("Keep", {2, 3, 4}, {1}, true), SumCase("NothingLeftOut", {1, 1}, {0}),
+            SumCase("SeveralChunks", {20001}, {}), SumCase("Channels", {4099, 3}, {0}),
+            OpCase{"Mean",
+                   [](Inputs x) {
+                     return Mean(x[0], {1, 2});
+                   },
+                   {{{2, 3, 4, 5}}},
+                   1e-6,
+                   1e-4,
+                   true},
             OpCase{"MeanAll", [](Inputs x) { return Mean(x[0]); }, {{{13}}}});
 
 TEST(ReduceTest, Values) {

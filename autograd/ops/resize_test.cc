@@ -33,8 +33,7 @@ Variable Resize(Method method, const Variable& x, int64_t height, int64_t width)
 }
 
 OpCase Case(const std::string& name, Method method, Shape shape, int64_t height, int64_t width) {
-  return OpCase{name, [=](Inputs x) { return Resize(method, x[0], height, width); }, {{shape}}, 1e-6, 1e-4,
-                true};
+  return OpCase{name, [=](Inputs x) { return Resize(method, x[0], height, width); }, {{shape}}, 1e-6, 1e-4, true};
 }
 
 OP_CONTRACT(Resize, Case("BilinearUp", Method::kBilinear, {2, 5, 7, 3}, 20, 28),
@@ -145,8 +144,7 @@ TEST(ResizeTest, SameForAnyThreadCount) {
 
 TEST(ResizeTest, Misuse) {
   const Variable x(Array::Zeros({1, 4, 4, 2}, kFloat32));
-  ExpectError([&] { ResizeBilinear(x, 0, 3); },
-              "ResizeBilinear: needs at least one row and column, not 0 x 3");
+  ExpectError([&] { ResizeBilinear(x, 0, 3); }, "ResizeBilinear: needs at least one row and column, not 0 x 3");
   ExpectError(
       [] {
         ResizeBilinear(Variable(Array::Zeros({4, 4, 2}, kFloat32)), 2, 2);
@@ -162,11 +160,7 @@ TEST(ResizeTest, Misuse) {
         ResizeBilinear(Variable(Array::Zeros({1, 4, 4, 2}, kInt32)), 2, 2);
       },
       "needs a floating dtype, not int32");
-  ExpectError(
-      [] {
-        ResizeNearest(Variable(Array::Zeros({4, 4}, kUInt8)), 2, 2);
-      },
-      "ResizeNearest: x has shape [4, 4]");
+  ExpectError([] { ResizeNearest(Variable(Array::Zeros({4, 4}, kUInt8)), 2, 2); }, "ResizeNearest: x has shape [4, 4]");
   ExpectError([] { ResizeNearest(Variable(), 2, 2); }, "ResizeNearest: x is missing");
 }
 

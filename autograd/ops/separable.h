@@ -9,7 +9,7 @@
 namespace autograd {
 
 // x [n, h, w, c] -> [n, height, width, c]. `operation` names it in errors and on the tape.
-Variable Separable(const char* operation, const Variable& x, int64_t height, int64_t width,
-                   const AxisFilter& rows, const AxisFilter& columns);
+Variable Separable(const char* operation, const Variable& x, int64_t height, int64_t width, const AxisFilter& rows,
+                   const AxisFilter& columns);
 
 }  // namespace autograd

@@ -124,37 +124,34 @@ void Apply(const Array& x, const Taps<ComputeType<T>>& rows, const Taps<ComputeT
   T* out = y.data<T>();
   if (y.size() == 0) return;
   const int64_t work = std::max<int64_t>(1, in_row * rows.width + out_row * columns.width);
-  ParallelFor(y.shape()[0] * out_height, std::max<int64_t>(1, (1 << 15) / work),
-              [&](int64_t begin, int64_t end) {
-                if (out_width >= width) {
-                  std::vector<Value> blended(in_row);
-                  for (int64_t r = begin; r < end; ++r) {
-                    const int64_t i = r % out_height;
-                    const T* first = in + (r / out_height * height + rows.first[i]) * in_row;
-                    Blend([=](int64_t t) { return first + t * in_row; }, rows.of(i), rows.count[i], in_row,
-                          blended.data());
-                    BlendColumns(blended.data(), columns, out_width, channels, out + r * out_row);
-                  }
-                  return;
-                }
-                // Slot s % rows.width holds input row s of the image once its columns are done.
-                std::vector<Value> narrow(rows.width * out_row);
-                std::vector<int64_t> held(rows.width, -1);
-                for (int64_t r = begin; r < end; ++r) {
-                  const int64_t i = r % out_height, image = r / out_height * height;
-                  for (int64_t s = rows.first[i]; s < rows.first[i] + rows.count[i]; ++s) {
-                    const int64_t slot = s % rows.width;
-                    if (held[slot] == image + s) continue;
-                    BlendColumns(in + (image + s) * in_row, columns, out_width, channels,
-                                 narrow.data() + slot * out_row);
-                    held[slot] = image + s;
-                  }
-                  const int64_t first = rows.first[i], slots = rows.width;
-                  const Value* base = narrow.data();
-                  Blend([=](int64_t t) { return base + (first + t) % slots * out_row; }, rows.of(i),
-                        rows.count[i], out_row, out + r * out_row);
-                }
-              });
+  ParallelFor(y.shape()[0] * out_height, std::max<int64_t>(1, (1 << 15) / work), [&](int64_t begin, int64_t end) {
+    if (out_width >= width) {
+      std::vector<Value> blended(in_row);
+      for (int64_t r = begin; r < end; ++r) {
+        const int64_t i = r % out_height;
+        const T* first = in + (r / out_height * height + rows.first[i]) * in_row;
+        Blend([=](int64_t t) { return first + t * in_row; }, rows.of(i), rows.count[i], in_row, blended.data());
+        BlendColumns(blended.data(), columns, out_width, channels, out + r * out_row);
+      }
+      return;
+    }
+    // Slot s % rows.width holds input row s of the image once its columns are done.
+    std::vector<Value> narrow(rows.width * out_row);
+    std::vector<int64_t> held(rows.width, -1);
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t i = r % out_height, image = r / out_height * height;
+      for (int64_t s = rows.first[i]; s < rows.first[i] + rows.count[i]; ++s) {
+        const int64_t slot = s % rows.width;
+        if (held[slot] == image + s) continue;
+        BlendColumns(in + (image + s) * in_row, columns, out_width, channels, narrow.data() + slot * out_row);
+        held[slot] = image + s;
+      }
+      const int64_t first = rows.first[i], slots = rows.width;
+      const Value* base = narrow.data();
+      Blend([=](int64_t t) { return base + (first + t) % slots * out_row; }, rows.of(i), rows.count[i], out_row,
+            out + r * out_row);
+    }
+  });
 }
 
 }  // namespace
@@ -167,8 +164,7 @@ void SeparableForward(Stream&, const Array& x, const AxisFilter& rows, const Axi
   });
 }
 
-void SeparableGradient(Stream&, const Array& dy, const AxisFilter& rows, const AxisFilter& columns,
-                       Array& dx) {
+void SeparableGradient(Stream&, const Array& dy, const AxisFilter& rows, const AxisFilter& columns, Array& dx) {
   VisitFloating("SeparableGradient", dy.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     Apply<T>(dy, TransposedTaps<Value>(rows, dx.shape()[1], dy.shape()[1]),

@@ -42,9 +42,7 @@ HOST_DEVICE inline double KeysKernel(double a, double x) {
 
 namespace internal {
 
-HOST_DEVICE inline int64_t Clamped(int64_t i, int64_t extent) {
-  return i < 0 ? 0 : (i < extent ? i : extent - 1);
-}
+HOST_DEVICE inline int64_t Clamped(int64_t i, int64_t extent) { return i < 0 ? 0 : (i < extent ? i : extent - 1); }
 
 // x ≥ 0 truncates; below, floor is one less unless x is whole.
 HOST_DEVICE inline int64_t Floor(double x) {
@@ -56,8 +54,7 @@ HOST_DEVICE inline double Position(AxisFilterKind kind, int64_t in, int64_t out,
   if (kind == AxisFilterKind::kBilinearAlignedCorners) {
     return out > 1 ? static_cast<double>(i * (in - 1)) / static_cast<double>(out - 1) : 0.0;
   }
-  const double position =
-      (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5;
+  const double position = (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5;
   return kind == AxisFilterKind::kBilinear && position < 0 ? 0.0 : position;
 }
 
@@ -86,8 +83,7 @@ HOST_DEVICE inline AxisWindow WindowOf(const AxisFilter& filter, int64_t in, int
       return {first, internal::Clamped(base + 2, in) - first + 1};
     }
     case AxisFilterKind::kBicubicAntialiased: {
-      const double centre =
-          (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out);
+      const double centre = (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out);
       const double support = internal::CubicSupport(in, out);
       const int64_t low = static_cast<int64_t>(centre - support + 0.5),
                     high = static_cast<int64_t>(centre + support + 0.5);
@@ -108,8 +104,8 @@ HOST_DEVICE inline AxisWindow WindowOf(const AxisFilter& filter, int64_t in, int
 }
 
 // Writes the `window.count` weights of output i.
-HOST_DEVICE inline void WeightsOf(const AxisFilter& filter, int64_t in, int64_t out, int64_t i,
-                                  AxisWindow window, double* weights) {
+HOST_DEVICE inline void WeightsOf(const AxisFilter& filter, int64_t in, int64_t out, int64_t i, AxisWindow window,
+                                  double* weights) {
   switch (filter.kind) {
     case AxisFilterKind::kNearest:
       weights[0] = 1;
@@ -128,8 +124,7 @@ HOST_DEVICE inline void WeightsOf(const AxisFilter& filter, int64_t in, int64_t 
       const int64_t base = internal::Floor(position);
       for (int64_t tap = 0; tap < window.count; ++tap) weights[tap] = 0;
       for (int64_t tap = base - 1; tap <= base + 2; ++tap) {
-        weights[internal::Clamped(tap, in) - window.first] +=
-            KeysKernel(-0.75, position - static_cast<double>(tap));
+        weights[internal::Clamped(tap, in) - window.first] += KeysKernel(-0.75, position - static_cast<double>(tap));
       }
       return;
     }
@@ -145,8 +140,7 @@ HOST_DEVICE inline void WeightsOf(const AxisFilter& filter, int64_t in, int64_t 
       return;
     }
     case AxisFilterKind::kAverageWindow:
-      for (int64_t tap = 0; tap < window.count; ++tap)
-        weights[tap] = 1.0 / static_cast<double>(filter.kernel);
+      for (int64_t tap = 0; tap < window.count; ++tap) weights[tap] = 1.0 / static_cast<double>(filter.kernel);
       return;
     case AxisFilterKind::kAverageBins:
       for (int64_t tap = 0; tap < window.count; ++tap) weights[tap] = 1.0 / static_cast<double>(window.count);

@@ -59,13 +59,10 @@ void SoftmaxGradient(Stream&, const Array& y, const Array& dy, bool logarithm, A
           T* const result = out + offset + r * width;
           if (logarithm) {
             const Value total = SumLanes<Value>(width, [=](int64_t c) { return static_cast<Value>(d[c]); });
-            for (int64_t c = 0; c < width; ++c)
-              result[c] = static_cast<T>(static_cast<Value>(d[c]) - p[c] * total);
+            for (int64_t c = 0; c < width; ++c) result[c] = static_cast<T>(static_cast<Value>(d[c]) - p[c] * total);
           } else {
-            const Value mean =
-                SumLanes<Value>(width, [=](int64_t c) { return static_cast<Value>(d[c]) * p[c]; });
-            for (int64_t c = 0; c < width; ++c)
-              result[c] = static_cast<T>(p[c] * (static_cast<Value>(d[c]) - mean));
+            const Value mean = SumLanes<Value>(width, [=](int64_t c) { return static_cast<Value>(d[c]) * p[c]; });
+            for (int64_t c = 0; c < width; ++c) result[c] = static_cast<T>(p[c] * (static_cast<Value>(d[c]) - mean));
           }
         }
       }

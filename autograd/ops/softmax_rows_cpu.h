@@ -23,8 +23,7 @@ void ExponentiateInPlace(Value* values, int64_t count) {
 
 // exponentials[r, c] = exp(x[r, c] − largest[r]) and sums[r] = Σ_c of them, with largest[r] = max_c x[r, c].
 template <typename T, typename Value = ComputeType<T>>
-void ExponentiateRows(const T* x, int64_t rows, int64_t width, Value* exponentials, Value* largest,
-                      Value* sums) {
+void ExponentiateRows(const T* x, int64_t rows, int64_t width, Value* exponentials, Value* largest, Value* sums) {
   for (int64_t r = 0; r < rows; ++r) {
     const T* const row = x + r * width;
     Value* const shifted = exponentials + r * width;

@@ -18,23 +18,19 @@ using testing::OpCase;
 using testing::RandomArray;
 
 OpCase Case(const std::string& name, Variable (*function)(const Variable&), Shape shape) {
-  return OpCase{name, [function](Inputs v) { return function(v[0]); }, {InputSpec{shape, -4, 4}}, 1e-6, 1e-4,
-                true};
+  return OpCase{name, [function](Inputs v) { return function(v[0]); }, {InputSpec{shape, -4, 4}}, 1e-6, 1e-4, true};
 }
 
 OP_CONTRACT(Softmax, Case("Classes", Softmax, {3, 4, 19}), Case("OneClass", Softmax, {5, 1}),
-            Case("TwoClasses", Softmax, {9001, 2}), Case("LongRow", Softmax, {3, 5003}),
-            Case("Vector", Softmax, {8}), Case("NoRows", Softmax, {0, 4}),
-            Case("NoClasses", Softmax, {3, 0}));
+            Case("TwoClasses", Softmax, {9001, 2}), Case("LongRow", Softmax, {3, 5003}), Case("Vector", Softmax, {8}),
+            Case("NoRows", Softmax, {0, 4}), Case("NoClasses", Softmax, {3, 0}));
 OP_CONTRACT(LogSoftmax, Case("Classes", LogSoftmax, {3, 4, 19}), Case("TwoClasses", LogSoftmax, {9001, 2}),
             Case("LongRow", LogSoftmax, {3, 5003}), Case("Vector", LogSoftmax, {8}),
             Case("NoRows", LogSoftmax, {0, 4}));
 
 TEST(SoftmaxTest, ClosedForm) {
-  const Variable x(
-      Array::From<double>({2, 3}, {0, std::log(2.0), std::log(5.0), 1000, 1000, 1000 + std::log(2.0)}));
-  const std::vector<double> y = Softmax(x).array().ToVector<double>(),
-                            log_y = LogSoftmax(x).array().ToVector<double>();
+  const Variable x(Array::From<double>({2, 3}, {0, std::log(2.0), std::log(5.0), 1000, 1000, 1000 + std::log(2.0)}));
+  const std::vector<double> y = Softmax(x).array().ToVector<double>(), log_y = LogSoftmax(x).array().ToVector<double>();
   const double expected[] = {0.125, 0.25, 0.625, 0.25, 0.25, 0.5};
   for (int i = 0; i < 6; ++i) {
     EXPECT_NEAR(y[i], expected[i], 1e-12);
@@ -45,8 +41,7 @@ TEST(SoftmaxTest, ClosedForm) {
 TEST(SoftmaxTest, ExtremeLogits) {
   const float infinity = std::numeric_limits<float>::infinity();
   const Variable x(Array::From<float>({2, 3}, {-infinity, 0, 0, 3e38f, -3e38f, 0}));
-  const std::vector<float> y = Softmax(x).array().ToVector<float>(),
-                           log_y = LogSoftmax(x).array().ToVector<float>();
+  const std::vector<float> y = Softmax(x).array().ToVector<float>(), log_y = LogSoftmax(x).array().ToVector<float>();
   const float expected[] = {0, 0.5, 0.5, 1, 0, 0};
   for (int i = 0; i < 6; ++i) EXPECT_NEAR(y[i], expected[i], 1e-7) << i;
   EXPECT_EQ(log_y[0], -infinity);
@@ -76,8 +71,7 @@ TEST(SoftmaxTest, Misuse) {
         Softmax(Variable(Array::Zeros({2, 3}, kInt32)));
       },
       "Softmax: needs a floating dtype, not int32 [2, 3]");
-  ExpectError([] { LogSoftmax(Variable(Array::Zeros({}, kFloat32))); },
-              "LogSoftmax: x has shape [] but must be");
+  ExpectError([] { LogSoftmax(Variable(Array::Zeros({}, kFloat32))); }, "LogSoftmax: x has shape [] but must be");
 }
 
 }  // namespace

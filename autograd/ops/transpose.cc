@@ -26,17 +26,14 @@ std::vector<std::string_view> Names(std::string_view text) {
 Order ParseOrder(const char* operation, const Shape& shape, std::string_view pattern) {
   const size_t arrow = pattern.find("->");
   Require(arrow != std::string_view::npos, operation, "pattern \"", pattern, "\" has no ->");
-  const std::vector<std::string_view> from = Names(pattern.substr(0, arrow)),
-                                      to = Names(pattern.substr(arrow + 2));
-  Require(static_cast<int>(from.size()) == shape.rank(), operation, "pattern \"", pattern,
-          "\" does not fit x ", shape);
-  Require(from.size() == to.size(), operation, "pattern \"", pattern,
-          "\" has not the same axes on both sides");
+  const std::vector<std::string_view> from = Names(pattern.substr(0, arrow)), to = Names(pattern.substr(arrow + 2));
+  Require(static_cast<int>(from.size()) == shape.rank(), operation, "pattern \"", pattern, "\" does not fit x ", shape);
+  Require(from.size() == to.size(), operation, "pattern \"", pattern, "\" has not the same axes on both sides");
   Order order{};
   for (size_t i = 0; i < to.size(); ++i) {
     const auto found = std::find(from.begin(), from.end(), to[i]);
-    Require(found != from.end() && std::count(to.begin(), to.end(), to[i]) == 1, operation, "pattern \"",
-            pattern, "\" has not the same axes on both sides");
+    Require(found != from.end() && std::count(to.begin(), to.end(), to[i]) == 1, operation, "pattern \"", pattern,
+            "\" has not the same axes on both sides");
     order[i] = static_cast<int>(found - from.begin());
   }
   return order;
@@ -117,9 +114,8 @@ Variable Flip(const Variable& x, int axis) {
 
   Array y = Flipped(x.array(), from_front);
 
-  return Record("Flip", y, {x}, Saved{}, [from_front](const Saved&, const Array& dy, Wanted) {
-    return Gradients{Flipped(dy, from_front)};
-  });
+  return Record("Flip", y, {x}, Saved{},
+                [from_front](const Saved&, const Array& dy, Wanted) { return Gradients{Flipped(dy, from_front)}; });
 }
 
 }  // namespace autograd

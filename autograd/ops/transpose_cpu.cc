@@ -89,8 +89,7 @@ void PermuteElements(const void* x, const PermutePlan& plan, void* y) {
   if (fastest == last) {
     CopyRuns(in, plan, outer, out);
   } else {
-    SwapTiles(in, plan.extents[fastest], out_strides[fastest], plan.extents[last], plan.strides[last], outer,
-              out);
+    SwapTiles(in, plan.extents[fastest], out_strides[fastest], plan.extents[last], plan.strides[last], outer, out);
   }
 }
 

@@ -24,10 +24,8 @@ OP_CONTRACT(Transpose, Permutation("Swap", "a b -> b a", {37, 67}),
             Permutation("Reversed", "a b c d -> d c b a", {2, 3, 5, 7}),
             Permutation("FastestInTheMiddle", "a b c d -> b d a c", {3, 2, 5, 4}),
             Permutation("SixAxes", "a b c d e f -> f b e a d c", {2, 3, 2, 3, 2, 3}),
-            Permutation("Identity", "a b -> a b", {3, 4}),
-            Permutation("OnlyOnesMove", "a b c -> b c a", {1, 5, 4}),
-            Permutation("Empty", "a b c -> c b a", {3, 0, 4}),
-            Permutation("OneElement", "a b -> b a", {1, 1}),
+            Permutation("Identity", "a b -> a b", {3, 4}), Permutation("OnlyOnesMove", "a b c -> b c a", {1, 5, 4}),
+            Permutation("Empty", "a b c -> c b a", {3, 0, 4}), Permutation("OneElement", "a b -> b a", {1, 1}),
             Permutation("LongRows", "a b -> b a", {3, 10007}),
             OpCase{"Reshape",
                    [](Inputs x) {
@@ -73,8 +71,7 @@ TEST(TransposeTest, EveryPermutation) {
             index[order[1]] = j;
             index[order[2]] = k;
             index[order[3]] = l;
-            ASSERT_EQ(moved[position++], ((index[0] * 5 + index[1]) * 2 + index[2]) * 7 + index[3])
-                << pattern;
+            ASSERT_EQ(moved[position++], ((index[0] * 5 + index[1]) * 2 + index[2]) * 7 + index[3]) << pattern;
           }
         }
       }
@@ -107,8 +104,7 @@ TEST(TransposeTest, FlipValues) {
 
 TEST(TransposeTest, Misuse) {
   const Variable x(Array::Zeros({2, 3}, kFloat32));
-  ExpectError([&] { Transpose(x, "a b c -> c b a"); },
-              "Transpose: pattern \"a b c -> c b a\" does not fit x [2, 3]");
+  ExpectError([&] { Transpose(x, "a b c -> c b a"); }, "Transpose: pattern \"a b c -> c b a\" does not fit x [2, 3]");
   ExpectError([&] { Transpose(x, "a b"); }, "has no ->");
   ExpectError([&] { Transpose(x, "a b -> a a"); }, "has not the same axes on both sides");
   ExpectError([&] { Transpose(x, "a b -> b"); }, "has not the same axes on both sides");

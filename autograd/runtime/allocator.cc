@@ -66,7 +66,8 @@ Allocator::Block Allocator::Allocate(size_t bytes) {
       std::sort(largest.rbegin(), largest.rend());
       std::string list;
       for (size_t i = 0; i < std::min<size_t>(5, largest.size()); ++i) {
-        list += std::string(i > 0 ? ", " : "") + largest[i].second + " " + std::to_string(largest[i].first >> 20) + " MiB";
+        list +=
+            std::string(i > 0 ? ", " : "") + largest[i].second + " " + std::to_string(largest[i].first >> 20) + " MiB";
       }
       Fail(current_operation, "out of memory on ", device_, ": asked for ", size >> 20, " MiB with ", live_bytes_ >> 20,
            " MiB live (", list, "); reduce the batch or crop size, or use gradient checkpointing");

@@ -135,8 +135,7 @@ absl::Status WriteFileAtomically(const std::string& path, absl::string_view cont
   return WriteFileAtomically(path, [&](AtomicFile& file) { return file.Append(contents); });
 }
 
-absl::Status WriteFileAtomically(const std::string& path,
-                                 const std::function<absl::Status(AtomicFile&)>& write) {
+absl::Status WriteFileAtomically(const std::string& path, const std::function<absl::Status(AtomicFile&)>& write) {
   absl::StatusOr<std::unique_ptr<AtomicFile>> file = AtomicFile::Create(path);
   if (!file.ok()) return file.status();
   if (absl::Status status = write(**file); !status.ok()) return status;

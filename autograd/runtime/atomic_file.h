@@ -51,8 +51,7 @@ class AtomicFile {
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents);
 
 // `write` appends the contents; if it returns an error, that error is returned and nothing has changed on disk.
-absl::Status WriteFileAtomically(const std::string& path,
-                                 const std::function<absl::Status(AtomicFile&)>& write);
+absl::Status WriteFileAtomically(const std::string& path, const std::function<absl::Status(AtomicFile&)>& write);
 
 // The whole file. NotFound, or another error, names the path.
 absl::StatusOr<std::string> ReadFile(const std::string& path);

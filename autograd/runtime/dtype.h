@@ -59,9 +59,7 @@ constexpr int64_t SizeOf(DType dtype) {
   return 0;
 }
 
-constexpr bool IsFloating(DType dtype) {
-  return dtype == kFloat32 || dtype == kFloat64 || dtype == kBFloat16;
-}
+constexpr bool IsFloating(DType dtype) { return dtype == kFloat32 || dtype == kFloat64 || dtype == kBFloat16; }
 
 const char* Name(DType dtype);
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << Name(dtype); }

@@ -42,26 +42,26 @@ class Kernel<void(Stream&, Arguments...)> {
 }  // namespace autograd
 
 #ifdef WITH_CUDA
-#define KERNEL(Name, ...)                                                                                  \
-  namespace cpu {                                                                                          \
-  std::type_identity_t<__VA_ARGS__> Name;                                                                  \
-  }                                                                                                        \
-  namespace cuda {                                                                                         \
-  std::type_identity_t<__VA_ARGS__> Name;                                                                  \
-  }                                                                                                        \
-  namespace kernels {                                                                                      \
+#define KERNEL(Name, ...)                                                                                        \
+  namespace cpu {                                                                                                \
+  std::type_identity_t<__VA_ARGS__> Name;                                                                        \
+  }                                                                                                              \
+  namespace cuda {                                                                                               \
+  std::type_identity_t<__VA_ARGS__> Name;                                                                        \
+  }                                                                                                              \
+  namespace kernels {                                                                                            \
   inline constexpr ::autograd::Kernel<__VA_ARGS__> Name(#Name, &::autograd::cpu::Name, &::autograd::cuda::Name); \
-  }                                                                                                        \
+  }                                                                                                              \
   static_assert(true)
 #else
 #define KERNEL(Name, ...) KERNEL_CPU_ONLY(Name, __VA_ARGS__)
 #endif
 
-#define KERNEL_CPU_ONLY(Name, ...)                                                             \
-  namespace cpu {                                                                              \
-  std::type_identity_t<__VA_ARGS__> Name;                                                      \
-  }                                                                                            \
-  namespace kernels {                                                                          \
+#define KERNEL_CPU_ONLY(Name, ...)                                                               \
+  namespace cpu {                                                                                \
+  std::type_identity_t<__VA_ARGS__> Name;                                                        \
+  }                                                                                              \
+  namespace kernels {                                                                            \
   inline constexpr ::autograd::Kernel<__VA_ARGS__> Name(#Name, &::autograd::cpu::Name, nullptr); \
-  }                                                                                            \
+  }                                                                                              \
   static_assert(true)

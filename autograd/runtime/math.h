@@ -55,7 +55,9 @@ inline float Tanh(float x) {
   const float magnitude = x < 0 ? -x : x;
   const float square = x * x;
   const float series =
-      x + x * square * (-0.333333333f + square * (0.133333333f + square * (-0.0539682540f + square * (0.0218694885f - square * 0.00886323553f))));
+      x + x * square *
+              (-0.333333333f + square * (0.133333333f + square * (-0.0539682540f +
+                                                                  square * (0.0218694885f - square * 0.00886323553f))));
   const float large = 1.0f - 2.0f / (Exp(2.0f * magnitude) + 1.0f);
   const float signed_large = x < 0 ? -large : large;
   return magnitude < 0.35f ? series : signed_large;

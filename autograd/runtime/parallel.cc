@@ -145,7 +145,8 @@ void ParallelPieces(int64_t pieces, const std::function<void(int64_t)>& body) {
 
 void ParallelFor(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   if (count <= 0) return;
-  const int64_t pieces = std::min<int64_t>(ThreadCount(), (count + std::max<int64_t>(1, grain) - 1) / std::max<int64_t>(1, grain));
+  const int64_t pieces =
+      std::min<int64_t>(ThreadCount(), (count + std::max<int64_t>(1, grain) - 1) / std::max<int64_t>(1, grain));
   if (pieces <= 1 || inside_parallel_region) {
     body(0, count);
     return;

@@ -46,8 +46,8 @@ std::string Profiler::Report(double total_seconds) {
   char line[160];
   for (const auto& [name, entry] : rows) {
     covered += entry.seconds;
-    std::snprintf(line, sizeof(line), "%-34s %6lld %10.2f  %6.1f %%\n", name.c_str(), static_cast<long long>(entry.calls),
-                  1e3 * entry.seconds, 100.0 * entry.seconds / total_seconds);
+    std::snprintf(line, sizeof(line), "%-34s %6lld %10.2f  %6.1f %%\n", name.c_str(),
+                  static_cast<long long>(entry.calls), 1e3 * entry.seconds, 100.0 * entry.seconds / total_seconds);
     text += line;
   }
   std::snprintf(line, sizeof(line), "%-34s %6s %10.2f  %6.1f %%\n", "outside kernels", "",

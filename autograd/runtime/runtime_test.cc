@@ -61,7 +61,9 @@ TEST(BFloat16Test, RoundsToNearestEven) {
 TEST(AllocatorTest, ReusesBlocksAndCountsByOperation) {
   class Heap : public MemorySource {
    public:
-    void* Reserve(size_t bytes) override { return used + bytes > 1 << 20 ? nullptr : (used += bytes, ::operator new(bytes)); }
+    void* Reserve(size_t bytes) override {
+      return used + bytes > 1 << 20 ? nullptr : (used += bytes, ::operator new(bytes));
+    }
     void Release(void* pointer, size_t bytes) override {
       used -= bytes;
       ::operator delete(pointer);
@@ -112,7 +114,11 @@ TEST(ParallelTest, CoversTheRangeOnce) {
 
 TEST(ParallelTest, RethrowsAndStaysUsable) {
   SetThreadCount(4);
-  EXPECT_THROW(ParallelPieces(8, [](int64_t piece) { if (piece == 5) throw std::runtime_error("five"); }), std::runtime_error);
+  EXPECT_THROW(ParallelPieces(8,
+                              [](int64_t piece) {
+                                if (piece == 5) throw std::runtime_error("five");
+                              }),
+               std::runtime_error);
   std::atomic<int64_t> sum{0};
   ParallelPieces(8, [&](int64_t piece) {
     ParallelFor(10, 1, [&](int64_t begin, int64_t end) { sum += (end - begin) * piece; });  // nested: runs in place

@@ -22,16 +22,19 @@ Array Converted(const Array& x, DType dtype) {
 }
 
 // Forward and backward with upstream gradient `dy` (drawn for y's shape when undefined).
-Run Differentiate(const OpCase& op_case, const std::vector<Array>& inputs, const std::vector<bool>& watched, RandomKey key, bool checkpoint) {
+Run Differentiate(const OpCase& op_case, const std::vector<Array>& inputs, const std::vector<bool>& watched,
+                  RandomKey key, bool checkpoint) {
   Tape tape;
   std::vector<Variable> variables;
-  for (size_t i = 0; i < inputs.size(); ++i) variables.push_back(watched[i] ? tape.Watch(inputs[i]) : Variable(inputs[i]));
+  for (size_t i = 0; i < inputs.size(); ++i)
+    variables.push_back(watched[i] ? tape.Watch(inputs[i]) : Variable(inputs[i]));
   Variable y = checkpoint ? Checkpoint(op_case.function, variables) : op_case.function(variables);
   Run run;
   run.y = y.array();
   const Array dy = Converted(RandomArray(y.shape(), kFloat64, key.Split("upstream"), 0.2, 1.0), y.dtype());
   tape.Backward(y, dy);
-  for (size_t i = 0; i < inputs.size(); ++i) run.gradients.push_back(watched[i] ? tape.Gradient(variables[i]) : Array());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    run.gradients.push_back(watched[i] ? tape.Gradient(variables[i]) : Array());
   return run;
 }
 
@@ -54,7 +57,8 @@ std::vector<double> Values(const Array& x) {
 }
 
 double Weighted(const Array& y, RandomKey key) {
-  const std::vector<double> values = Values(y), weights = Values(RandomArray(y.shape(), kFloat64, key.Split("upstream"), 0.2, 1.0));
+  const std::vector<double> values = Values(y),
+                            weights = Values(RandomArray(y.shape(), kFloat64, key.Split("upstream"), 0.2, 1.0));
   double sum = 0;
   for (size_t i = 0; i < values.size(); ++i) sum += values[i] * weights[i];
   return sum;
@@ -65,7 +69,8 @@ void CheckCentralDifference(const OpCase& op_case, const std::vector<Array>& inp
     if (!op_case.inputs[i].differentiable || !IsFloating(inputs[i].dtype())) continue;
     ASSERT_TRUE(run.gradients[i].defined()) << "input " << i << " got no gradient";
     ASSERT_EQ(run.gradients[i].shape(), inputs[i].shape()) << "gradient of input " << i;
-    const std::vector<double> direction = Values(RandomArray(inputs[i].shape(), kFloat64, key.Split("direction").Split(i)));
+    const std::vector<double> direction =
+        Values(RandomArray(inputs[i].shape(), kFloat64, key.Split("direction").Split(i)));
     const std::vector<double> gradient = Values(run.gradients[i]);
     double analytic = 0, scale = 1e-8;
     for (size_t k = 0; k < gradient.size(); ++k) {
@@ -85,7 +90,8 @@ void CheckCentralDifference(const OpCase& op_case, const std::vector<Array>& inp
     const double wide = (shifted(kStep) - shifted(-kStep)) / (2 * kStep);
     const double narrow = (shifted(kStep / 2) - shifted(-kStep / 2)) / kStep;
     const double numeric = (4 * narrow - wide) / 3;
-    EXPECT_NEAR(analytic, numeric, op_case.tolerance * scale + 1e-9) << "directional derivative of input " << i << " " << inputs[i].shape();
+    EXPECT_NEAR(analytic, numeric, op_case.tolerance * scale + 1e-9)
+        << "directional derivative of input " << i << " " << inputs[i].shape();
   }
 }
 
@@ -122,8 +128,10 @@ std::vector<Array> DrawInputs(const OpCase& op_case, DType dtype) {
     } else if (spec.separation > 0) {
       const int64_t count = spec.shape.size();
       std::vector<double> values(count);
-      for (int64_t k = 0; k < count; ++k) values[k] = spec.separation * (static_cast<double>(k) - static_cast<double>(count) / 2 + 0.3);
-      for (int64_t k = count - 1; k > 0; --k) std::swap(values[k], values[UniformBelow(Philox(own, k).x, static_cast<uint32_t>(k + 1))]);
+      for (int64_t k = 0; k < count; ++k)
+        values[k] = spec.separation * (static_cast<double>(k) - static_cast<double>(count) / 2 + 0.3);
+      for (int64_t k = count - 1; k > 0; --k)
+        std::swap(values[k], values[UniformBelow(Philox(own, k).x, static_cast<uint32_t>(k + 1))]);
       inputs.push_back(Converted(Array::From(spec.shape, values), dtype));
     } else {
       inputs.push_back(RandomArray(spec.shape, dtype, own, spec.low, spec.high));
@@ -153,9 +161,11 @@ void CheckOpContract(const OpCase& op_case) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     EXPECT_TRUE(SameBits(inputs[i], before[i])) << "input " << i << " was changed";
     EXPECT_TRUE(SameBits(first.gradients[i], second.gradients[i])) << "two gradients of input " << i << " differ";
-    EXPECT_TRUE(SameBits(first.gradients[i], checkpointed.gradients[i])) << "the checkpointed gradient of input " << i << " differs";
+    EXPECT_TRUE(SameBits(first.gradients[i], checkpointed.gradients[i]))
+        << "the checkpointed gradient of input " << i << " differs";
     if (watched[i]) {
-      EXPECT_TRUE(AllClose(first.gradients[i], run.gradients[i], op_case.float32_tolerance * 5)) << "float32 gradient of input " << i;
+      EXPECT_TRUE(AllClose(first.gradients[i], run.gradients[i], op_case.float32_tolerance * 5))
+          << "float32 gradient of input " << i;
     }
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -163,7 +173,8 @@ void CheckOpContract(const OpCase& op_case) {
     std::vector<bool> alone(inputs.size(), false);
     alone[i] = true;
     const Run partial = Differentiate(op_case, single, alone, key, false);
-    EXPECT_TRUE(AllClose(partial.gradients[i], first.gradients[i], 1e-6)) << "the gradient of input " << i << " depends on who else wants one";
+    EXPECT_TRUE(AllClose(partial.gradients[i], first.gradients[i], 1e-6))
+        << "the gradient of input " << i << " depends on who else wants one";
   }
   if (op_case.bfloat16) {
     const std::vector<Array> half = DrawInputs(op_case, kBFloat16);
@@ -188,7 +199,8 @@ void ExpectError(const std::function<void()>& function, const std::string& text)
 }
 
 ::testing::AssertionResult AllClose(const Array& a, const Array& b, double relative, double absolute) {
-  if (a.defined() != b.defined()) return ::testing::AssertionFailure() << (a.defined() ? "second" : "first") << " array is missing";
+  if (a.defined() != b.defined())
+    return ::testing::AssertionFailure() << (a.defined() ? "second" : "first") << " array is missing";
   if (!a.defined()) return ::testing::AssertionSuccess();
   if (!(a.shape() == b.shape())) return ::testing::AssertionFailure() << "shapes " << a.shape() << " and " << b.shape();
   const std::vector<double> x = Values(a), z = Values(b);
@@ -197,8 +209,9 @@ void ExpectError(const std::function<void()>& function, const std::string& text)
   for (size_t i = 0; i < x.size(); ++i) {
     if (x[i] == z[i] || (std::isnan(x[i]) && std::isnan(z[i]))) continue;
     if (!(std::abs(x[i] - z[i]) <= absolute + relative * largest)) {
-      return ::testing::AssertionFailure() << "element " << i << " of " << a.shape() << " is " << x[i] << ", not " << z[i]
-                                           << " (largest " << largest << ", relative tolerance " << relative << ")";
+      return ::testing::AssertionFailure()
+             << "element " << i << " of " << a.shape() << " is " << x[i] << ", not " << z[i] << " (largest " << largest
+             << ", relative tolerance " << relative << ")";
     }
   }
   return ::testing::AssertionSuccess();

@@ -33,19 +33,19 @@ using Inputs = std::span<const Variable>;
 
 struct InputSpec {
   Shape shape;
-  double low = -1, high = 1;      // values are uniform in [low, high)
-  bool differentiable = true;     // false: a floating input without gradient
-  DType integer = kFloat32;       // kInt32 / kInt64 / kUInt8: integers in [low, high), not differentiable
-  double separation = 0;          // values are distinct multiples of it in random order (for max, sort, kinks)
+  double low = -1, high = 1;   // values are uniform in [low, high)
+  bool differentiable = true;  // false: a floating input without gradient
+  DType integer = kFloat32;    // kInt32 / kInt64 / kUInt8: integers in [low, high), not differentiable
+  double separation = 0;       // values are distinct multiples of it in random order (for max, sort, kinks)
 };
 
 struct OpCase {
   std::string name;
   std::function<Variable(Inputs)> function;
   std::vector<InputSpec> inputs;
-  double tolerance = 1e-6;         // of the float64 directional derivative, relative to its scale
+  double tolerance = 1e-6;          // of the float64 directional derivative, relative to its scale
   double float32_tolerance = 1e-4;  // of float32 against float64, relative to the largest value
-  bool bfloat16 = false;           // also run in bfloat16, within 2 % of the largest value
+  bool bfloat16 = false;            // also run in bfloat16, within 2 % of the largest value
 };
 
 std::ostream& operator<<(std::ostream& out, const OpCase& op_case);
@@ -64,10 +64,10 @@ void ExpectError(const std::function<void()>& function, const std::string& text)
 // Uniform values in [low, high) drawn on the host.
 Array RandomArray(const Shape& shape, DType dtype, RandomKey key, double low = -1, double high = 1);
 
-#define OP_CONTRACT(Operation, ...)                                                                      \
-  class Operation##Contract : public ::testing::TestWithParam<::autograd::testing::OpCase> {};           \
-  TEST_P(Operation##Contract, Holds) { ::autograd::testing::CheckOpContract(GetParam()); }               \
-  INSTANTIATE_TEST_SUITE_P(Cases, Operation##Contract, ::testing::Values(__VA_ARGS__),                   \
+#define OP_CONTRACT(Operation, ...)                                                            \
+  class Operation##Contract : public ::testing::TestWithParam<::autograd::testing::OpCase> {}; \
+  TEST_P(Operation##Contract, Holds) { ::autograd::testing::CheckOpContract(GetParam()); }     \
+  INSTANTIATE_TEST_SUITE_P(Cases, Operation##Contract, ::testing::Values(__VA_ARGS__),         \
                            [](const auto& info) { return info.param.name; })
 
 }  // namespace autograd::testing

@@ -22,9 +22,8 @@ DatasetInfo CamVidInfo(const std::string& split) {
   info.split = split;
   info.class_names = {"Sky",        "Building", "Pole", "Road",       "Pavement", "Tree",
                       "SignSymbol", "Fence",    "Car",  "Pedestrian", "Bicyclist"};
-  info.palette = {{128, 128, 128}, {128, 0, 0},   {192, 192, 128}, {128, 64, 128},
-                  {60, 40, 222},   {128, 128, 0}, {192, 128, 128}, {64, 64, 128},
-                  {64, 0, 128},    {64, 64, 0},   {0, 128, 192}};
+  info.palette = {{128, 128, 128}, {128, 0, 0},   {192, 192, 128}, {128, 64, 128}, {60, 40, 222}, {128, 128, 0},
+                  {192, 128, 128}, {64, 64, 128}, {64, 0, 128},    {64, 64, 0},    {0, 128, 192}};
   for (int id = 0; id < info.num_classes(); ++id) info.stored_values.push_back(static_cast<uint8_t>(id));
   return info;
 }

@@ -43,11 +43,9 @@ class DatasetTest : public ::testing::Test {
     label.values = values;
     return EncodeLabelPng(label);
   }
-  static void ExpectError(const absl::Status& status, absl::StatusCode code,
-                          const std::vector<std::string>& words) {
+  static void ExpectError(const absl::Status& status, absl::StatusCode code, const std::vector<std::string>& words) {
     EXPECT_EQ(status.code(), code) << status;
-    for (const std::string& word : words)
-      EXPECT_NE(status.message().find(word), absl::string_view::npos) << status;
+    for (const std::string& word : words) EXPECT_NE(status.message().find(word), absl::string_view::npos) << status;
   }
 
   void WriteContext(const std::vector<uint8_t>& values) {
@@ -96,18 +94,15 @@ TEST_F(DatasetTest, PascalContextWithBackground) {
 TEST_F(DatasetTest, PascalContextInTheOriginalOrder) {
   WriteContext({0, 1, 2, 3, 58, 59});
   const PascalContextOrder order = PascalContextOrder::kOriginal;
-  const auto with_void =
-      OpenPascalContext(root_.string(), "train", {.background_class = false, .order = order});
+  const auto with_void = OpenPascalContext(root_.string(), "train", {.background_class = false, .order = order});
   EXPECT_EQ((*with_void)->Load(0)->label.values, (std::vector<uint8_t>{255, 0, 20, 21, 57, 58}));
-  const auto with_background =
-      OpenPascalContext(root_.string(), "train", {.background_class = true, .order = order});
+  const auto with_background = OpenPascalContext(root_.string(), "train", {.background_class = true, .order = order});
   EXPECT_EQ((*with_background)->Load(0)->label.values, (std::vector<uint8_t>{0, 1, 21, 22, 58, 59}));
   for (const auto* dataset : {&with_void, &with_background}) {
     const DatasetInfo& info = (**dataset)->info();
-    EXPECT_EQ(std::set<std::string>(info.class_names.begin(), info.class_names.end()).size(),
-              info.class_names.size());
-    const int bag = static_cast<int>(std::find(info.class_names.begin(), info.class_names.end(), "bag") -
-                                     info.class_names.begin());
+    EXPECT_EQ(std::set<std::string>(info.class_names.begin(), info.class_names.end()).size(), info.class_names.size());
+    const int bag =
+        static_cast<int>(std::find(info.class_names.begin(), info.class_names.end(), "bag") - info.class_names.begin());
     EXPECT_EQ(info.stored_values[bag], 2);
     EXPECT_EQ(info.palette[bag], (Color{6, 230, 230}));  // a class keeps its colour in either order
   }
@@ -129,8 +124,7 @@ TEST_F(DatasetTest, EachErrorNamesItsFile) {
   ExpectError(OpenPascalContext(root_.string(), "train").status(), absl::StatusCode::kNotFound,
               {root_.string(), "SegmentationClassContext"});
   WriteContext({0, 1, 2, 3, 60, 4});
-  ExpectError(OpenPascalContext(root_.string(), "vall").status(), absl::StatusCode::kNotFound,
-              {"vall.txt", "split"});
+  ExpectError(OpenPascalContext(root_.string(), "vall").status(), absl::StatusCode::kNotFound, {"vall.txt", "split"});
   const auto dataset = OpenPascalContext(root_.string(), "train");
   ExpectError((*dataset)->Load(0).status(), absl::StatusCode::kInvalidArgument,
               {"2008_000001.png", "value 60", "row 1, column 1", "pascal_context_59"});
@@ -155,8 +149,7 @@ TEST_F(DatasetTest, EachErrorNamesItsFile) {
   ExpectError(OpenPascalContext(root_.string(), "train").status(), absl::StatusCode::kInvalidArgument,
               {"train.txt", "line 2", "found 2", "2008_000002 extra"});
   Write("VOC2010/ImageSets/SegmentationContext/train.txt", "\n \n");
-  ExpectError(OpenPascalContext(root_.string(), "train").status(), absl::StatusCode::kInvalidArgument,
-              {"train.txt"});
+  ExpectError(OpenPascalContext(root_.string(), "train").status(), absl::StatusCode::kInvalidArgument, {"train.txt"});
 }
 
 TEST_F(DatasetTest, CamVidWithTheOriginalListAndEitherFormat) {
@@ -177,13 +170,11 @@ TEST_F(DatasetTest, CamVidWithTheOriginalListAndEitherFormat) {
   ASSERT_TRUE(sample.ok()) << sample.status();
   EXPECT_EQ(sample->id, "Seq05VD_f00000");
   EXPECT_EQ(sample->label.values, (std::vector<uint8_t>{0, 10, 255}));
-  ExpectError((*dataset)->Load(1).status(), absl::StatusCode::kInvalidArgument,
-              {"0001TP_008550.png", "value 12"});
+  ExpectError((*dataset)->Load(1).status(), absl::StatusCode::kInvalidArgument, {"0001TP_008550.png", "value 12"});
   Write("CamVid/test.txt", "only_one_field\n");
   ExpectError(OpenCamVid(root_.string(), "test").status(), absl::StatusCode::kInvalidArgument,
               {"test.txt", "line 1", "2 fields"});
-  ExpectError(OpenCamVid((root_ / "CamVid").string(), "train").status(), absl::StatusCode::kNotFound,
-              {"train.txt"});
+  ExpectError(OpenCamVid((root_ / "CamVid").string(), "train").status(), absl::StatusCode::kNotFound, {"train.txt"});
 }
 
 TEST_F(DatasetTest, InMemory) {
@@ -219,8 +210,7 @@ TEST_F(DatasetTest, ByName) {
   EXPECT_EQ((*OpenDataset("scenes", "", "val"))->size(), 256);
   ExpectError(OpenDataset("cityscape", "", "val").status(), absl::StatusCode::kInvalidArgument,
               {"cityscape", "camvid", "scenes"});
-  ExpectError(OpenDataset("camvid", "", "val").status(), absl::StatusCode::kInvalidArgument,
-              {"camvid", "data root"});
+  ExpectError(OpenDataset("camvid", "", "val").status(), absl::StatusCode::kInvalidArgument, {"camvid", "data root"});
 }
 
 class SharedData : public DatasetTest {
@@ -280,8 +270,8 @@ TEST_F(SharedData, PascalContextSampleAndNames) {
   EXPECT_EQ(values, (std::set<int>{0, 6, 11, 29, 37, 41, 47}));
 
   // The original order against the release's own list, which spells three names differently.
-  const auto original = OpenPascalContext(
-      root_.string(), "sample", {.background_class = false, .order = PascalContextOrder::kOriginal});
+  const auto original =
+      OpenPascalContext(root_.string(), "sample", {.background_class = false, .order = PascalContextOrder::kOriginal});
   std::ifstream names(samples + "pascal_context/59_labels.txt");
   std::string line;
   int position = 0;

@@ -31,9 +31,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> FileDataset::Create(DatasetInfo info, L
     for (const std::string* path : {&sample.image, &sample.label}) {
       std::error_code ignored;
       if (std::filesystem::exists(*path, ignored)) continue;
-      return absl::NotFoundError(absl::StrCat(path == &sample.image ? "image '" : "label map '", *path,
-                                              "' of sample ", sample.id, " does not exist (", info.name,
-                                              ", split ", info.split, ")"));
+      return absl::NotFoundError(absl::StrCat(path == &sample.image ? "image '" : "label map '", *path, "' of sample ",
+                                              sample.id, " does not exist (", info.name, ", split ", info.split, ")"));
     }
   }
   return std::unique_ptr<Dataset>(new FileDataset(std::move(info), encoding, std::move(files)));
@@ -49,16 +48,16 @@ absl::StatusOr<Sample> FileDataset::Load(int64_t index) const {
   absl::StatusOr<LabelMap> label = ReadLabelMap(files.label);
   if (!label.ok()) return label.status();
   if (label->height != image->height || label->width != image->width) {
-    return absl::InvalidArgumentError(absl::StrCat("'", files.label, "': the label map is ", label->width,
-                                                   " x ", label->height, " but its image '", files.image,
-                                                   "' is ", image->width, " x ", image->height));
+    return absl::InvalidArgumentError(absl::StrCat("'", files.label, "': the label map is ", label->width, " x ",
+                                                   label->height, " but its image '", files.image, "' is ",
+                                                   image->width, " x ", image->height));
   }
   for (size_t i = 0; i < label->values.size(); ++i) {
     const int16_t train_id = encoding_[label->values[i]];
     if (train_id == kInvalidValue) {
-      return absl::InvalidArgumentError(absl::StrCat("'", files.label, "': label value ", label->values[i],
-                                                     " at row ", i / label->width, ", column ",
-                                                     i % label->width, " does not occur in ", info_.name));
+      return absl::InvalidArgumentError(absl::StrCat("'", files.label, "': label value ", label->values[i], " at row ",
+                                                     i / label->width, ", column ", i % label->width,
+                                                     " does not occur in ", info_.name));
     }
     label->values[i] = static_cast<uint8_t>(train_id);
   }
@@ -76,9 +75,9 @@ absl::StatusOr<std::vector<std::vector<std::string>>> ReadList(const std::string
     std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
     if (words.empty()) continue;
     if (static_cast<int>(words.size()) != fields) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "'", path, "', line ", line_number, ": expected ", fields, fields == 1 ? " field" : " fields",
-          ", found ", words.size(), ": '", absl::StripAsciiWhitespace(line), "'"));
+      return absl::InvalidArgumentError(absl::StrCat("'", path, "', line ", line_number, ": expected ", fields,
+                                                     fields == 1 ? " field" : " fields", ", found ", words.size(),
+                                                     ": '", absl::StripAsciiWhitespace(line), "'"));
     }
     entries.push_back(std::move(words));
   }

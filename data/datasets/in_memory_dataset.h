@@ -13,8 +13,7 @@ class InMemoryDataset : public Dataset {
  public:
   // Sets the samples' indices to their positions. InvalidArgument if a label map differs from its image in
   // size or holds a value that is neither a class of `info` nor void.
-  static absl::StatusOr<std::unique_ptr<InMemoryDataset>> Create(DatasetInfo info,
-                                                                 std::vector<Sample> samples);
+  static absl::StatusOr<std::unique_ptr<InMemoryDataset>> Create(DatasetInfo info, std::vector<Sample> samples);
 
   // Decodes samples 0 .. limit-1 of `dataset` (all of them if it has fewer).
   static absl::StatusOr<std::unique_ptr<InMemoryDataset>> Copy(const Dataset& dataset, int64_t limit);

@@ -7,13 +7,10 @@
 
 namespace data {
 
-std::vector<std::string> DatasetNames() {
-  return {"scenes", "camvid", "pascal_context_59", "pascal_context_60"};
-}
+std::vector<std::string> DatasetNames() { return {"scenes", "camvid", "pascal_context_59", "pascal_context_60"}; }
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(const std::string& name, const std::string& data_root,
-                                                     const std::string& split,
-                                                     const DatasetOptions& options) {
+                                                     const std::string& split, const DatasetOptions& options) {
   if (name == "scenes") return SceneDataset::Create(split, options.scenes);
   if (name == "camvid") return OpenCamVid(data_root, split);
   if (name == "pascal_context_59" || name == "pascal_context_60") {

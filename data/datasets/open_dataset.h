@@ -22,7 +22,6 @@ std::vector<std::string> DatasetNames();
 
 // InvalidArgument lists the names if there is no such dataset; else the errors of the dataset's own function.
 absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(const std::string& name, const std::string& data_root,
-                                                     const std::string& split,
-                                                     const DatasetOptions& options = {});
+                                                     const std::string& split, const DatasetOptions& options = {});
 
 }  // namespace data

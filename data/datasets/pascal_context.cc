@@ -73,21 +73,18 @@ absl::StatusOr<Layout> FindLayout(const std::string& data_root) {
   std::error_code ignored;
   for (const fs::path& voc : {root / "VOCdevkit" / "VOC2010", root / "VOC2010", root}) {
     if (fs::is_directory(voc / "SegmentationClassContext", ignored)) {
-      return Layout{voc / "JPEGImages", voc / "SegmentationClassContext",
-                    voc / "ImageSets" / "SegmentationContext"};
+      return Layout{voc / "JPEGImages", voc / "SegmentationClassContext", voc / "ImageSets" / "SegmentationContext"};
     }
   }
   if (fs::is_directory(root / "labels", ignored)) return Layout{root / "images", root / "labels", root};
-  return absl::NotFoundError(
-      absl::StrCat("data root '", data_root,
-                   "' holds neither VOC2010/SegmentationClassContext nor labels, where the "
-                   "label maps of Pascal Context should be"));
+  return absl::NotFoundError(absl::StrCat("data root '", data_root,
+                                          "' holds neither VOC2010/SegmentationClassContext nor labels, where the "
+                                          "label maps of Pascal Context should be"));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenPascalContext(const std::string& data_root,
-                                                           const std::string& split,
+absl::StatusOr<std::unique_ptr<Dataset>> OpenPascalContext(const std::string& data_root, const std::string& split,
                                                            const PascalContextOptions& options) {
   if (absl::Status status = CheckDataRoot(data_root, "Pascal Context"); !status.ok()) return status;
   const absl::StatusOr<Layout> layout = FindLayout(data_root);
@@ -97,8 +94,7 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenPascalContext(const std::string& da
   std::vector<SampleFiles> files;
   for (const std::vector<std::string>& entry : *entries) {
     const std::string& id = entry[0];
-    files.push_back(
-        {id, (layout->images / (id + ".jpg")).string(), (layout->labels / (id + ".png")).string()});
+    files.push_back({id, (layout->images / (id + ".jpg")).string(), (layout->labels / (id + ".png")).string()});
   }
   DatasetInfo info = ContextInfo(split, options);
   const LabelEncoding encoding =

@@ -29,8 +29,7 @@ struct PascalContextOptions {
   PascalContextOrder order = PascalContextOrder::kAlphabetical;
 };
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenPascalContext(const std::string& data_root,
-                                                           const std::string& split,
+absl::StatusOr<std::unique_ptr<Dataset>> OpenPascalContext(const std::string& data_root, const std::string& split,
                                                            const PascalContextOptions& options = {});
 
 }  // namespace data

@@ -76,15 +76,14 @@ class Decoder {
 
   absl::Status ReadHeader(absl::string_view bytes) {
     if (!IsJpeg(bytes)) return absl::InvalidArgumentError("not a JPEG file");
-    const bool ok =
-        created_ && Guard(handler_, [&] {
-          jpeg_mem_src(&codec_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-          jpeg_read_header(&codec_, TRUE);
-          const bool four_inks = codec_.jpeg_color_space == JCS_CMYK || codec_.jpeg_color_space == JCS_YCCK;
-          codec_.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
-          codec_.dct_method = JDCT_ISLOW;
-          jpeg_calc_output_dimensions(&codec_);
-        });
+    const bool ok = created_ && Guard(handler_, [&] {
+                      jpeg_mem_src(&codec_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+                      jpeg_read_header(&codec_, TRUE);
+                      const bool four_inks = codec_.jpeg_color_space == JCS_CMYK || codec_.jpeg_color_space == JCS_YCCK;
+                      codec_.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
+                      codec_.dct_method = JDCT_ISLOW;
+                      jpeg_calc_output_dimensions(&codec_);
+                    });
     if (!ok) return Corrupt();
     if (int64_t{codec_.output_width} * codec_.output_height > kMaxPixels) {
       return absl::ResourceExhaustedError(
@@ -140,9 +139,7 @@ class Decoder {
 
 }  // namespace
 
-bool IsJpeg(absl::string_view bytes) {
-  return bytes.size() >= 3 && std::memcmp(bytes.data(), "\xFF\xD8\xFF", 3) == 0;
-}
+bool IsJpeg(absl::string_view bytes) { return bytes.size() >= 3 && std::memcmp(bytes.data(), "\xFF\xD8\xFF", 3) == 0; }
 
 absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes) {
   Decoder decoder;
@@ -155,9 +152,8 @@ absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes) {
 }
 
 std::string EncodeJpeg(const Image& image, int quality) {
-  autograd::Require(image.pixels.size() == size_t{1} * image.height * image.width * image.channels,
-                    "EncodeJpeg", image.pixels.size(), " bytes for ", image.height, " x ", image.width, " x ",
-                    image.channels);
+  autograd::Require(image.pixels.size() == size_t{1} * image.height * image.width * image.channels, "EncodeJpeg",
+                    image.pixels.size(), " bytes for ", image.height, " x ", image.width, " x ", image.channels);
   autograd::Require(image.channels == 1 || image.channels == 3, "EncodeJpeg", image.channels,
                     " channels; 1 or 3 can be written");
   ErrorHandler handler;

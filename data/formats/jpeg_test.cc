@@ -24,8 +24,7 @@ Image SmoothImage(int height, int width, int channels) {
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       for (int c = 0; c < channels; ++c) {
-        image.Row(y)[channels * x + c] =
-            static_cast<uint8_t>(128 + 90 * std::sin(0.11 * x + 0.07 * y * (c + 1)));
+        image.Row(y)[channels * x + c] = static_cast<uint8_t>(128 + 90 * std::sin(0.11 * x + 0.07 * y * (c + 1)));
       }
     }
   }
@@ -112,8 +111,8 @@ TEST(Jpeg, FourInksAreMultipliedOut) {
   Image expected = light;
   for (uint8_t& value : expected.pixels) value = static_cast<uint8_t>(value * 128 / 255);
   for (const J_COLOR_SPACE stored : {JCS_CMYK, JCS_YCCK}) {
-    const absl::StatusOr<Image> image = DecodeJpeg(
-        EncodeWith(inks, JCS_CMYK, [&](jpeg_compress_struct* c) { jpeg_set_colorspace(c, stored); }));
+    const absl::StatusOr<Image> image =
+        DecodeJpeg(EncodeWith(inks, JCS_CMYK, [&](jpeg_compress_struct* c) { jpeg_set_colorspace(c, stored); }));
     ASSERT_TRUE(image.ok()) << image.status();
     EXPECT_LT(MeanDifference(*image, expected), 2.0);
   }
@@ -121,9 +120,9 @@ TEST(Jpeg, FourInksAreMultipliedOut) {
 
 TEST(Jpeg, EveryTruncationIsAnError) {
   const Image colour = SmoothImage(33, 20, 3);
-  for (const std::string& file :
-       {EncodeJpeg(colour, 50),
-        EncodeWith(colour, JCS_RGB, [](jpeg_compress_struct* c) { jpeg_simple_progression(c); })}) {
+  for (const std::string& file : {EncodeJpeg(colour, 50), EncodeWith(colour, JCS_RGB, [](jpeg_compress_struct* c) {
+                                    jpeg_simple_progression(c);
+                                  })}) {
     for (size_t size = 0; size < file.size(); ++size) {
       EXPECT_FALSE(DecodeJpeg(absl::string_view(file.data(), size)).ok()) << size << " of " << file.size();
     }
@@ -133,9 +132,9 @@ TEST(Jpeg, EveryTruncationIsAnError) {
 
 TEST(Jpeg, DamageNeverCrashes) {
   const Image colour = SmoothImage(33, 20, 3);
-  for (const std::string& file :
-       {EncodeJpeg(colour, 50),
-        EncodeWith(colour, JCS_RGB, [](jpeg_compress_struct* c) { jpeg_simple_progression(c); })}) {
+  for (const std::string& file : {EncodeJpeg(colour, 50), EncodeWith(colour, JCS_RGB, [](jpeg_compress_struct* c) {
+                                    jpeg_simple_progression(c);
+                                  })}) {
     for (int round = 0; round < 2000; ++round) {
       std::string damaged = file;
       for (int i = 0; i <= round % 4; ++i) {

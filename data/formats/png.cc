@@ -85,8 +85,7 @@ class Decoder {
         if (bit_depth() < 8) png_set_expand_gray_1_2_4_to_8(png_);
         png_set_gray_to_rgb(png_);
       }
-      if ((color_type() & PNG_COLOR_MASK_ALPHA) || png_get_valid(png_, info_, PNG_INFO_tRNS))
-        png_set_strip_alpha(png_);
+      if ((color_type() & PNG_COLOR_MASK_ALPHA) || png_get_valid(png_, info_, PNG_INFO_tRNS)) png_set_strip_alpha(png_);
     });
   }
 
@@ -131,9 +130,9 @@ class Decoder {
 absl::Status CheckHasIndices(const Decoder& decoder) {
   const int type = decoder.color_type();
   if (type == PNG_COLOR_TYPE_RGB || type == PNG_COLOR_TYPE_RGB_ALPHA) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a label map must be a palette or grey PNG, but this one is ",
-        type == PNG_COLOR_TYPE_RGB ? "RGB" : "RGBA", ": colours cannot be read as class numbers"));
+    return absl::InvalidArgumentError(absl::StrCat("a label map must be a palette or grey PNG, but this one is ",
+                                                   type == PNG_COLOR_TYPE_RGB ? "RGB" : "RGBA",
+                                                   ": colours cannot be read as class numbers"));
   }
   return absl::OkStatus();
 }
@@ -147,29 +146,28 @@ std::string Encode(const uint8_t* pixels, int height, int width, int channels, i
   ErrorText error;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &error, OnError, OnWarning);
   png_infop info = png != nullptr ? png_create_info_struct(png) : nullptr;
-  const bool ok = info != nullptr && Guard(png, [&] {
-                    png_set_write_fn(
-                        png, &out,
-                        [](png_structp png, png_bytep bytes, size_t count) {
-                          static_cast<std::string*>(png_get_io_ptr(png))
-                              ->append(reinterpret_cast<const char*>(bytes), count);
-                        },
-                        [](png_structp) {});
-                    png_set_compression_level(png, 6);
-                    png_set_IHDR(png, info, width, height, 8, color_type, PNG_INTERLACE_NONE,
-                                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-                    if (!palette.empty()) {
-                      png_color entries[256] = {};
-                      for (size_t i = 0; i < palette.size(); ++i) {
-                        entries[i] = {palette[i].red, palette[i].green, palette[i].blue};
-                      }
-                      png_set_PLTE(png, info, entries, static_cast<int>(palette.size()));
-                    }
-                    png_write_info(png, info);
-                    for (int y = 0; y < height; ++y)
-                      png_write_row(png, pixels + size_t{1} * y * width * channels);
-                    png_write_end(png, nullptr);
-                  });
+  const bool ok =
+      info != nullptr && Guard(png, [&] {
+        png_set_write_fn(
+            png, &out,
+            [](png_structp png, png_bytep bytes, size_t count) {
+              static_cast<std::string*>(png_get_io_ptr(png))->append(reinterpret_cast<const char*>(bytes), count);
+            },
+            [](png_structp) {});
+        png_set_compression_level(png, 6);
+        png_set_IHDR(png, info, width, height, 8, color_type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                     PNG_FILTER_TYPE_DEFAULT);
+        if (!palette.empty()) {
+          png_color entries[256] = {};
+          for (size_t i = 0; i < palette.size(); ++i) {
+            entries[i] = {palette[i].red, palette[i].green, palette[i].blue};
+          }
+          png_set_PLTE(png, info, entries, static_cast<int>(palette.size()));
+        }
+        png_write_info(png, info);
+        for (int y = 0; y < height; ++y) png_write_row(png, pixels + size_t{1} * y * width * channels);
+        png_write_end(png, nullptr);
+      });
   png_destroy_write_struct(&png, &info);
   autograd::Require(ok, "EncodePng", error.text);
   return out;
@@ -234,11 +232,10 @@ absl::StatusOr<LabelMap> DecodeLabelPng(absl::string_view bytes) {
 }
 
 std::string EncodePng(const Image& image) {
-  autograd::Require(image.pixels.size() == size_t{1} * image.height * image.width * image.channels,
-                    "EncodePng", image.pixels.size(), " bytes for ", image.height, " x ", image.width, " x ",
-                    image.channels);
-  autograd::Require(image.channels == 1 || image.channels == 3 || image.channels == 4, "EncodePng",
-                    image.channels, " channels; 1, 3 or 4 can be written");
+  autograd::Require(image.pixels.size() == size_t{1} * image.height * image.width * image.channels, "EncodePng",
+                    image.pixels.size(), " bytes for ", image.height, " x ", image.width, " x ", image.channels);
+  autograd::Require(image.channels == 1 || image.channels == 3 || image.channels == 4, "EncodePng", image.channels,
+                    " channels; 1, 3 or 4 can be written");
   const int type = image.channels == 1   ? PNG_COLOR_TYPE_GRAY
                    : image.channels == 3 ? PNG_COLOR_TYPE_RGB
                                          : PNG_COLOR_TYPE_RGB_ALPHA;
@@ -257,8 +254,8 @@ absl::StatusOr<std::string> EncodePalettePng(const LabelMap& labels, const std::
                     labels.values.size(), " values for ", labels.height, " x ", labels.width);
   for (const uint8_t value : labels.values) {
     if (value >= palette.size() && value != kVoidLabel) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "label value ", value, " has no colour: the palette has ", palette.size(), " entries"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("label value ", value, " has no colour: the palette has ", palette.size(), " entries"));
     }
   }
   std::vector<Color> full = palette;
@@ -275,11 +272,10 @@ absl::Status WriteLabelPng(const std::string& path, const LabelMap& labels) {
   return autograd::WriteFileAtomically(path, EncodeLabelPng(labels));
 }
 
-absl::Status WritePalettePng(const std::string& path, const LabelMap& labels,
-                             const std::vector<Color>& palette, Color void_color) {
+absl::Status WritePalettePng(const std::string& path, const LabelMap& labels, const std::vector<Color>& palette,
+                             Color void_color) {
   absl::StatusOr<std::string> bytes = EncodePalettePng(labels, palette, void_color);
-  if (!bytes.ok())
-    return absl::Status(bytes.status().code(), absl::StrCat("'", path, "': ", bytes.status().message()));
+  if (!bytes.ok()) return absl::Status(bytes.status().code(), absl::StrCat("'", path, "': ", bytes.status().message()));
   return autograd::WriteFileAtomically(path, *bytes);
 }
 

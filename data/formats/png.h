@@ -38,7 +38,7 @@ absl::StatusOr<std::string> EncodePalettePng(const LabelMap& labels, const std::
 // The same into files, atomically.
 absl::Status WritePng(const std::string& path, const Image& image);
 absl::Status WriteLabelPng(const std::string& path, const LabelMap& labels);
-absl::Status WritePalettePng(const std::string& path, const LabelMap& labels,
-                             const std::vector<Color>& palette, Color void_color = {224, 224, 192});
+absl::Status WritePalettePng(const std::string& path, const LabelMap& labels, const std::vector<Color>& palette,
+                             Color void_color = {224, 224, 192});
 
 }  // namespace data

@@ -28,8 +28,7 @@ std::string Chunk(const std::string& type, const std::string& body) {
   AppendBigEndian(out, static_cast<uint32_t>(body.size()));
   const std::string checked = type + body;
   out += checked;
-  AppendBigEndian(
-      out, static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(checked.data()), checked.size())));
+  AppendBigEndian(out, static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(checked.data()), checked.size())));
   return out;
 }
 
@@ -41,10 +40,10 @@ std::string MakePng(int height, int width, int depth, int color_type, bool inter
     int x0, y0, dx, dy;
   };
   // The seven passes of Adam7, PNG specification 8.2.
-  const std::vector<Pass> passes =
-      interlaced ? std::vector<Pass>{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
-                                     {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
-                 : std::vector<Pass>{{0, 0, 1, 1}};
+  const std::vector<Pass> passes = interlaced
+                                       ? std::vector<Pass>{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                                                           {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
+                                       : std::vector<Pass>{{0, 0, 1, 1}};
   std::string raw;
   for (const Pass& pass : passes) {
     if (pass.x0 >= width) continue;
@@ -71,16 +70,13 @@ std::string MakePng(int height, int width, int depth, int color_type, bool inter
   }
   std::string packed(compressBound(raw.size()), '\0');
   uLongf size = packed.size();
-  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(raw.data()),
-           raw.size());
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(raw.data()), raw.size());
   packed.resize(size);
   std::string header;
   AppendBigEndian(header, static_cast<uint32_t>(width));
   AppendBigEndian(header, static_cast<uint32_t>(height));
-  for (const int byte : {depth, color_type, 0, 0, interlaced ? 1 : 0})
-    header.push_back(static_cast<char>(byte));
-  return "\x89PNG\r\n\x1a\n" + Chunk("IHDR", header) + extra_chunks + Chunk("IDAT", packed) +
-         Chunk("IEND", "");
+  for (const int byte : {depth, color_type, 0, 0, interlaced ? 1 : 0}) header.push_back(static_cast<char>(byte));
+  return "\x89PNG\r\n\x1a\n" + Chunk("IHDR", header) + extra_chunks + Chunk("IDAT", packed) + Chunk("IEND", "");
 }
 
 std::string PaletteChunk(int entries) {
@@ -92,8 +88,7 @@ std::string PaletteChunk(int entries) {
 
 Image NoiseImage(int height, int width, int channels, uint64_t seed) {
   Image image(height, width, channels);
-  for (size_t i = 0; i < image.pixels.size(); ++i)
-    image.pixels[i] = static_cast<uint8_t>(Philox(RandomKey(seed), i).x);
+  for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(Philox(RandomKey(seed), i).x);
   return image;
 }
 
@@ -125,8 +120,7 @@ TEST(Png, EveryKindAsImage) {
     for (const int depth : {1, 2, 4, 8}) {
       const int top = (1 << depth) - 1;
       const auto sample = [top](int y, int x, int c) { return (y * 5 + x * 3 + c * 2) & top; };
-      const Image palette =
-          *DecodePng(MakePng(9, 13, depth, kPalette, interlaced, sample, PaletteChunk(1 << depth)));
+      const Image palette = *DecodePng(MakePng(9, 13, depth, kPalette, interlaced, sample, PaletteChunk(1 << depth)));
       const Image grey = *DecodePng(MakePng(9, 13, depth, kGrey, interlaced, sample));
       for (int y = 0; y < 9; ++y) {
         for (int x = 0; x < 13; ++x) {
@@ -257,13 +251,10 @@ TEST(Png, HugeSizesAreRefusedBeforeAllocation) {
   AppendBigEndian(header, 60000);
   AppendBigEndian(header, 60000);
   for (const int byte : {8, kRgb, 0, 0, 0}) header.push_back(static_cast<char>(byte));
-  const std::string bomb =
-      "\x89PNG\r\n\x1a\n" + Chunk("IHDR", header) + Chunk("IDAT", "x") + Chunk("IEND", "");
+  const std::string bomb = "\x89PNG\r\n\x1a\n" + Chunk("IHDR", header) + Chunk("IDAT", "x") + Chunk("IEND", "");
   EXPECT_EQ(DecodePng(bomb).status().code(), absl::StatusCode::kResourceExhausted);
-  header.replace(0, 8,
-                 std::string("\0\0\x20\0\0\0\x20\0", 8));  // 8192 x 8192 fits the limit, but not the file
-  const std::string thin =
-      "\x89PNG\r\n\x1a\n" + Chunk("IHDR", header) + Chunk("IDAT", "x") + Chunk("IEND", "");
+  header.replace(0, 8, std::string("\0\0\x20\0\0\0\x20\0", 8));  // 8192 x 8192 fits the limit, but not the file
+  const std::string thin = "\x89PNG\r\n\x1a\n" + Chunk("IHDR", header) + Chunk("IDAT", "x") + Chunk("IEND", "");
   EXPECT_EQ(DecodePng(thin).status().code(), absl::StatusCode::kDataLoss);
 }
 

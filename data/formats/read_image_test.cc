@@ -69,8 +69,7 @@ class CodecVariants : public ::testing::Test {
   static int LargestDifference(const Image& a, const Image& b) {
     if (a.height != b.height || a.width != b.width || a.channels != b.channels) return 256;
     int largest = 0;
-    for (size_t i = 0; i < a.pixels.size(); ++i)
-      largest = std::max(largest, std::abs(a.pixels[i] - b.pixels[i]));
+    for (size_t i = 0; i < a.pixels.size(); ++i) largest = std::max(largest, std::abs(a.pixels[i] - b.pixels[i]));
     return largest;
   }
 
@@ -78,10 +77,9 @@ class CodecVariants : public ::testing::Test {
 };
 
 TEST_F(CodecVariants, JpegEqualsTheReference) {
-  for (const char* name :
-       {"baseline_411", "baseline_420", "baseline_420_q30_optimised", "baseline_420_restart_3mcu",
-        "baseline_420_restart_rows", "baseline_422", "baseline_440", "baseline_444", "exif_orientation6",
-        "gray", "progressive_420", "progressive_444", "rgb_colourspace"}) {
+  for (const char* name : {"baseline_411", "baseline_420", "baseline_420_q30_optimised", "baseline_420_restart_3mcu",
+                           "baseline_420_restart_rows", "baseline_422", "baseline_440", "baseline_444",
+                           "exif_orientation6", "gray", "progressive_420", "progressive_444", "rgb_colourspace"}) {
     const Image image = Read(std::string(name) + ".jpg");
     EXPECT_EQ(image.height, 133) << name;
     EXPECT_EQ(image.width, 201) << name;
@@ -110,9 +108,8 @@ TEST_F(CodecVariants, LabelsAgreeInEveryEncoding) {
   ASSERT_TRUE(labels.ok()) << labels.status();
   EXPECT_EQ(labels->width, 201);
   EXPECT_EQ(*std::max_element(labels->values.begin(), labels->values.end()), 11);
-  for (const char* name :
-       {"label_gray8_interlaced.png", "label_palette8.png", "label_palette8_interlaced.png",
-        "label_palette8_trns.png", "label_palette4.png", "label_grayalpha.png"}) {
+  for (const char* name : {"label_gray8_interlaced.png", "label_palette8.png", "label_palette8_interlaced.png",
+                           "label_palette8_trns.png", "label_palette4.png", "label_grayalpha.png"}) {
     const absl::StatusOr<LabelMap> other = ReadLabelMap(folder_ + name);
     ASSERT_TRUE(other.ok()) << other.status();
     EXPECT_EQ(*other, *labels) << name;
@@ -121,14 +118,12 @@ TEST_F(CodecVariants, LabelsAgreeInEveryEncoding) {
            {"label_mod2_gray1.png", 2}, {"label_mod2_palette1.png", 2}, {"label_mod4_palette2.png", 4}}) {
     const absl::StatusOr<LabelMap> other = ReadLabelMap(folder_ + name);
     ASSERT_TRUE(other.ok()) << other.status();
-    for (size_t i = 0; i < labels->values.size(); ++i)
-      ASSERT_EQ(other->values[i], labels->values[i] % modulus) << name;
+    for (size_t i = 0; i < labels->values.size(); ++i) ASSERT_EQ(other->values[i], labels->values[i] % modulus) << name;
   }
   for (const char* name : {"label_gray16_x1000p7.png", "label_gray16_x1000p7_interlaced.png"}) {
     const absl::StatusOr<IndexMap> wide = ReadIndexMap(folder_ + name);
     ASSERT_TRUE(wide.ok()) << wide.status();
-    for (size_t i = 0; i < labels->values.size(); ++i)
-      ASSERT_EQ(wide->values[i], 1000 * labels->values[i] + 7);
+    for (size_t i = 0; i < labels->values.size(); ++i) ASSERT_EQ(wide->values[i], 1000 * labels->values[i] + 7);
     EXPECT_FALSE(ReadLabelMap(folder_ + name).ok());
   }
   for (const char* name : {"label_rgb.png", "label_rgba.png"}) {

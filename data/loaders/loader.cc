@@ -33,9 +33,7 @@ int64_t BatchesPerEpoch(int64_t size, const LoaderOptions& options) {
 }
 
 absl::Status Check(const Dataset& dataset, const LoaderOptions& options) {
-  const auto error = [](auto... parts) {
-    return absl::InvalidArgumentError(absl::StrCat("loader: ", parts...));
-  };
+  const auto error = [](auto... parts) { return absl::InvalidArgumentError(absl::StrCat("loader: ", parts...)); };
   if (options.batch_size < 1) return error("batch_size is ", options.batch_size);
   if (options.threads < 1) return error("threads is ", options.threads);
   if (options.prefetch < 1) return error("prefetch is ", options.prefetch);
@@ -48,8 +46,8 @@ absl::Status Check(const Dataset& dataset, const LoaderOptions& options) {
     return error("the size is ", options.width, " x ", options.height, "; give both sides or neither");
   }
   if (BatchesPerEpoch(dataset.size(), options) == 0) {
-    return error(dataset.info().name, " has ", dataset.size(), " samples, fewer than batch_size ",
-                 options.batch_size, " x world_size ", options.world_size);
+    return error(dataset.info().name, " has ", dataset.size(), " samples, fewer than batch_size ", options.batch_size,
+                 " x world_size ", options.world_size);
   }
   return absl::OkStatus();
 }
@@ -68,8 +66,7 @@ Loader::Loader(const Dataset* dataset, TransformPipeline pipeline, const LoaderO
       options_(options),
       normalization_(dataset->info()),
       batches_per_epoch_(BatchesPerEpoch(dataset->size(), options)),
-      end_batch_(options.epochs == 0 ||
-                         batches_per_epoch_ > std::numeric_limits<int64_t>::max() / options.epochs
+      end_batch_(options.epochs == 0 || batches_per_epoch_ > std::numeric_limits<int64_t>::max() / options.epochs
                      ? std::numeric_limits<int64_t>::max()
                      : batches_per_epoch_ * options.epochs),
       next_batch_(options.start_batch),
@@ -91,8 +88,8 @@ void Loader::Start(Slot& slot, int64_t number) {
   const int64_t global = int64_t{options_.batch_size} * options_.world_size, size = dataset_->size();
   const int64_t begin = number % batches_per_epoch_ * global;
   const int64_t present = std::min(global, size - begin);
-  const int64_t first = present == global ? int64_t{options_.batch_size} * options_.rank
-                                          : present * options_.rank / options_.world_size;
+  const int64_t first =
+      present == global ? int64_t{options_.batch_size} * options_.rank : present * options_.rank / options_.world_size;
   const int64_t last =
       present == global ? first + options_.batch_size : present * (options_.rank + 1) / options_.world_size;
   slot.started = true;
@@ -119,21 +116,18 @@ void Loader::LoadSample(Slot& slot, int position) const {
     return;
   }
   // By the place in the whole epoch, so that neither ranks nor threads matter.
-  const autograd::RandomKey key = options_.key.Split("augmentation")
-                                      .Split(static_cast<uint64_t>(slot.epoch))
-                                      .Split(static_cast<uint64_t>(place));
+  const autograd::RandomKey key =
+      options_.key.Split("augmentation").Split(static_cast<uint64_t>(slot.epoch)).Split(static_cast<uint64_t>(place));
   try {
     pipeline_.Apply(key, *sample);
   } catch (const std::exception& error) {
-    slot.statuses[position] =
-        absl::InternalError(absl::StrCat("augmenting sample ", sample->id, ": ", error.what()));
+    slot.statuses[position] = absl::InternalError(absl::StrCat("augmenting sample ", sample->id, ": ", error.what()));
     return;
   }
-  if (options_.height > 0 &&
-      (sample->image.height > options_.height || sample->image.width > options_.width)) {
-    slot.statuses[position] = absl::InvalidArgumentError(absl::StrCat(
-        "sample ", sample->id, " is ", sample->image.width, " x ", sample->image.height,
-        " after augmentation and does not fit the batch of ", options_.width, " x ", options_.height));
+  if (options_.height > 0 && (sample->image.height > options_.height || sample->image.width > options_.width)) {
+    slot.statuses[position] = absl::InvalidArgumentError(
+        absl::StrCat("sample ", sample->id, " is ", sample->image.width, " x ", sample->image.height,
+                     " after augmentation and does not fit the batch of ", options_.width, " x ", options_.height));
     return;
   }
   slot.samples[position] = *std::move(sample);
@@ -160,8 +154,7 @@ void Loader::Finish(Slot& slot) const {
   batch.labels.resize(pixels * batch.size);
   for (int i = 0; i < batch.size; ++i) {
     Sample& sample = slot.samples[i];
-    NormalizeInto(sample.image, normalization_, batch.height, batch.width,
-                  batch.images.data() + 3 * pixels * i);
+    NormalizeInto(sample.image, normalization_, batch.height, batch.width, batch.images.data() + 3 * pixels * i);
     PadLabelInto(sample.label, batch.height, batch.width, batch.labels.data() + pixels * i);
     batch.heights.push_back(sample.image.height);
     batch.widths.push_back(sample.image.width);
@@ -211,8 +204,7 @@ absl::StatusOr<Batch> Loader::Next() {
   std::unique_lock<std::mutex> lock(mutex_);
   Slot& slot = *slots_[next_batch_ % options_.prefetch];
   batch_finished_.wait(lock, [&] { return slot.started && slot.unfinished == 0; });
-  absl::StatusOr<Batch> result =
-      slot.status.ok() ? absl::StatusOr<Batch>(std::move(slot.batch)) : slot.status;
+  absl::StatusOr<Batch> result = slot.status.ok() ? absl::StatusOr<Batch>(std::move(slot.batch)) : slot.status;
   slot.started = false;
   ++next_batch_;
   lock.unlock();

@@ -51,8 +51,7 @@ std::string WriteFiles(int count) {
   return root;
 }
 
-void Measure(const char* name, const Dataset& dataset, const TransformPipeline& pipeline, int size,
-             int threads) {
+void Measure(const char* name, const Dataset& dataset, const TransformPipeline& pipeline, int size, int threads) {
   LoaderOptions options;
   options.batch_size = 16;
   options.threads = threads;
@@ -88,8 +87,7 @@ int Main(int argc, char** argv) {
     options.height = options.width = size;
     const auto scenes = SceneDataset::Create("train", options);
     Check(scenes.status());
-    Measure(absl::StrCat("scenes ", size, "x", size).c_str(), **scenes, {HorizontalFlip(0.5f)}, size,
-            threads);
+    Measure(absl::StrCat("scenes ", size, "x", size).c_str(), **scenes, {HorizontalFlip(0.5f)}, size, threads);
   }
   return 0;
 }

@@ -56,12 +56,10 @@ class Faulty : public Dataset {
 };
 
 TransformPipeline Augmentation() {
-  return {RandomCrop({.height = 5, .width = 6, .largest_share = 1}), HorizontalFlip(0.5f),
-          PhotometricDistortion({})};
+  return {RandomCrop({.height = 5, .width = 6, .largest_share = 1}), HorizontalFlip(0.5f), PhotometricDistortion({})};
 }
 
-std::unique_ptr<Loader> Make(const Dataset& dataset, const TransformPipeline& pipeline,
-                             const LoaderOptions& options) {
+std::unique_ptr<Loader> Make(const Dataset& dataset, const TransformPipeline& pipeline, const LoaderOptions& options) {
   auto loader = Loader::Create(&dataset, pipeline, options);
   EXPECT_TRUE(loader.ok()) << loader.status();
   return *std::move(loader);
@@ -90,8 +88,7 @@ void ExpectEqual(const std::vector<Batch>& a, const std::vector<Batch>& b) {
 
 std::vector<int64_t> Indices(const std::vector<Batch>& batches) {
   std::vector<int64_t> indices;
-  for (const Batch& batch : batches)
-    indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
+  for (const Batch& batch : batches) indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
   return indices;
 }
 

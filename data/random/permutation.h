@@ -22,8 +22,8 @@ class Permutation {
   }
 
   int64_t operator()(int64_t position) const {
-    autograd::Require(position >= 0 && static_cast<uint64_t>(position) < size_, "Permutation", "position ",
-                      position, " of ", size_);
+    autograd::Require(position >= 0 && static_cast<uint64_t>(position) < size_, "Permutation", "position ", position,
+                      " of ", size_);
     const uint64_t mask = (uint64_t{1} << half_bits_) - 1;
     uint64_t value = static_cast<uint64_t>(position);
     do {

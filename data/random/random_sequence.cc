@@ -2,8 +2,6 @@
 
 namespace data {
 
-float RandomSequence::Uniform(float low, float high) {
-  return low + (high - low) * autograd::UniformFloat(Word());
-}
+float RandomSequence::Uniform(float low, float high) { return low + (high - low) * autograd::UniformFloat(Word()); }
 
 }  // namespace data

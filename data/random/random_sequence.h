@@ -28,9 +28,7 @@ class RandomSequence {
   float Uniform(float low, float high);
 
   // Uniform in 0 .. count-1; count > 0.
-  int Below(int count) {
-    return static_cast<int>(autograd::UniformBelow(Word(), static_cast<uint32_t>(count)));
-  }
+  int Below(int count) { return static_cast<int>(autograd::UniformBelow(Word(), static_cast<uint32_t>(count))); }
 
   bool Chance(float probability) { return autograd::UniformFloat(Word()) < probability; }
 

@@ -16,8 +16,7 @@ namespace {
 // differs between compilers.
 class Composer {
  public:
-  Composer(const autograd::RandomKey& key, int class_count, float aspect)
-      : random_(key), class_count_(class_count) {
+  Composer(const autograd::RandomKey& key, int class_count, float aspect) : random_(key), class_count_(class_count) {
     scene_.aspect = aspect;
   }
 

@@ -16,8 +16,7 @@ const std::array<float, kLattice * kLattice>& NoiseLattice();
 // Smooth noise in [0, 1), one feature a unit of x and y.
 inline float Noise(const float* lattice, float x, float y) {
   const float floor_x = std::floor(x), floor_y = std::floor(y);
-  const int column = static_cast<int>(floor_x) & (kLattice - 1),
-            row = static_cast<int>(floor_y) & (kLattice - 1);
+  const int column = static_cast<int>(floor_x) & (kLattice - 1), row = static_cast<int>(floor_y) & (kLattice - 1);
   const int right = (column + 1) & (kLattice - 1), below = ((row + 1) & (kLattice - 1)) * kLattice;
   const float dx = x - floor_x, dy = y - floor_y;
   const float wx = dx * dx * (3.0f - 2.0f * dx), wy = dy * dy * (3.0f - 2.0f * dy);

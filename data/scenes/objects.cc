@@ -40,20 +40,16 @@ class Builder {
  public:
   explicit Builder(RandomSequence& random) : random_(random) {}
 
-  Shape& Ellipse(const Extent& e) {
-    return Add(Kind::kEllipse, e.x, e.y, e.half_width, e.half_height, 0, e.texture);
-  }
-  Shape& Box(const Rounded& r) {
-    return Add(Kind::kBox, r.x, r.y, r.half_width, r.half_height, r.corner, r.texture);
-  }
+  Shape& Ellipse(const Extent& e) { return Add(Kind::kEllipse, e.x, e.y, e.half_width, e.half_height, 0, e.texture); }
+  Shape& Box(const Rounded& r) { return Add(Kind::kBox, r.x, r.y, r.half_width, r.half_height, r.corner, r.texture); }
   Shape& Trapezoid(const Tapered& t) {
     return Add(Kind::kTrapezoid, t.x, t.y, t.bottom, t.half_height, t.top, t.texture);
   }
   Shape& Limb(const Bar& bar) {
     const float dx = bar.x1 - bar.x0, dy = bar.y1 - bar.y0;
     const float length = std::sqrt(dx * dx + dy * dy);
-    Shape& shape = Add(Kind::kBox, (bar.x0 + bar.x1) * 0.5f, (bar.y0 + bar.y1) * 0.5f,
-                       length * 0.5f + bar.half_width, bar.half_width, bar.half_width * 0.99f, bar.texture);
+    Shape& shape = Add(Kind::kBox, (bar.x0 + bar.x1) * 0.5f, (bar.y0 + bar.y1) * 0.5f, length * 0.5f + bar.half_width,
+                       bar.half_width, bar.half_width * 0.99f, bar.texture);
     if (length > 0) {
       shape.cosine = dx / length;
       shape.sine = dy / length;
@@ -103,8 +99,8 @@ void Tree(Builder& b) {
       const int clumps = 1 + b.Below(4);
       for (int i = 0; i < clumps; ++i) {
         const float radius = b.Uniform(0.2f, 0.32f);
-        b.Rough(b.Ellipse({b.Uniform(-0.18f, 0.18f), b.Uniform(-0.78f, -0.55f),
-                           radius * b.Uniform(0.9f, 1.4f), radius, leaves}),
+        b.Rough(b.Ellipse({b.Uniform(-0.18f, 0.18f), b.Uniform(-0.78f, -0.55f), radius * b.Uniform(0.9f, 1.4f), radius,
+                           leaves}),
                 0.1f, 9);
       }
       break;
@@ -115,9 +111,8 @@ void Tree(Builder& b) {
       const float width = b.Uniform(0.2f, 0.34f);
       for (int i = 0; i < tiers; ++i) {
         const float step = static_cast<float>(i) / static_cast<float>(tiers);
-        b.Rough(
-            b.Trapezoid({0, -0.12f - 0.22f - 0.5f * step, width * (1.0f - 0.55f * step), 0, 0.24f, leaves}),
-            0.035f, 14);
+        b.Rough(b.Trapezoid({0, -0.12f - 0.22f - 0.5f * step, width * (1.0f - 0.55f * step), 0, 0.24f, leaves}), 0.035f,
+                14);
       }
       break;
     }
@@ -144,8 +139,7 @@ void Windows(Builder& b, const WindowGrid& grid) {
   for (int r = 0; r < grid.rows; ++r) {
     for (int c = 0; c < grid.columns; ++c) {
       const float x = -grid.half_width + (static_cast<float>(c) + 0.5f) * cell;
-      b.Box(
-          {x, grid.top + (static_cast<float>(r) + 0.5f) * storey, cell * 0.27f, storey * 0.28f, grid.glass});
+      b.Box({x, grid.top + (static_cast<float>(r) + 0.5f) * storey, cell * 0.27f, storey * 0.28f, grid.glass});
     }
   }
 }
@@ -155,8 +149,7 @@ void House(Builder& b) {
   const Texture roof = b.Pattern(b.Chance(0.6f) ? Material::kPaint : Material::kWood);
   const float half_width = b.Uniform(0.35f, 0.75f), eaves = b.Uniform(0.5f, 0.72f);
   b.Box({0, -eaves * 0.5f, half_width, eaves * 0.5f, wall});
-  if (b.Chance(0.3f))
-    b.Box({half_width * b.Uniform(-0.6f, 0.6f), -0.88f, 0.05f, 0.14f, b.Pattern(Material::kStone)});
+  if (b.Chance(0.3f)) b.Box({half_width * b.Uniform(-0.6f, 0.6f), -0.88f, 0.05f, 0.14f, b.Pattern(Material::kStone)});
   const float rise = (1.0f - eaves) * 0.5f;
   const int style = b.Below(4);
   if (style < 3) {
@@ -168,8 +161,7 @@ void House(Builder& b) {
   const Texture glass = b.Color(Material::kGlass);
   const int rows = 1 + b.Below(3);
   if (!b.Chance(0.12f))
-    Windows(b, {half_width * 0.9f, -eaves * 0.95f, -eaves * (rows == 1 ? 0.35f : 0.1f), 1 + b.Below(4), rows,
-                glass});
+    Windows(b, {half_width * 0.9f, -eaves * 0.95f, -eaves * (rows == 1 ? 0.35f : 0.1f), 1 + b.Below(4), rows, glass});
   if (b.Chance(0.6f)) {
     b.Box({half_width * b.Uniform(-0.5f, 0.5f), -0.13f, 0.08f, 0.13f,
            b.Color(b.Chance(0.5f) ? Material::kWood : Material::kPaint)});
@@ -204,8 +196,7 @@ void Car(Builder& b) {
   }
   const int axles = b.Chance(0.85f) ? 2 : 3;
   for (int i = 0; i < axles; ++i) {
-    const float x =
-        half_length * (axles == 2 ? (i == 0 ? -0.58f : 0.58f) : -0.65f + 0.62f * static_cast<float>(i));
+    const float x = half_length * (axles == 2 ? (i == 0 ? -0.58f : 0.58f) : -0.65f + 0.62f * static_cast<float>(i));
     b.Ellipse({x, -wheel, wheel, wheel, tyre});
     b.Ellipse({x, -wheel, wheel * 0.45f, wheel * 0.45f, b.Color(Material::kStone)});
   }
@@ -271,8 +262,7 @@ void Rock(Builder& b) {
   const int pieces = 1 + b.Below(3);
   for (int i = 0; i < pieces; ++i) {
     const float height = b.Uniform(0.3f, 0.5f);
-    b.Rough(b.Ellipse({b.Uniform(-0.35f, 0.35f), -height * 0.8f, b.Uniform(0.4f, 0.7f), height, stone}),
-            0.14f, 3);
+    b.Rough(b.Ellipse({b.Uniform(-0.35f, 0.35f), -height * 0.8f, b.Uniform(0.4f, 0.7f), height, stone}), 0.14f, 3);
   }
 }
 
@@ -323,8 +313,7 @@ void Cloud(Builder& b) {
   const int puffs = 2 + b.Below(5);
   for (int i = 0; i < puffs; ++i) {
     const float radius = b.Uniform(0.25f, 0.5f);
-    b.Rough(b.Ellipse({b.Uniform(-1.0f, 1.0f), b.Uniform(-0.65f, -0.35f), radius * 1.6f, radius, vapour}),
-            0.15f, 3);
+    b.Rough(b.Ellipse({b.Uniform(-1.0f, 1.0f), b.Uniform(-0.65f, -0.35f), radius * 1.6f, radius, vapour}), 0.15f, 3);
   }
 }
 
@@ -347,8 +336,7 @@ void Tower(Builder& b) {
   if (b.Chance(0.5f)) {
     b.Trapezoid({0, -0.9f, half_width * 1.3f, 0, 0.12f, b.Pattern(Material::kPaint)});
   } else {
-    for (const float x : {-0.8f, 0.0f, 0.8f})
-      b.Box({x * half_width * 1.2f, -0.87f, half_width * 0.25f, 0.06f, wall});
+    for (const float x : {-0.8f, 0.0f, 0.8f}) b.Box({x * half_width * 1.2f, -0.87f, half_width * 0.25f, 0.06f, wall});
     b.Box({0, -0.8f, half_width * 1.25f, 0.04f, wall});
   }
   Windows(b, {half_width * 0.7f, -0.75f, -0.2f, 1 + b.Below(2), 2 + b.Below(3), b.Color(Material::kGlass)});
@@ -363,8 +351,7 @@ void Balloon(Builder& b) {
 }
 
 void Crate(Builder& b) {
-  const Texture wood = b.Pattern(Material::kWood),
-                frame = b.Color(b.Chance(0.6f) ? Material::kWood : Material::kPaint);
+  const Texture wood = b.Pattern(Material::kWood), frame = b.Color(b.Chance(0.6f) ? Material::kWood : Material::kPaint);
   const float half_width = b.Uniform(0.4f, 0.75f);
   b.Box({0, -0.5f, half_width, 0.5f, frame});
   b.Box({0, -0.5f, half_width - 0.1f, 0.4f, wood});

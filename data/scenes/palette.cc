@@ -61,17 +61,14 @@ const std::vector<Rgb>& Colors(Material material) {
   return paint;
 }
 
-constexpr Material kAllMaterials[] = {Material::kSky,   Material::kEarth, Material::kLeaves,
-                                      Material::kWater, Material::kStone, Material::kWood,
-                                      Material::kPaint, Material::kCloud};
+constexpr Material kAllMaterials[] = {Material::kSky,   Material::kEarth, Material::kLeaves, Material::kWater,
+                                      Material::kStone, Material::kWood,  Material::kPaint,  Material::kCloud};
 
 // Patterns that suit a material; one in twenty is any pattern at all.
 Texture::Kind PickKind(Material material, RandomSequence& random) {
   using Kind = Texture::Kind;
   if (random.Chance(0.05f)) return static_cast<Kind>(random.Below(7));
-  const auto pick = [&](std::initializer_list<Kind> kinds) {
-    return kinds.begin()[random.Below(kinds.size())];
-  };
+  const auto pick = [&](std::initializer_list<Kind> kinds) { return kinds.begin()[random.Below(kinds.size())]; };
   switch (material) {
     case Material::kSky:
       return pick({Kind::kGradient, Kind::kGradient, Kind::kNoise, Kind::kPlain});
@@ -86,8 +83,7 @@ Texture::Kind PickKind(Material material, RandomSequence& random) {
     case Material::kWood:
       return pick({Kind::kStripes, Kind::kPlain, Kind::kNoise});
     case Material::kPaint:
-      return pick(
-          {Kind::kPlain, Kind::kPlain, Kind::kStripes, Kind::kChecker, Kind::kGradient, Kind::kBricks});
+      return pick({Kind::kPlain, Kind::kPlain, Kind::kStripes, Kind::kChecker, Kind::kGradient, Kind::kBricks});
     case Material::kSkin:
     case Material::kGlass:
       return pick({Kind::kPlain, Kind::kGradient});
@@ -124,8 +120,7 @@ Texture PickTexture(Material material, RandomSequence& random) {
   texture.second =
       random.Chance(0.8f) ? Scale(texture.first, random.Uniform(0.65f, 1.3f)) : PickColor(material, random);
   texture.frequency = random.Uniform(4.0f, 20.0f);
-  const float turns =
-      random.Chance(0.5f) ? 0.25f * static_cast<float>(random.Below(4)) : random.Uniform(0.0f, 1.0f);
+  const float turns = random.Chance(0.5f) ? 0.25f * static_cast<float>(random.Below(4)) : random.Uniform(0.0f, 1.0f);
   texture.cosine = CosineOfTurns(turns);
   texture.sine = SineOfTurns(turns);
   texture.offset_x = random.Uniform(0.0f, static_cast<float>(kLattice));

@@ -74,8 +74,7 @@ void EvaluateDistance(const Shape& shape, const float* lattice, Span& span) {
     if (std::fabs(distance[i]) > shape.roughness * 1.5f) continue;
     const float x = (start + static_cast<float>(i) * span.step) * frequency + shape.noise_x;
     const float y = dy * frequency + shape.noise_y;
-    distance[i] +=
-        shape.roughness * (1.4f * Noise(lattice, x, y) + 0.6f * Noise(lattice, x * 2.7f, y * 2.7f) - 1.0f);
+    distance[i] += shape.roughness * (1.4f * Noise(lattice, x, y) + 0.6f * Noise(lattice, x * 2.7f, y * 2.7f) - 1.0f);
   }
 }
 
@@ -101,8 +100,7 @@ float Pattern(const Texture& texture, const float* lattice, float x, float y) {
       const float row = std::floor(y);
       const float column = x * 0.5f + 0.5f * (row - 2.0f * std::floor(row * 0.5f));
       const float across = column - std::floor(column), down = y - row;
-      return across < 0.08f || down < 0.16f ? 1.0f
-                                            : 0.25f * Noise(lattice, std::floor(column) * 1.7f, row * 1.3f);
+      return across < 0.08f || down < 0.16f ? 1.0f : 0.25f * Noise(lattice, std::floor(column) * 1.7f, row * 1.3f);
     }
     case Texture::Kind::kGradient:
       return std::clamp(0.5f + y / (texture.frequency * 1.2f), 0.0f, 1.0f);
@@ -110,8 +108,8 @@ float Pattern(const Texture& texture, const float* lattice, float x, float y) {
   return 0;
 }
 
-void EvaluateTexture(const Texture& texture, const float* lattice, float center_x, float center_y, int begin,
-                     int end, Span& span) {
+void EvaluateTexture(const Texture& texture, const float* lattice, float center_x, float center_y, int begin, int end,
+                     Span& span) {
   float scale = texture.frequency, y = span.y - center_y;
   if (texture.perspective) {
     // A point of the ground at distance 1/depth below the horizon; the offset keeps the far end finite.
@@ -128,8 +126,7 @@ void EvaluateTexture(const Texture& texture, const float* lattice, float center_
                              : Pattern(texture, lattice, u + texture.offset_x, v + texture.offset_y);
     float grain = 1.0f;
     if (texture.grain > 0) {
-      grain +=
-          texture.grain * (2.0f * Noise(lattice, (x + y) * 41.0f + texture.offset_x, (x - y) * 37.0f) - 1.0f);
+      grain += texture.grain * (2.0f * Noise(lattice, (x + y) * 41.0f + texture.offset_x, (x - y) * 37.0f) - 1.0f);
     }
     span.red[i] = (texture.first.red + t * (texture.second.red - texture.first.red)) * grain;
     span.green[i] = (texture.first.green + t * (texture.second.green - texture.first.green)) * grain;
@@ -174,14 +171,11 @@ class Painter {
   Bounds BoundsOf(const Shape& shape) const {
     Bounds bounds = {0, height_, 0, width_};
     if (shape.kind == Shape::Kind::kHalfPlane) {
-      const float slope =
-          std::fabs(shape.sine) * (std::fabs(shape.x) + scene_.aspect) + 1.3f * shape.roughness;
-      Cover(shape.y - 1.1f * slope - 0.01f, 2.0f, static_cast<float>(height_), height_, bounds.top,
-            bounds.bottom);
+      const float slope = std::fabs(shape.sine) * (std::fabs(shape.x) + scene_.aspect) + 1.3f * shape.roughness;
+      Cover(shape.y - 1.1f * slope - 0.01f, 2.0f, static_cast<float>(height_), height_, bounds.top, bounds.bottom);
       return bounds;
     }
-    const float half_width =
-        std::max(shape.half_width, shape.kind == Shape::Kind::kTrapezoid ? shape.parameter : 0.0f);
+    const float half_width = std::max(shape.half_width, shape.kind == Shape::Kind::kTrapezoid ? shape.parameter : 0.0f);
     const float c = std::fabs(shape.cosine), s = std::fabs(shape.sine), size = static_cast<float>(height_);
     const float extent_x = c * half_width + s * shape.half_height + shape.roughness;
     const float extent_y = s * half_width + c * shape.half_height + shape.roughness;
@@ -257,8 +251,7 @@ class Painter {
           bounds.left, bounds.right);
     for (int row = bounds.top; row < bounds.bottom; ++row) {
       const float y = (static_cast<float>(row) + 0.5f) * step_;
-      const float lifted =
-          (y - layer.base_y) / length;  // height above the base of what throws the shadow here
+      const float lifted = (y - layer.base_y) / length;  // height above the base of what throws the shadow here
       if (lifted < -0.02f) continue;
       SetSpan(row, bounds.left, bounds.right);
       span_.y = layer.base_y - lifted;
@@ -318,8 +311,7 @@ void Blur(float blur, int height, int width, std::vector<float>& colors) {
       const size_t row = static_cast<size_t>(y) * width;
       const size_t left = row + std::max(x - 1, 0), right = row + std::min(x + 1, width - 1);
       for (int c = 0; c < 3; ++c) {
-        horizontal[3 * (row + x) + c] =
-            filter(before[3 * left + c], before[3 * (row + x) + c], before[3 * right + c]);
+        horizontal[3 * (row + x) + c] = filter(before[3 * left + c], before[3 * (row + x) + c], before[3 * right + c]);
       }
     }
   }
@@ -362,8 +354,7 @@ Rendering RenderScene(const Scene& scene, int height, int width, const autograd:
   Expose(scene.camera, height, width, colors);
   if (scene.camera.blur > 0) {
     // Wider on larger images, so that they look alike.
-    for (int pass = 0; pass < std::max(1, height / 64); ++pass)
-      Blur(scene.camera.blur, height, width, colors);
+    for (int pass = 0; pass < std::max(1, height / 64); ++pass) Blur(scene.camera.blur, height, width, colors);
   }
   return {Develop(scene.camera, height, width, colors, noise_key), painter.TakeLabel()};
 }

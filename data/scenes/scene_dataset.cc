@@ -10,19 +10,17 @@
 
 namespace data {
 
-absl::StatusOr<std::unique_ptr<Dataset>> SceneDataset::Create(const std::string& split,
-                                                              const SceneOptions& options) {
+absl::StatusOr<std::unique_ptr<Dataset>> SceneDataset::Create(const std::string& split, const SceneOptions& options) {
   if (split != "train" && split != "val") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("scenes: there is no split '", split, "', only train and val"));
+    return absl::InvalidArgumentError(absl::StrCat("scenes: there is no split '", split, "', only train and val"));
   }
   if (options.class_count < 2 || options.class_count > scenes::kClassCount) {
-    return absl::InvalidArgumentError(absl::StrCat("scenes: class_count is ", options.class_count,
-                                                   ", but must be in 2..", int{scenes::kClassCount}));
+    return absl::InvalidArgumentError(
+        absl::StrCat("scenes: class_count is ", options.class_count, ", but must be in 2..", int{scenes::kClassCount}));
   }
   if (options.height < 8 || options.width < 8 || options.height > 4096 || options.width > 4096) {
-    return absl::InvalidArgumentError(absl::StrCat("scenes: the size is ", options.width, " x ",
-                                                   options.height, ", but both must be in 8..4096"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("scenes: the size is ", options.width, " x ", options.height, ", but both must be in 8..4096"));
   }
   if (options.training_size < 1 || options.validation_size < 1) {
     return absl::InvalidArgumentError("scenes: training_size and validation_size must be positive");
@@ -50,10 +48,9 @@ absl::StatusOr<Sample> SceneDataset::Load(int64_t index) const {
   const autograd::RandomKey key = key_.Split(static_cast<uint64_t>(index));
   const float aspect = static_cast<float>(options_.width) / static_cast<float>(options_.height);
   const scenes::Scene scene = scenes::ComposeScene(key.Split("scene"), options_.class_count, aspect);
-  scenes::Rendering rendering =
-      scenes::RenderScene(scene, options_.height, options_.width, key.Split("noise"));
-  return Sample{std::move(rendering.image), std::move(rendering.label),
-                absl::StrCat("scene_", info_.split, "_", index), index};
+  scenes::Rendering rendering = scenes::RenderScene(scene, options_.height, options_.width, key.Split("noise"));
+  return Sample{std::move(rendering.image), std::move(rendering.label), absl::StrCat("scene_", info_.split, "_", index),
+                index};
 }
 
 }  // namespace data

@@ -32,8 +32,7 @@ struct SceneOptions {
 class SceneDataset : public Dataset {
  public:
   // `split`: "train" or "val". InvalidArgument names the option that is out of range.
-  static absl::StatusOr<std::unique_ptr<Dataset>> Create(const std::string& split,
-                                                         const SceneOptions& options = {});
+  static absl::StatusOr<std::unique_ptr<Dataset>> Create(const std::string& split, const SceneOptions& options = {});
 
   const DatasetInfo& info() const override { return info_; }
   int64_t size() const override { return size_; }

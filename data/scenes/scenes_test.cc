@@ -121,8 +121,7 @@ TEST(SceneDataset, SizesShowTheSameScene) {
   for (int i = 0; i < 12; ++i) {
     const LabelMap small_label = small_set->Load(i)->label, large_label = large_set->Load(i)->label;
     for (int y = 0; y < 64; ++y) {
-      for (int x = 0; x < 64; ++x)
-        differing += small_label.Row(y)[x] != large_label.Row(3 * y + 1)[3 * x + 1];
+      for (int x = 0; x < 64; ++x) differing += small_label.Row(y)[x] != large_label.Row(3 * y + 1)[3 * x + 1];
     }
   }
   // The centres coincide exactly; only float rounding at a border may differ.

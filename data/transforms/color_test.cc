@@ -55,8 +55,7 @@ TEST(Color, PureColoursAndRoundTrip) {
     for (int green = 0; green < 256; green += 3) {
       for (int blue = 0; blue < 256; blue += 3) {
         const std::array<uint8_t, 3> hsv = RgbToHsv(red, green, blue), rgb = HsvToRgb(hsv[0], hsv[1], hsv[2]);
-        largest =
-            std::max({largest, std::abs(rgb[0] - red), std::abs(rgb[1] - green), std::abs(rgb[2] - blue)});
+        largest = std::max({largest, std::abs(rgb[0] - red), std::abs(rgb[1] - green), std::abs(rgb[2] - blue)});
       }
     }
   }

@@ -8,11 +8,9 @@
 
 namespace data {
 
-void NormalizeInto(const Image& image, const Normalization& normalization, int height, int width,
-                   float* out) {
-  autograd::Require(image.channels == 3 && image.height <= height && image.width <= width, "NormalizeInto",
-                    "image of ", image.height, " x ", image.width, " x ", image.channels, " into ", height,
-                    " x ", width, " x 3");
+void NormalizeInto(const Image& image, const Normalization& normalization, int height, int width, float* out) {
+  autograd::Require(image.channels == 3 && image.height <= height && image.width <= width, "NormalizeInto", "image of ",
+                    image.height, " x ", image.width, " x ", image.channels, " into ", height, " x ", width, " x 3");
   // There are only 256 values: a table is exact and spares the division.
   std::array<std::array<float, 256>, 3> table;
   for (int c = 0; c < 3; ++c) {
@@ -34,15 +32,14 @@ void NormalizeInto(const Image& image, const Normalization& normalization, int h
 }
 
 void PadLabelInto(const LabelMap& label, int height, int width, uint8_t* out) {
-  autograd::Require(label.height <= height && label.width <= width, "PadLabelInto", "label map of ",
-                    label.height, " x ", label.width, " into ", height, " x ", width);
+  autograd::Require(label.height <= height && label.width <= width, "PadLabelInto", "label map of ", label.height,
+                    " x ", label.width, " into ", height, " x ", width);
   for (int y = 0; y < label.height; ++y) {
     uint8_t* row = out + static_cast<size_t>(y) * width;
     std::memcpy(row, label.Row(y), label.width);
     std::fill(row + label.width, row + width, kVoidLabel);
   }
-  std::fill(out + static_cast<size_t>(label.height) * width, out + static_cast<size_t>(height) * width,
-            kVoidLabel);
+  std::fill(out + static_cast<size_t>(label.height) * width, out + static_cast<size_t>(height) * width, kVoidLabel);
 }
 
 Image Denormalize(const float* values, const Normalization& normalization, int height, int width) {

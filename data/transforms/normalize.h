@@ -10,8 +10,7 @@ namespace data {
 
 struct Normalization {
   Normalization() = default;
-  explicit Normalization(const DatasetInfo& info)
-      : mean(info.mean), standard_deviation(info.standard_deviation) {}
+  explicit Normalization(const DatasetInfo& info) : mean(info.mean), standard_deviation(info.standard_deviation) {}
 
   std::array<float, 3> mean = {123.675f, 116.28f, 103.53f};
   std::array<float, 3> standard_deviation = {58.395f, 57.12f, 57.375f};

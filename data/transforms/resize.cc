@@ -68,8 +68,7 @@ Image ResizeImageWindow(const Image& image, int height, int width, const Window&
     for (int x = 0; x < window.width; ++x) {
       const uint8_t* a = in + columns[x].first * channels;
       const uint8_t* b = in + columns[x].second * channels;
-      for (int c = 0; c < channels; ++c)
-        out[x * channels + c] = a[c] * kOne + (b[c] - a[c]) * columns[x].weight;
+      for (int c = 0; c < channels; ++c) out[x * channels + c] = a[c] * kOne + (b[c] - a[c]) * columns[x].weight;
     }
     return out;
   };
@@ -80,8 +79,7 @@ Image ResizeImageWindow(const Image& image, int height, int width, const Window&
     const int32_t lower = rows[y].weight, upper = kOne - lower;
     uint8_t* out = result.Row(y);
     for (int i = 0; i < count; ++i) {
-      out[i] = static_cast<uint8_t>((a[i] * upper + b[i] * lower + (1 << (2 * kWeightBits - 1))) >>
-                                    (2 * kWeightBits));
+      out[i] = static_cast<uint8_t>((a[i] * upper + b[i] * lower + (1 << (2 * kWeightBits - 1))) >> (2 * kWeightBits));
     }
   }
   return result;
@@ -95,8 +93,7 @@ LabelMap ResizeLabel(const LabelMap& label, int height, int width) {
     columns[x] = static_cast<int>((2 * int64_t{x} + 1) * label.width / (2 * int64_t{width}));
   LabelMap result(height, width);
   for (int y = 0; y < height; ++y) {
-    const uint8_t* in =
-        label.Row(static_cast<int>((2 * int64_t{y} + 1) * label.height / (2 * int64_t{height})));
+    const uint8_t* in = label.Row(static_cast<int>((2 * int64_t{y} + 1) * label.height / (2 * int64_t{height})));
     uint8_t* out = result.Row(y);
     for (int x = 0; x < width; ++x) out[x] = in[columns[x]];
   }

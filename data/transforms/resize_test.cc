@@ -25,12 +25,9 @@ double Bilinear(const Image& image, int height, int width, int y, int x, int c) 
   const double u = std::clamp((x + 0.5) * image.width / width - 0.5, 0.0, image.width - 1.0);
   const int y0 = static_cast<int>(v), x0 = static_cast<int>(u);
   const int y1 = std::min(y0 + 1, image.height - 1), x1 = std::min(x0 + 1, image.width - 1);
-  const auto at = [&](int row, int column) {
-    return static_cast<double>(image.Row(row)[column * image.channels + c]);
-  };
+  const auto at = [&](int row, int column) { return static_cast<double>(image.Row(row)[column * image.channels + c]); };
   const double fy = v - y0, fx = u - x0;
-  return (1 - fy) * ((1 - fx) * at(y0, x0) + fx * at(y0, x1)) +
-         fy * ((1 - fx) * at(y1, x0) + fx * at(y1, x1));
+  return (1 - fy) * ((1 - fx) * at(y0, x0) + fx * at(y0, x1)) + fy * ((1 - fx) * at(y1, x0) + fx * at(y1, x1));
 }
 
 TEST(ResizeImage, EqualsTheDefinition) {

@@ -85,8 +85,7 @@ Transform FitResize(const FitResizeOptions& options) {
   return [options](const RandomKey& key, Sample& sample) {
     RandomSequence random(key);
     const double scale = DrawScale(random, options.smallest_scale, options.largest_scale);
-    const Size size =
-        FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale);
+    const Size size = FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale);
     sample.image = ResizeImage(sample.image, size.height, size.width);
     sample.label = ResizeLabel(sample.label, size.height, size.width);
   };
@@ -96,27 +95,23 @@ Transform RandomCrop(const RandomCropOptions& options) {
   Require(options.height > 0 && options.width > 0, "RandomCrop", options.height, " x ", options.width);
   return [options](const RandomKey& key, Sample& sample) {
     RandomSequence random(key);
-    const Window window =
-        ChooseWindow(random, sample.label, options.height, options.width, options.largest_share);
+    const Window window = ChooseWindow(random, sample.label, options.height, options.width, options.largest_share);
     sample.image = CropImage(sample.image, window);
     sample.label = CropLabel(sample.label, window);
   };
 }
 
 Transform FitResizeAndCrop(const FitResizeAndCropOptions& options) {
-  Require(
-      options.long_side > 0 && options.short_side > 0 && options.crop_height > 0 && options.crop_width > 0,
-      "FitResizeAndCrop", "box of ", options.long_side, " x ", options.short_side, ", crop of ",
-      options.crop_height, " x ", options.crop_width);
+  Require(options.long_side > 0 && options.short_side > 0 && options.crop_height > 0 && options.crop_width > 0,
+          "FitResizeAndCrop", "box of ", options.long_side, " x ", options.short_side, ", crop of ",
+          options.crop_height, " x ", options.crop_width);
   CheckScales("FitResizeAndCrop", options.smallest_scale, options.largest_scale);
   return [options](const RandomKey& key, Sample& sample) {
     RandomSequence random(key);
     const double scale = DrawScale(random, options.smallest_scale, options.largest_scale);
-    const Size size =
-        FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale);
+    const Size size = FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale);
     const LabelMap resized = ResizeLabel(sample.label, size.height, size.width);
-    const Window window =
-        ChooseWindow(random, resized, options.crop_height, options.crop_width, options.largest_share);
+    const Window window = ChooseWindow(random, resized, options.crop_height, options.crop_width, options.largest_share);
     sample.image = ResizeImageWindow(sample.image, size.height, size.width, window);
     sample.label = CropLabel(resized, window);
   };

@@ -127,8 +127,7 @@ TEST(RandomCrop, VoidDoesNotCount) {
     for (uint64_t i = 0; i < 200; ++i) {
       Sample sample = MarkedSample(4, 40, 1);
       for (int y = 0; y < 4; ++y) {
-        for (int x = 0; x < 40; ++x)
-          sample.label.Row(y)[x] = x == 5 ? 0 : x == 6 ? second : x < 20 ? kVoidLabel : 7;
+        for (int x = 0; x < 40; ++x) sample.label.Row(y)[x] = x == 5 ? 0 : x == 6 ? second : x < 20 ? kVoidLabel : 7;
       }
       transform(RandomKey(i), sample);
       positions.insert(sample.image.pixels[0]);
@@ -145,8 +144,7 @@ TEST(RandomCrop, VoidDoesNotCount) {
 }
 
 TEST(FitResizeAndCrop, EqualsTheTwoSteps) {
-  const Transform fused =
-      FitResizeAndCrop({.long_side = 60, .short_side = 60, .crop_height = 32, .crop_width = 32});
+  const Transform fused = FitResizeAndCrop({.long_side = 60, .short_side = 60, .crop_height = 32, .crop_width = 32});
   for (uint64_t i = 0; i < 30; ++i) {
     Sample sample = MarkedSample(45, 60, 10);
     fused(RandomKey(i), sample);
@@ -209,8 +207,7 @@ TEST(HorizontalFlip, MirrorsAndExchangesSides) {
 
 // One part at a time, forced, on a grey step: the draws must cover the documented ranges.
 TEST(PhotometricDistortion, RangesOfEachPart) {
-  const auto range_of = [](const PhotometricOptions& options, const std::vector<uint8_t>& color,
-                           auto measure) {
+  const auto range_of = [](const PhotometricOptions& options, const std::vector<uint8_t>& color, auto measure) {
     double low = 1e9, high = -1e9;
     for (uint64_t i = 0; i < 2000; ++i) {
       Sample sample;
@@ -236,8 +233,7 @@ TEST(PhotometricDistortion, RangesOfEachPart) {
 
   PhotometricOptions brightness = off;
   brightness.brightness = 32;
-  EXPECT_EQ(range_of(brightness, {100, 100, 100}, red),
-            (std::pair{68.0, 131.0}));  // floor of 100 - 32 .. 100 + 32
+  EXPECT_EQ(range_of(brightness, {100, 100, 100}, red), (std::pair{68.0, 131.0}));  // floor of 100 - 32 .. 100 + 32
 
   PhotometricOptions contrast = off;
   contrast.smallest_contrast = 0.5f;
@@ -293,8 +289,8 @@ TEST(Pad, FillsBottomAndRight) {
 
 TEST(TransformPipeline, DependsOnTheKeyOnly) {
   const TransformPipeline pipeline = {
-      FitResizeAndCrop({.long_side = 50, .short_side = 50, .crop_height = 24, .crop_width = 24}),
-      HorizontalFlip(0.5f), PhotometricDistortion({})};
+      FitResizeAndCrop({.long_side = 50, .short_side = 50, .crop_height = 24, .crop_width = 24}), HorizontalFlip(0.5f),
+      PhotometricDistortion({})};
   int distinct = 0;
   Sample previous;
   for (uint64_t i = 0; i < 20; ++i) {

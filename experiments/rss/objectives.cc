@@ -52,7 +52,8 @@ class PixelObjective {
     if (view.update == 0) {
       reward_.SetBatch(view.batch);
       const std::vector<int64_t> slots = Slots(view.batch);
-      absl::StatusOr<rl::PixelRollout> rollout = rl::DrawPixelRollout(full.array(), slots, reward_, options_, view.key, view.collective);
+      absl::StatusOr<rl::PixelRollout> rollout =
+          rl::DrawPixelRollout(full.array(), slots, reward_, options_, view.key, view.collective);
       if (!rollout.ok()) return rollout.status();
       rollout_ = *std::move(rollout);
     }
@@ -74,7 +75,8 @@ class ImageObjective {
     const std::vector<int64_t> strides(options.scales.begin(), options.scales.end());
     options_.group_size = options.samples;
     options_.scales = options.progressive ? rl::CoarseToFine(strides) : rl::AllAtOnce(strides);
-    options_.credit = options.advantage == AdvantageKind::kGroupRelative ? rl::Credit::kWholeMap : rl::Credit::kPairwise;
+    options_.credit =
+        options.advantage == AdvantageKind::kGroupRelative ? rl::Credit::kWholeMap : rl::Credit::kPairwise;
     options_.normalization = options.normalisation == Normalisation::kNonZero ? rl::DifferenceNormalization::kNonZero
                              : options.normalisation == Normalisation::kAll   ? rl::DifferenceNormalization::kAll
                                                                               : rl::DifferenceNormalization::kNone;
@@ -86,7 +88,8 @@ class ImageObjective {
 
   absl::StatusOr<StepResult> operator()(const Variable& logits, const StepView& view) {
     const double progress = static_cast<double>(view.step) / static_cast<double>(view.total_steps);
-    const std::vector<rl::ScaledLogits> grids = rl::OnGrids(logits, view.batch.height, view.batch.width, options_.scales, progress);
+    const std::vector<rl::ScaledLogits> grids =
+        rl::OnGrids(logits, view.batch.height, view.batch.width, options_.scales, progress);
     if (view.update == 0) {
       reward_.SetBatch(view.batch);
       const std::vector<int64_t> slots = Slots(view.batch);
@@ -99,7 +102,8 @@ class ImageObjective {
     }
     rl::RssResult result = rl::RolloutLoss(grids, rollout_, options_);
     double entropy = 0;
-    for (const rl::ScaleReport& scale : result.scales) entropy += scale.entropy / static_cast<double>(result.scales.size());
+    for (const rl::ScaleReport& scale : result.scales)
+      entropy += scale.entropy / static_cast<double>(result.scales.size());
     return StepResult{std::move(result.loss), {{"reward", rollout_.mean_reward}, {"entropy", entropy}}};
   }
 

@@ -22,7 +22,8 @@ Series MeanCurve(const std::string& name, const std::vector<RunScores>& scores) 
   for (size_t i = 0; i < scores[0].curve.size(); ++i) {
     std::vector<double> values;
     for (const RunScores& score : scores) {
-      if (i < score.curve.size() && score.curve[i].step == scores[0].curve[i].step) values.push_back(100 * score.curve[i].value);
+      if (i < score.curve.size() && score.curve[i].step == scores[0].curve[i].step)
+        values.push_back(100 * score.curve[i].value);
     }
     const MeanAndDeviation summary = Summarize(values);
     series.x.push_back(static_cast<double>(scores[0].curve[i].step));
@@ -49,11 +50,15 @@ std::string Duration(double seconds) {
 }  // namespace
 
 Results::Results(Table table, RunOptions base, std::string data, std::string folder)
-    : table_(std::move(table)), base_(std::move(base)), data_(std::move(data)), folder_(std::move(folder)), rows_(table_.rows.size()) {}
+    : table_(std::move(table)),
+      base_(std::move(base)),
+      data_(std::move(data)),
+      folder_(std::move(folder)),
+      rows_(table_.rows.size()) {}
 
 void Results::AddRun(size_t row, const RunResult& result) {
-  AddScores(row, {result.training.evaluation.mean_iou, result.training.evaluation.pixel_accuracy, result.training.seconds, result.training.steps,
-                  result.training.mean_iou});
+  AddScores(row, {result.training.evaluation.mean_iou, result.training.evaluation.pixel_accuracy,
+                  result.training.seconds, result.training.steps, result.training.mean_iou});
   rows_[row].latest = result;
 }
 
@@ -67,7 +72,8 @@ void Results::AddScores(size_t row, const RunScores& scores) {
 std::optional<double> Results::Reference(size_t row) const {
   for (size_t i = 0; i < rows_.size(); ++i) {
     const TableRow& candidate = table_.rows[i];
-    if (candidate.options.supervision == Supervision::kLabels && candidate.cold_start == table_.rows[row].cold_start && !rows_[i].mean_iou.empty()) {
+    if (candidate.options.supervision == Supervision::kLabels && candidate.cold_start == table_.rows[row].cold_start &&
+        !rows_[i].mean_iou.empty()) {
       return Summarize(rows_[i].mean_iou).mean;
     }
   }
@@ -80,14 +86,16 @@ std::vector<std::vector<std::string>> Results::Rows() const {
   std::vector<std::vector<std::string>> text(1);
   text[0] = {"method"};
   if (paper) text[0].push_back("paper mIoU %");
-  for (const char* header : {"measured mIoU %", "of PSL %", "pixel acc. %", "seeds", "steps", "time a run"}) text[0].push_back(header);
+  for (const char* header : {"measured mIoU %", "of PSL %", "pixel acc. %", "seeds", "steps", "time a run"})
+    text[0].push_back(header);
   for (size_t i = 0; i < rows_.size(); ++i) {
     const Row& row = rows_[i];
     std::vector<std::string> cells = {table_.rows[i].name};
     if (paper) cells.push_back(table_.rows[i].paper.has_value() ? absl::StrFormat("%.2f", *table_.rows[i].paper) : "–");
     cells.push_back(FormatMeanAndDeviation(Summarize(row.mean_iou), 2));
     const std::optional<double> reference = Reference(i);
-    const bool comparable = reference.has_value() && !row.mean_iou.empty() && table_.rows[i].options.supervision != Supervision::kLabels;
+    const bool comparable =
+        reference.has_value() && !row.mean_iou.empty() && table_.rows[i].options.supervision != Supervision::kLabels;
     cells.push_back(comparable ? absl::StrFormat("%.1f", 100 * Summarize(row.mean_iou).mean / *reference) : "–");
     cells.push_back(FormatMeanAndDeviation(Summarize(row.pixel_accuracy), 2));
     cells.push_back(row.mean_iou.empty() ? "–" : absl::StrCat(row.mean_iou.size()));
@@ -102,9 +110,12 @@ std::optional<std::string> Results::Ratio() const {
   // The last reward row that ran: the full method in every table.
   for (size_t i = rows_.size(); i-- > 0;) {
     const std::optional<double> reference = Reference(i);
-    if (rows_[i].mean_iou.empty() || table_.rows[i].options.supervision == Supervision::kLabels || !reference.has_value() || *reference <= 0) continue;
+    if (rows_[i].mean_iou.empty() || table_.rows[i].options.supervision == Supervision::kLabels ||
+        !reference.has_value() || *reference <= 0)
+      continue;
     const double measured = Summarize(rows_[i].mean_iou).mean;
-    return absl::StrFormat("%s / PSL = %.2f / %.2f = %.1f %%", table_.rows[i].name, measured, *reference, 100 * measured / *reference);
+    return absl::StrFormat("%s / PSL = %.2f / %.2f = %.1f %%", table_.rows[i].name, measured, *reference,
+                           100 * measured / *reference);
   }
   return std::nullopt;
 }
@@ -127,7 +138,8 @@ absl::Status Results::Write() const {
   if (!status.ok()) return status;
 
   Report report("RSS: segmentation from rewards");
-  report.AddFacts({{"Data", data_}, {"Network", absl::StrCat("SFPNeXt, ConvNeXt-V2 ", base_.model)}, {"Table", table_.title}});
+  report.AddFacts(
+      {{"Data", data_}, {"Network", absl::StrCat("SFPNeXt, ConvNeXt-V2 ", base_.model)}, {"Table", table_.title}});
   report.AddTable(Rows(), "Validation mIoU, mean ± standard deviation over seeds");
   if (!table_.note.empty()) report.AddParagraph(table_.note);
   if (const std::optional<std::string> ratio = Ratio(); ratio.has_value()) report.AddParagraph(*ratio);
@@ -138,7 +150,8 @@ absl::Status Results::Write() const {
     if (!rows_[i].scores.empty()) scores.push_back(MeanCurve(table_.rows[i].name, rows_[i].scores));
     if (!rows_[i].latest.has_value()) continue;
     const TrainingResult& training = rows_[i].latest->training;
-    if (table_.rows[i].options.supervision == Supervision::kLabels) losses.push_back(FromPoints(table_.rows[i].name, training.loss));
+    if (table_.rows[i].options.supervision == Supervision::kLabels)
+      losses.push_back(FromPoints(table_.rows[i].name, training.loss));
     for (const auto& [name, points] : training.values) {
       if (name == "reward") rewards.push_back(FromPoints(table_.rows[i].name, points));
     }
@@ -171,7 +184,8 @@ absl::Status Results::Write() const {
     for (const RunResult* result : shown) {
       std::vector<Bar> bars;
       for (size_t k = 0; k < result->dataset.class_names.size(); ++k) {
-        bars.push_back({result->dataset.class_names[k], 100 * result->training.evaluation.iou[k], result->dataset.palette[k]});
+        bars.push_back(
+            {result->dataset.class_names[k], 100 * result->training.evaluation.iou[k], result->dataset.palette[k]});
       }
       report.AddBars(result->options.name, bars);
     }

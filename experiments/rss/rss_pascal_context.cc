@@ -33,10 +33,14 @@
 template <typename T>
 using Maybe = absl::optional<T>;  // without a value: what the preset says
 
-ABSL_FLAG(std::string, preset, "", "quick (default for scenes): embedded scenes, minutes on a CPU; camvid (default otherwise): real photographs, an hour on a CPU; paper: the paper's setting, for a GPU");
+ABSL_FLAG(std::string, preset, "",
+          "quick (default for scenes): embedded scenes, minutes on a CPU; camvid (default otherwise): real "
+          "photographs, an hour on a CPU; paper: the paper's setting, for a GPU");
 ABSL_FLAG(std::string, method, "compare", "compare (RSS image-level beside PSL), psl, rss_pixel, rss_image, rss_naive");
-ABSL_FLAG(int, table, 0, "1, 2 or 3: run the rows of that table of the paper and print them beside the paper's numbers");
-ABSL_FLAG(std::string, rows, "", "with --table: only these rows, by folder name, such as psl,naive (others are shown if they ran before)");
+ABSL_FLAG(int, table, 0,
+          "1, 2 or 3: run the rows of that table of the paper and print them beside the paper's numbers");
+ABSL_FLAG(std::string, rows, "",
+          "with --table: only these rows, by folder name, such as psl,naive (others are shown if they ran before)");
 ABSL_FLAG(int, seeds, 1, "how many seeds; results are mean ± standard deviation");
 ABSL_FLAG(uint64_t, seed, 0, "the first seed");
 ABSL_FLAG(std::string, output, "", "folder for everything written (default: a new runs/rss_pascal_context_NNN)");
@@ -47,27 +51,35 @@ ABSL_FLAG(std::string, data_root, "", "folder of the dataset's files");
 ABSL_FLAG(Maybe<int>, crop, absl::nullopt, "side of training crops in pixels, a multiple of 32");
 ABSL_FLAG(Maybe<int>, scene_classes, absl::nullopt, "classes of the embedded scenes, 2 to 24");
 ABSL_FLAG(Maybe<int64_t>, scene_images, absl::nullopt, "distinct training scenes; 0 never repeats one");
-ABSL_FLAG(Maybe<double>, image_scale, absl::nullopt, "images are resized to this share of their size; labels are scored at their own size");
+ABSL_FLAG(Maybe<double>, image_scale, absl::nullopt,
+          "images are resized to this share of their size; labels are scored at their own size");
 ABSL_FLAG(Maybe<std::string>, model, absl::nullopt, "SFPNeXt's encoder: micro, atto, femto, pico, nano, tiny");
 ABSL_FLAG(std::string, init_weights, "", "encoder weights (.safetensors, timm names)");
-ABSL_FLAG(std::string, cold_start, "", "weights of a whole network trained elsewhere: every tensor that fits is taken (tables: made on other scenes if not given)");
+ABSL_FLAG(std::string, cold_start, "",
+          "weights of a whole network trained elsewhere: every tensor that fits is taken (tables: made on other scenes "
+          "if not given)");
 ABSL_FLAG(Maybe<int64_t>, steps, absl::nullopt, "training steps");
 ABSL_FLAG(Maybe<int>, batch_size, absl::nullopt, "images a step");
 ABSL_FLAG(Maybe<double>, learning_rate, absl::nullopt, "peak learning rate");
-ABSL_FLAG(Maybe<double>, last_layer_factor, absl::nullopt, "learning-rate factor of the last layer (Table 3: 1, 4, 40, 400)");
+ABSL_FLAG(Maybe<double>, last_layer_factor, absl::nullopt,
+          "learning-rate factor of the last layer (Table 3: 1, 4, 40, 400)");
 ABSL_FLAG(Maybe<double>, weight_decay, absl::nullopt, "decoupled weight decay");
 ABSL_FLAG(Maybe<double>, clip_norm, absl::nullopt, "largest norm of the whole gradient; 0 does not clip");
-ABSL_FLAG(Maybe<double>, average_decay, absl::nullopt, "decay of the moving average that is evaluated; 0 evaluates the weights themselves");
+ABSL_FLAG(Maybe<double>, average_decay, absl::nullopt,
+          "decay of the moving average that is evaluated; 0 evaluates the weights themselves");
 ABSL_FLAG(Maybe<int>, inner_updates, absl::nullopt, "optimizer steps per batch of samples (μ of GRPO)");
 ABSL_FLAG(Maybe<int>, samples, absl::nullopt, "sampled maps per image and scale (N)");
-ABSL_FLAG(Maybe<std::vector<std::string>>, scales, absl::nullopt, "pixels a cell, such as 16,8,4; 1 samples at full resolution");
+ABSL_FLAG(Maybe<std::vector<std::string>>, scales, absl::nullopt,
+          "pixels a cell, such as 16,8,4; 1 samples at full resolution");
 ABSL_FLAG(Maybe<std::string>, advantage, absl::nullopt, "psd (pair-wise spatial difference) or grpo (group relative)");
 ABSL_FLAG(Maybe<std::string>, normalisation, absl::nullopt, "of PSD: nonzero, all, none");
 ABSL_FLAG(Maybe<std::string>, reward_classes, absl::nullopt, "classes in a map's mIoU: truth (of the label) or union");
 ABSL_FLAG(Maybe<bool>, progressive, absl::nullopt, "coarse scales first, finer ones switched on as training goes");
-ABSL_FLAG(Maybe<double>, resampled_share, absl::nullopt, "counterfactual pairs: share of cells re-sampled from a common base map; 0 samples independently");
+ABSL_FLAG(Maybe<double>, resampled_share, absl::nullopt,
+          "counterfactual pairs: share of cells re-sampled from a common base map; 0 samples independently");
 ABSL_FLAG(Maybe<double>, clip, absl::nullopt, "of the probability ratio (ε of GRPO)");
-ABSL_FLAG(Maybe<double>, divergence_weight, absl::nullopt, "weight of the KL divergence to the policy at the start of the batch");
+ABSL_FLAG(Maybe<double>, divergence_weight, absl::nullopt,
+          "weight of the KL divergence to the policy at the start of the batch");
 ABSL_FLAG(Maybe<double>, entropy_weight, absl::nullopt, "weight of the policy's entropy");
 ABSL_FLAG(Maybe<int64_t>, evaluate_every, absl::nullopt, "steps between evaluations");
 ABSL_FLAG(Maybe<int64_t>, checkpoint_every, absl::nullopt, "steps between checkpoints");
@@ -125,12 +137,14 @@ absl::StatusOr<RunOptions> OptionsFromFlags() {
     options.scales.clear();
     for (const std::string& scale : *scales) {
       int pixels = 0;
-      if (!absl::SimpleAtoi(scale, &pixels) || pixels < 1) return absl::InvalidArgumentError(absl::StrCat("--scales: '", scale, "' is not a positive number of pixels"));
+      if (!absl::SimpleAtoi(scale, &pixels) || pixels < 1)
+        return absl::InvalidArgumentError(absl::StrCat("--scales: '", scale, "' is not a positive number of pixels"));
       options.scales.push_back(pixels);
     }
   }
   if (const Maybe<std::string> advantage = absl::GetFlag(FLAGS_advantage); advantage.has_value()) {
-    if (*advantage != "psd" && *advantage != "grpo") return absl::InvalidArgumentError(absl::StrCat("--advantage=", *advantage, " is not psd or grpo"));
+    if (*advantage != "psd" && *advantage != "grpo")
+      return absl::InvalidArgumentError(absl::StrCat("--advantage=", *advantage, " is not psd or grpo"));
     options.advantage = *advantage == "psd" ? AdvantageKind::kPairwiseSpatialDifference : AdvantageKind::kGroupRelative;
   }
   if (const Maybe<std::string> normalisation = absl::GetFlag(FLAGS_normalisation); normalisation.has_value()) {
@@ -141,11 +155,13 @@ absl::StatusOr<RunOptions> OptionsFromFlags() {
     } else if (*normalisation == "none") {
       options.normalisation = Normalisation::kNone;
     } else {
-      return absl::InvalidArgumentError(absl::StrCat("--normalisation=", *normalisation, " is not nonzero, all or none"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--normalisation=", *normalisation, " is not nonzero, all or none"));
     }
   }
   if (const Maybe<std::string> classes = absl::GetFlag(FLAGS_reward_classes); classes.has_value()) {
-    if (*classes != "truth" && *classes != "union") return absl::InvalidArgumentError(absl::StrCat("--reward_classes=", *classes, " is not truth or union"));
+    if (*classes != "truth" && *classes != "union")
+      return absl::InvalidArgumentError(absl::StrCat("--reward_classes=", *classes, " is not truth or union"));
     options.union_classes = *classes == "union";
   }
   struct Bound {
@@ -163,9 +179,12 @@ absl::StatusOr<RunOptions> OptionsFromFlags() {
                           {"resampled_share", options.resampled_share, 0},
                           {"seeds", static_cast<double>(absl::GetFlag(FLAGS_seeds)), 1}};
   for (const Bound& bound : bounds) {
-    if (!(bound.value >= bound.least)) return absl::InvalidArgumentError(absl::StrFormat("--%s=%g must be at least %g", bound.flag, bound.value, bound.least));
+    if (!(bound.value >= bound.least))
+      return absl::InvalidArgumentError(
+          absl::StrFormat("--%s=%g must be at least %g", bound.flag, bound.value, bound.least));
   }
-  if (training.average_decay < 0 || training.average_decay >= 1) return absl::InvalidArgumentError("--average_decay must lie in [0, 1)");
+  if (training.average_decay < 0 || training.average_decay >= 1)
+    return absl::InvalidArgumentError("--average_decay must lie in [0, 1)");
   if (options.resampled_share > 1) return absl::InvalidArgumentError("--resampled_share must lie in [0, 1]");
   return options;
 }
@@ -182,17 +201,21 @@ absl::StatusOr<Table> MethodRows(const RunOptions& options) {
   naive.scales = {1};
   naive.advantage = AdvantageKind::kGroupRelative;
   const bool cold = !options.cold_start.empty();
-  if (method == "compare" || method == "psl") table.rows.push_back({"PSL (labels)", "psl", std::nullopt, cold, SupervisedTwin(options)});
-  if (method == "compare" || method == "rss_image") table.rows.push_back({"RSS (image-level reward)", "rss_image", std::nullopt, cold, image});
+  if (method == "compare" || method == "psl")
+    table.rows.push_back({"PSL (labels)", "psl", std::nullopt, cold, SupervisedTwin(options)});
+  if (method == "compare" || method == "rss_image")
+    table.rows.push_back({"RSS (image-level reward)", "rss_image", std::nullopt, cold, image});
   if (method == "rss_pixel") table.rows.push_back({"RSS (pixel-level reward)", "rss_pixel", std::nullopt, cold, pixel});
   if (method == "rss_naive") table.rows.push_back({"RSS naive", "rss_naive", std::nullopt, cold, naive});
-  if (table.rows.empty()) return absl::InvalidArgumentError(absl::StrCat("--method=", method, " is not compare, psl, rss_pixel, rss_image or rss_naive"));
+  if (table.rows.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat("--method=", method, " is not compare, psl, rss_pixel, rss_image or rss_naive"));
   return table;
 }
 
 // A network trained with labels on other scenes (other seed, twice the classes), the tables' "another dataset".
-absl::StatusOr<std::string> MakeColdStart(const RunOptions& base, const std::string& output, autograd::Collective& collective,
-                                          const InterruptHandler& interrupt) {
+absl::StatusOr<std::string> MakeColdStart(const RunOptions& base, const std::string& output,
+                                          autograd::Collective& collective, const InterruptHandler& interrupt) {
   RunOptions options = SupervisedTwin(base);
   options.name = "cold start";
   options.data = DatasetChoice{};
@@ -230,10 +253,12 @@ absl::Status Main() {
   // The data is opened once before anything is written, so that a wrong path costs nothing.
   absl::StatusOr<ChosenData> data = OpenChosenData(options->data);
   if (!data.ok()) return data.status();
-  absl::StatusOr<std::string> output = ChooseOutputFolder(absl::GetFlag(FLAGS_output), "runs/rss_pascal_context", options->training.resume);
+  absl::StatusOr<std::string> output =
+      ChooseOutputFolder(absl::GetFlag(FLAGS_output), "runs/rss_pascal_context", options->training.resume);
   if (!output.ok()) return output.status();
 
-  std::printf("RSS, %s\n  data    %s\n  preset  %s\n  output  %s\n", table->title.c_str(), data->description.c_str(), PresetName().c_str(), output->c_str());
+  std::printf("RSS, %s\n  data    %s\n  preset  %s\n  output  %s\n", table->title.c_str(), data->description.c_str(),
+              PresetName().c_str(), output->c_str());
   std::fflush(stdout);
 
   autograd::OneRank collective;
@@ -247,7 +272,9 @@ absl::Status Main() {
       run.name = row.name;
       run.training.label = row.name;
       run.training.seed = absl::GetFlag(FLAGS_seed) + static_cast<uint64_t>(seed);
-      run.training.directory = absl::StrCat(*output, "/", row.folder, seeds > 1 || number != 0 ? absl::StrCat("/seed_", run.training.seed) : std::string());
+      run.training.directory =
+          absl::StrCat(*output, "/", row.folder,
+                       seeds > 1 || number != 0 ? absl::StrCat("/seed_", run.training.seed) : std::string());
       const bool wanted = chosen.empty() || std::find(chosen.begin(), chosen.end(), row.folder) != chosen.end();
       if (run.training.resume || !wanted) {
         absl::StatusOr<RunScores> scores = ReadScores(run);
@@ -260,7 +287,9 @@ absl::Status Main() {
       if (!wanted) continue;
       if (row.cold_start && run.cold_start.empty()) {
         if (run.data.name == "pascal_context" || run.data.name == "pascal_context_60") {
-          std::printf("%s: skipped, it needs --cold_start=weights.safetensors of a network trained on another dataset\n", row.name.c_str());
+          std::printf(
+              "%s: skipped, it needs --cold_start=weights.safetensors of a network trained on another dataset\n",
+              row.name.c_str());
           continue;
         }
         absl::StatusOr<std::string> weights = MakeColdStart(run, *output, collective, interrupt);
@@ -274,7 +303,8 @@ absl::Status Main() {
       absl::StatusOr<RunResult> result = Run(run, collective, interrupt);
       if (!result.ok()) return result.status();
       if (result->training.interrupted) {
-        std::printf("\nStopped after step %lld; everything is saved. Go on with --resume --output=%s\n", static_cast<long long>(result->training.steps), output->c_str());
+        std::printf("\nStopped after step %lld; everything is saved. Go on with --resume --output=%s\n",
+                    static_cast<long long>(result->training.steps), output->c_str());
         return results.Write();
       }
       if (absl::Status status = WriteScores(run.training.directory, *result); !status.ok()) return status;

@@ -34,10 +34,14 @@ absl::Status LoadStart(const RunOptions& options, Segmenter& segmenter) {
     // timm's names are those of our encoder behind "encoder."; the classifier of ImageNet is not wanted.
     nn::LoadOptions load;
     load.strict = false;
-    load.rename = [](const std::string& name) { return name.rfind("head.", 0) == 0 ? std::string() : "encoder." + name; };
+    load.rename = [](const std::string& name) {
+      return name.rfind("head.", 0) == 0 ? std::string() : "encoder." + name;
+    };
     absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(options.init_weights, segmenter.module(), load);
     if (!report.ok()) return report.status();
-    if (report->loaded.empty()) return absl::InvalidArgumentError(absl::StrCat("--init_weights: no tensor of ", options.init_weights, " fits the encoder"));
+    if (report->loaded.empty())
+      return absl::InvalidArgumentError(
+          absl::StrCat("--init_weights: no tensor of ", options.init_weights, " fits the encoder"));
     PrintReport("encoder weights from", options.init_weights, *report);
   }
   if (!options.cold_start.empty()) {
@@ -45,7 +49,9 @@ absl::Status LoadStart(const RunOptions& options, Segmenter& segmenter) {
     load.strict = false;
     absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(options.cold_start, segmenter.module(), load);
     if (!report.ok()) return report.status();
-    if (report->loaded.empty()) return absl::InvalidArgumentError(absl::StrCat("--cold_start: no tensor of ", options.cold_start, " fits the network"));
+    if (report->loaded.empty())
+      return absl::InvalidArgumentError(
+          absl::StrCat("--cold_start: no tensor of ", options.cold_start, " fits the network"));
     PrintReport("cold start from", options.cold_start, *report);
   }
   return absl::OkStatus();
@@ -64,7 +70,8 @@ std::string Fingerprint(const RunOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& collective, const InterruptHandler& interrupt) {
+absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& collective,
+                              const InterruptHandler& interrupt) {
   absl::StatusOr<ChosenData> chosen = OpenChosenData(options.data);
   if (!chosen.ok()) return chosen.status();
   const data::DatasetInfo& info = chosen->training->info();
@@ -91,7 +98,10 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   run.parameters = nn::ParameterCount(segmenter.module());
   if (run.training.interrupted) return run;
 
-  if (absl::Status status = SaveNetwork(absl::StrCat(training.directory, "/weights.safetensors"), segmenter, options.model, info); !status.ok()) return status;
+  if (absl::Status status =
+          SaveNetwork(absl::StrCat(training.directory, "/weights.safetensors"), segmenter, options.model, info);
+      !status.ok())
+    return status;
   // Spread over the validation set: neighbours in a video look alike.
   const int64_t images = std::min<int64_t>(chosen->validation->size(), 256);
   for (int i = 0; i < kExamples; ++i) {
@@ -101,13 +111,18 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
     example.prediction = Predict(segmenter, sample->image, data::Normalization(info), training.inference);
     example.image = std::move(sample->image);
     example.label = std::move(sample->label);
-    const data::Image picture = PictureGrid({{example.image, ColorLabels(example.label, info.palette), ColorLabels(example.prediction, info.palette),
-                                              ErrorPicture(example.label, example.prediction, info.palette)}});
-    if (absl::Status status = data::WritePng(absl::StrFormat("%s/pictures/validation_%d.png", training.directory, i + 1), picture); !status.ok()) return status;
+    const data::Image picture = PictureGrid(
+        {{example.image, ColorLabels(example.label, info.palette), ColorLabels(example.prediction, info.palette),
+          ErrorPicture(example.label, example.prediction, info.palette)}});
+    if (absl::Status status =
+            data::WritePng(absl::StrFormat("%s/pictures/validation_%d.png", training.directory, i + 1), picture);
+        !status.ok())
+      return status;
     run.examples.push_back(std::move(example));
   }
-  std::printf("  %s: mIoU %.2f %%, pixel accuracy %.2f %%, %.0f s, %.0f images/s\n", options.name.c_str(), 100 * run.training.evaluation.mean_iou,
-              100 * run.training.evaluation.pixel_accuracy, run.training.seconds, run.training.images_per_second);
+  std::printf("  %s: mIoU %.2f %%, pixel accuracy %.2f %%, %.0f s, %.0f images/s\n", options.name.c_str(),
+              100 * run.training.evaluation.mean_iou, 100 * run.training.evaluation.pixel_accuracy,
+              run.training.seconds, run.training.images_per_second);
   std::fflush(stdout);
   return run;
 }
@@ -130,7 +145,8 @@ absl::StatusOr<RunScores> ReadScores(const RunOptions& options) {
   const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
   try {
     if (json.at("settings").get<std::string>() != Fingerprint(options)) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": this run ended with other settings than asked for now; choose another --output or remove it"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": this run ended with other settings than asked for now; choose another --output or remove it"));
     }
     RunScores scores;
     scores.mean_iou = json.at("mean_iou");

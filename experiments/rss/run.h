@@ -30,7 +30,8 @@ struct RunResult {
 };
 
 // Trains and evaluates, and writes weights.safetensors and pictures into the run's directory.
-absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& collective, const InterruptHandler& interrupt);
+absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& collective,
+                              const InterruptHandler& interrupt);
 
 // A run's final scores in a small JSON file, so that a table can be continued, or printed again, without training again.
 struct RunScores {

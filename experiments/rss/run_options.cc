@@ -8,11 +8,13 @@ namespace {
 
 RunOptions Quick() {
   RunOptions options;
-  options.training.steps = 2500;
+  options.samples = 64;
+  options.scales = {8, 4, 2};
+  options.entropy_weight = 0.05;
+  options.training.steps = 2000;
   options.training.batch_size = 16;
-  options.training.learning_rate = 2e-3;
+  options.training.learning_rate = 4e-3;
   options.training.warm_up_steps = 100;
-  options.training.last_layer_factor = 4;
   options.training.evaluate_every = 250;
   options.training.checkpoint_every = 500;
   return options;
@@ -23,10 +25,12 @@ RunOptions CamVid() {
   options.data.name = "camvid";
   options.data.crop = 128;
   options.data.image_scale = 0.5;
-  options.scales = {32, 16, 8, 4};
+  options.samples = 32;
+  options.scales = {16, 8, 4};
   options.training.batch_size = 8;
   options.training.steps = 4000;
-  options.training.evaluate_every = 400;
+  options.training.learning_rate = 3e-3;
+  options.training.evaluate_every = 500;
   return options;
 }
 
@@ -91,14 +95,18 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
   if (options.supervision == Supervision::kImageReward) {
     settings.insert(settings.end(),
                     {{"scales (pixels a cell)", absl::StrJoin(options.scales, ", ")},
-                     {"advantage", options.advantage == AdvantageKind::kGroupRelative ? "group relative (GRPO)" : "pair-wise spatial difference"},
-                     {"normalisation", options.normalisation == Normalisation::kNonZero ? "non-zero" : options.normalisation == Normalisation::kAll ? "all" : "none"},
+                     {"advantage", options.advantage == AdvantageKind::kGroupRelative ? "group relative (GRPO)"
+                                                                                      : "pair-wise spatial difference"},
+                     {"normalisation", options.normalisation == Normalisation::kNonZero ? "non-zero"
+                                       : options.normalisation == Normalisation::kAll   ? "all"
+                                                                                        : "none"},
                      {"reward classes", options.union_classes ? "label or map" : "label"},
                      {"progressive", yes(options.progressive)},
                      {"re-sampled share", absl::StrCat(options.resampled_share)},
                      {"entropy weight", absl::StrCat(options.entropy_weight)}});
   }
-  if (options.supervision == Supervision::kPixelReward) settings.push_back({"SyncAN", yes(options.synchronized_advantages)});
+  if (options.supervision == Supervision::kPixelReward)
+    settings.push_back({"SyncAN", yes(options.synchronized_advantages)});
   if (!options.cold_start.empty()) settings.push_back({"cold start", options.cold_start});
   if (!options.init_weights.empty()) settings.push_back({"encoder weights", options.init_weights});
   return settings;

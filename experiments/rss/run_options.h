@@ -23,7 +23,7 @@ enum class Supervision {
 };
 
 enum class AdvantageKind {
-  kGroupRelative,          // GRPO: the map's normalised reward at every cell (the naive pipeline)
+  kGroupRelative,              // GRPO: the map's normalised reward at every cell (the naive pipeline)
   kPairwiseSpatialDifference,  // PSD
 };
 
@@ -37,17 +37,17 @@ struct RunOptions {
   Supervision supervision = Supervision::kImageReward;
 
   // Rewards
-  int samples = 16;                          // N, maps per image and scale
-  std::vector<int> scales = {16, 8, 4};      // side of a cell in pixels; 1 samples at full resolution
+  int samples = 16;                      // N, maps per image and scale
+  std::vector<int> scales = {16, 8, 4};  // side of a cell in pixels; 1 samples at full resolution
   AdvantageKind advantage = AdvantageKind::kPairwiseSpatialDifference;
   Normalisation normalisation = Normalisation::kNonZero;
-  bool union_classes = false;                // mIoU over classes of the label or the map; default: of the label
-  bool progressive = false;                  // coarse scales first
-  double resampled_share = 0;                // > 0: counterfactual pairs
+  bool union_classes = false;  // mIoU over classes of the label or the map; default: of the label
+  bool progressive = false;    // coarse scales first
+  double resampled_share = 0;  // > 0: counterfactual pairs
   double clip = 0.2;
   double divergence_weight = 0;
   double entropy_weight = 0;
-  bool synchronized_advantages = true;       // SyncAN
+  bool synchronized_advantages = true;  // SyncAN
 
   TrainingOptions training;
   std::string cold_start;    // checkpoint of another run: every tensor that fits

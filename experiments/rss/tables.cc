@@ -34,7 +34,9 @@ RunOptions PixelReward(const RunOptions& base, bool synchronized) {
 }
 
 Table TableOne(const RunOptions& base) {
-  Table table{"Table 1: pixel-level reward", {}, "SyncAN differs from plain normalisation only where there are several ranks (mpirun -n R)."};
+  Table table{"Table 1: pixel-level reward",
+              {},
+              "SyncAN differs from plain normalisation only where there are several ranks (mpirun -n R)."};
   const RunOptions labels = SupervisedTwin(base);
   table.rows = {
       {"PSL", "psl", 55.75, false, labels},
@@ -47,8 +49,10 @@ Table TableOne(const RunOptions& base) {
 }
 
 Table TableTwo(const RunOptions& base) {
-  Table table{"Table 2: image-level reward", {},
-              "The paper's print of Table 2 lost which columns its three two-tick rows (50.37, 51.33, 56.79) tick; 51.33 is PSR (multi) + PSD without cold start by "
+  Table table{"Table 2: image-level reward",
+              {},
+              "The paper's print of Table 2 lost which columns its three two-tick rows (50.37, 51.33, 56.79) tick; "
+              "51.33 is PSR (multi) + PSD without cold start by "
               "Table 3, the other two assignments are our reading."};
   const RunOptions labels = SupervisedTwin(base), full = WithDifference(base), single = SingleScale(base);
   table.rows = {
@@ -66,13 +70,15 @@ Table TableTwo(const RunOptions& base) {
 
 Table TableThree(const RunOptions& base) {
   Table table{"Table 3: learning-rate factor of the last layer", {}, ""};
-  const double factors[] = {1, 4, 40, 400}, without[] = {49.51, 50.01, 51.33, 49.23}, with[] = {55.19, 55.73, 56.32, 57.93};
+  const double factors[] = {1, 4, 40, 400}, without[] = {49.51, 50.01, 51.33, 49.23},
+               with[] = {55.19, 55.73, 56.32, 57.93};
   for (bool cold : {false, true}) {
     for (int i = 0; i < 4; ++i) {
       RunOptions options = WithDifference(base);
       options.training.last_layer_factor = factors[i];
-      table.rows.push_back({absl::StrCat("factor ", factors[i], cold ? ", cold start" : ""), absl::StrCat("factor_", factors[i], cold ? "_cold" : ""),
-                            cold ? with[i] : without[i], cold, options});
+      table.rows.push_back({absl::StrCat("factor ", factors[i], cold ? ", cold start" : ""),
+                            absl::StrCat("factor_", factors[i], cold ? "_cold" : ""), cold ? with[i] : without[i], cold,
+                            options});
     }
   }
   return table;

@@ -45,8 +45,8 @@ std::string FormatTick(double value, double step) {
   if (exponent < -5 || exponent > 6) return absl::StrFormat("%.1e", value);
   // As many decimals as the value itself needs: 0, 0.5 and 1 are nicer than 0.0, 0.5 and 1.0.
   int decimals = std::max(0, -exponent);
-  while (decimals > 0 && std::abs(value - std::round(value * std::pow(10, decimals - 1)) /
-                                              std::pow(10, decimals - 1)) < 1e-6 * step) {
+  while (decimals > 0 &&
+         std::abs(value - std::round(value * std::pow(10, decimals - 1)) / std::pow(10, decimals - 1)) < 1e-6 * step) {
     --decimals;
   }
   return absl::StrCat(value < 0 ? "−" : "", absl::StrFormat("%.*f", decimals, std::abs(value)), unit);

@@ -21,8 +21,7 @@ constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
 uint32_t Crc32c(absl::string_view bytes) {
   uint32_t remainder = 0xFFFFFFFFu;
-  for (char byte : bytes)
-    remainder = kTable[(remainder ^ static_cast<uint8_t>(byte)) & 0xFF] ^ (remainder >> 8);
+  for (char byte : bytes) remainder = kTable[(remainder ^ static_cast<uint8_t>(byte)) & 0xFF] ^ (remainder >> 8);
   return ~remainder;
 }
 

@@ -25,8 +25,7 @@ std::string ShortestDecimal(double value) {
 }
 
 // The lines of a previous run up to the resumed step; nothing when there is no such file.
-absl::StatusOr<std::string> RowsToKeep(const std::string& path, absl::string_view header,
-                                       int64_t resumed_step) {
+absl::StatusOr<std::string> RowsToKeep(const std::string& path, absl::string_view header, int64_t resumed_step) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return std::string();
   const std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -50,8 +49,7 @@ absl::StatusOr<std::string> RowsToKeep(const std::string& path, absl::string_vie
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<CsvLog>> CsvLog::Open(const std::string& path,
-                                                     std::vector<std::string> columns,
+absl::StatusOr<std::unique_ptr<CsvLog>> CsvLog::Open(const std::string& path, std::vector<std::string> columns,
                                                      std::optional<int64_t> resumed_step) {
   const std::string header = absl::StrCat("step,", absl::StrJoin(columns, ","));
   std::string kept;

@@ -20,8 +20,7 @@ class CsvLog {
  public:
   // Starts a new file, or, with `resumed_step`, continues the one at `path`: rows of later steps and a row
   // cut short by a crash are dropped. FailedPrecondition when that file has other columns.
-  static absl::StatusOr<std::unique_ptr<CsvLog>> Open(const std::string& path,
-                                                      std::vector<std::string> columns,
+  static absl::StatusOr<std::unique_ptr<CsvLog>> Open(const std::string& path, std::vector<std::string> columns,
                                                       std::optional<int64_t> resumed_step);
 
   // `values` in the order of the columns; another number of them throws autograd::Error.

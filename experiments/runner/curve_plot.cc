@@ -85,8 +85,8 @@ class Canvas {
     for (const Series& series : plot.series) {
       autograd::Require(series.x.size() == series.y.size() &&
                             (series.deviation.empty() || series.deviation.size() == series.y.size()),
-                        "CurvePlot", "series ", series.name, " has ", series.x.size(), " x, ",
-                        series.y.size(), " y and ", series.deviation.size(), " deviations");
+                        "CurvePlot", "series ", series.name, " has ", series.x.size(), " x, ", series.y.size(),
+                        " y and ", series.deviation.size(), " deviations");
       for (size_t i = 0; i < series.x.size(); ++i) {
         const double reach = series.deviation.empty() ? 0.0 : series.deviation[i];
         x_.Include(series.x[i]);
@@ -109,30 +109,27 @@ class Canvas {
       left_ = std::max(left_, 12 + kTickCharacter * DisplayWidth(FormatTick(value, y_ticks.step)));
     }
     for (double value : y_ticks.values) {
-      absl::StrAppendFormat(&svg_, "<line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\"/>",
-                            left_, kWidth - kRight, Y(value), Y(value));
+      absl::StrAppendFormat(&svg_, "<line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\"/>", left_,
+                            kWidth - kRight, Y(value), Y(value));
       absl::StrAppendFormat(&svg_, "<text class=\"tick\" x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">%s</text>",
                             left_ - 7, Y(value) + 4, FormatTick(value, y_ticks.step));
     }
     const AxisTicks x_ticks = MakeAxisTicks(x_.low, x_.high, 7);
     for (double value : x_ticks.values) {
-      absl::StrAppendFormat(&svg_, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.0f\" y2=\"%.0f\"/>",
-                            X(value), X(value), kHeight - kBottom, kHeight - kBottom + 4);
-      absl::StrAppendFormat(&svg_,
-                            "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>",
+      absl::StrAppendFormat(&svg_, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.0f\" y2=\"%.0f\"/>", X(value),
+                            X(value), kHeight - kBottom, kHeight - kBottom + 4);
+      absl::StrAppendFormat(&svg_, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>",
                             X(value), kHeight - kBottom + 17, FormatTick(value, x_ticks.step));
     }
-    absl::StrAppendFormat(&svg_, "<line class=\"axis\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.0f\" y2=\"%.0f\"/>",
-                          left_, kWidth - kRight, kHeight - kBottom, kHeight - kBottom);
-    absl::StrAppendFormat(&svg_,
-                          "<text class=\"label\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>",
+    absl::StrAppendFormat(&svg_, "<line class=\"axis\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.0f\" y2=\"%.0f\"/>", left_,
+                          kWidth - kRight, kHeight - kBottom, kHeight - kBottom);
+    absl::StrAppendFormat(&svg_, "<text class=\"label\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>",
                           (left_ + kWidth - kRight) / 2, kHeight - 6, HtmlEscape(x_label));
   }
 
   void DrawSeries(const Series& series, int color) {
     if (!series.deviation.empty()) DrawBand(series, color);
-    if (series.y.size() <= kNoisyPoints)
-      return DrawLine(series.x, series.y, color, series.dashed ? "dashed" : "line");
+    if (series.y.size() <= kNoisyPoints) return DrawLine(series.x, series.y, color, series.dashed ? "dashed" : "line");
     DrawLine(series.x, series.y, color, "noise");
     DrawLine(series.x, MovingAverage(series.y, AverageWindow(series.y.size())), color,
              series.dashed ? "dashed" : "line");
@@ -141,24 +138,20 @@ class Canvas {
   const std::string& svg() const { return svg_; }
 
  private:
-  double X(double value) const {
-    return left_ + (value - x_.low) / (x_.high - x_.low) * (kWidth - left_ - kRight);
-  }
+  double X(double value) const { return left_ + (value - x_.low) / (x_.high - x_.low) * (kWidth - left_ - kRight); }
   double Y(double value) const {
     return kHeight - kBottom - (value - y_.low) / (y_.high - y_.low) * (kHeight - kTop - kBottom);
   }
 
-  void DrawLine(const std::vector<double>& x, const std::vector<double>& y, int color,
-                absl::string_view kind) {
+  void DrawLine(const std::vector<double>& x, const std::vector<double>& y, int color, absl::string_view kind) {
     Points run;
     const auto flush = [&] {
       if (run.size() == 1) {  // A line of one point is invisible.
-        absl::StrAppendFormat(
-            &svg_, "<circle class=\"dot\" style=\"--c:var(--series-%d)\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>",
-            color, run[0].first, run[0].second);
+        absl::StrAppendFormat(&svg_,
+                              "<circle class=\"dot\" style=\"--c:var(--series-%d)\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>",
+                              color, run[0].first, run[0].second);
       } else if (!run.empty()) {
-        absl::StrAppendFormat(&svg_, "<polyline class=\"%s\" style=\"--c:var(--series-%d)\" points=\"", kind,
-                              color);
+        absl::StrAppendFormat(&svg_, "<polyline class=\"%s\" style=\"--c:var(--series-%d)\" points=\"", kind, color);
         for (const auto& [px, py] : Thin(run)) absl::StrAppendFormat(&svg_, "%.1f,%.1f ", px, py);
         svg_ += "\"/>";
       }
@@ -181,8 +174,8 @@ class Canvas {
       absl::StrAppendFormat(&upper, "%.1f,%.1f ", X(series.x[i]), Y(series.y[i] + series.deviation[i]));
       lower = absl::StrFormat("%.1f,%.1f ", X(series.x[i]), Y(series.y[i] - series.deviation[i])) + lower;
     }
-    absl::StrAppendFormat(&svg_, "<polygon class=\"band\" style=\"--c:var(--series-%d)\" points=\"%s%s\"/>",
-                          color, upper, lower);
+    absl::StrAppendFormat(&svg_, "<polygon class=\"band\" style=\"--c:var(--series-%d)\" points=\"%s%s\"/>", color,
+                          upper, lower);
   }
 
   Range x_, y_;
@@ -213,8 +206,7 @@ std::string Legend(const CurvePlot& plot) {
 std::string CurvePlotHtml(const CurvePlot& plot) {
   Canvas canvas(plot);
   canvas.DrawAxes(plot.x_label);
-  for (size_t s = 0; s < plot.series.size(); ++s)
-    canvas.DrawSeries(plot.series[s], static_cast<int>(s % kColors));
+  for (size_t s = 0; s < plot.series.size(); ++s) canvas.DrawSeries(plot.series[s], static_cast<int>(s % kColors));
   return absl::StrFormat(
       "<figure class=\"plot\"><figcaption>%s<small>%s</small></figcaption>%s"
       "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">%s</svg></figure>\n",

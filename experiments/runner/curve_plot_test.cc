@@ -15,8 +15,7 @@ namespace experiments {
 namespace {
 
 // The points of every <polyline> of a class, in drawing order.
-std::vector<std::vector<std::pair<double, double>>> Polylines(const std::string& html,
-                                                              const std::string& kind) {
+std::vector<std::vector<std::pair<double, double>>> Polylines(const std::string& html, const std::string& kind) {
   std::vector<std::vector<std::pair<double, double>>> lines;
   const std::string opening = "<polyline class=\"" + kind + "\"";
   for (size_t at = html.find(opening); at != std::string::npos; at = html.find(opening, at + 1)) {
@@ -49,8 +48,7 @@ TEST(CurvePlotTest, LinesAreToScaleAndInsideTheFrame) {
 }
 
 TEST(CurvePlotTest, MissingValuesBreakTheLineAndLonePointsShow) {
-  const std::string html =
-      CurvePlotHtml({"t", "x", "y", {{"a", {0, 1, 2, 3, 4, 5}, {1, 2, NAN, 3, INFINITY, 4}}}});
+  const std::string html = CurvePlotHtml({"t", "x", "y", {{"a", {0, 1, 2, 3, 4, 5}, {1, 2, NAN, 3, INFINITY, 4}}}});
   EXPECT_EQ(Polylines(html, "line").size(), 1);
   EXPECT_EQ(Count(html, "<circle"), 2);
   EXPECT_FALSE(absl::StrContains(html, "nan"));
@@ -72,8 +70,8 @@ TEST(CurvePlotTest, LongNoisySeriesKeepTheirExtremesAndGetAnAverage) {
   ASSERT_EQ(noise.size(), 1);
   ASSERT_EQ(line.size(), 1);
   const auto range = [](const auto& points) {
-    const auto [low, high] = std::minmax_element(
-        points.begin(), points.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto [low, high] = std::minmax_element(points.begin(), points.end(),
+                                                 [](const auto& a, const auto& b) { return a.second < b.second; });
     return high->second - low->second;
   };
   EXPECT_NEAR(range(noise[0]), 246 / 1.08, 1.0);  // The frame is 246 high, with 4 % free above and below.
@@ -82,17 +80,13 @@ TEST(CurvePlotTest, LongNoisySeriesKeepTheirExtremesAndGetAnAverage) {
 }
 
 TEST(CurvePlotTest, BandsReferencesAndAwkwardRanges) {
-  const std::string html =
-      CurvePlotHtml({"t",
-                     "x",
-                     "y",
-                     {{"mean", {1, 2}, {5, 6}, {1, 1}}, {"reference", {1, 2}, {5, 5}, {}, /*dashed=*/true}}});
+  const std::string html = CurvePlotHtml(
+      {"t", "x", "y", {{"mean", {1, 2}, {5, 6}, {1, 1}}, {"reference", {1, 2}, {5, 5}, {}, /*dashed=*/true}}});
   EXPECT_EQ(Count(html, "<polygon"), 1);
   EXPECT_EQ(Polylines(html, "dashed").size(), 1);
   for (const CurvePlot& plot :
        {CurvePlot{"none", "x", "y", {}}, CurvePlot{"empty", "x", "y", {{"a", {}, {}}}},
-        CurvePlot{"flat", "x", "y", {{"a", {3, 4}, {7, 7}}}},
-        CurvePlot{"point", "x", "y", {{"a", {3}, {0}}}}}) {
+        CurvePlot{"flat", "x", "y", {{"a", {3, 4}, {7, 7}}}}, CurvePlot{"point", "x", "y", {{"a", {3}, {0}}}}}) {
     const std::string html = CurvePlotHtml(plot);
     EXPECT_FALSE(absl::StrContains(html, "nan")) << html;
     EXPECT_TRUE(absl::StrContains(html, "</svg></figure>"));

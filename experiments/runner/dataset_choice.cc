@@ -16,7 +16,8 @@ absl::StatusOr<std::unique_ptr<data::Dataset>> OpenSplit(const DatasetChoice& ch
   options.scenes.height = options.scenes.width = choice.crop;
   options.scenes.seed = choice.scene_seed;
   if (choice.scene_images > 0) options.scenes.training_size = choice.scene_images;
-  return data::OpenDataset(choice.name == "pascal_context" ? "pascal_context_59" : choice.name, choice.root, split, options);
+  return data::OpenDataset(choice.name == "pascal_context" ? "pascal_context_59" : choice.name, choice.root, split,
+                           options);
 }
 
 }  // namespace
@@ -27,10 +28,12 @@ absl::StatusOr<ChosenData> OpenChosenData(const DatasetChoice& choice) {
   bool known = false;
   for (const std::string& name : DatasetNames()) known |= name == choice.name;
   if (!known) {
-    return absl::InvalidArgumentError(absl::StrCat("--dataset=", choice.name, " is unknown; choose one of ", absl::StrJoin(DatasetNames(), ", ")));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dataset=", choice.name, " is unknown; choose one of ", absl::StrJoin(DatasetNames(), ", ")));
   }
   if (choice.name != "scenes" && choice.root.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("--dataset=", choice.name, " needs --data_root, the folder of its files"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dataset=", choice.name, " needs --data_root, the folder of its files"));
   }
   if (choice.crop < 32 || choice.crop % 32 != 0) {
     return absl::InvalidArgumentError(absl::StrCat("--crop=", choice.crop, " must be a positive multiple of 32"));
@@ -48,8 +51,9 @@ absl::StatusOr<ChosenData> OpenChosenData(const DatasetChoice& choice) {
   chosen.crop_height = chosen.crop_width = choice.crop;
   if (choice.name == "scenes") {
     chosen.augmentation = {data::HorizontalFlip(0.5f)};
-    chosen.description = absl::StrFormat("embedded scenes, %d×%d, %d classes, %s", choice.crop, choice.crop, choice.scene_classes,
-                                         choice.scene_images > 0 ? absl::StrCat(choice.scene_images, " training images") : "endless training images");
+    chosen.description = absl::StrFormat(
+        "embedded scenes, %d×%d, %d classes, %s", choice.crop, choice.crop, choice.scene_classes,
+        choice.scene_images > 0 ? absl::StrCat(choice.scene_images, " training images") : "endless training images");
   } else {
     // Factors of the image's own size, as iSeg (the code base RSS comes from) scales; 0.5 to 2 as everybody.
     const double scale = choice.image_scale;
@@ -61,8 +65,9 @@ absl::StatusOr<ChosenData> OpenChosenData(const DatasetChoice& choice) {
                                                    .largest_scale = 2.0 * scale}),
                            data::HorizontalFlip(0.5f), data::PhotometricDistortion({})};
     chosen.inference.scales = {scale};
-    chosen.description = absl::StrFormat("%s, %d training and %d validation images, crops of %d×%d at %g of full size", chosen.training->info().name,
-                                         chosen.training->size(), chosen.validation->size(), choice.crop, choice.crop, scale);
+    chosen.description = absl::StrFormat("%s, %d training and %d validation images, crops of %d×%d at %g of full size",
+                                         chosen.training->info().name, chosen.training->size(),
+                                         chosen.validation->size(), choice.crop, choice.crop, scale);
   }
   return chosen;
 }

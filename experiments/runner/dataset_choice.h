@@ -19,7 +19,7 @@ struct DatasetChoice {
   int crop = 64;                // side of the training crops; also the size of the embedded scenes
   int scene_classes = 6;
   uint64_t scene_seed = 0;
-  int64_t scene_images = 0;     // distinct training scenes; 0 never repeats one
+  int64_t scene_images = 0;  // distinct training scenes; 0 never repeats one
   // Images are resized to this share of their size, for training and evaluation; labels are scored at their own size.
   double image_scale = 1;
 };

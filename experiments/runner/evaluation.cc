@@ -22,7 +22,8 @@ data::Image Mirrored(const data::Image& image) {
   data::Image mirrored(image.height, image.width, image.channels);
   for (int y = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x) {
-      std::copy_n(image.Row(y) + (image.width - 1 - x) * image.channels, image.channels, mirrored.Row(y) + x * image.channels);
+      std::copy_n(image.Row(y) + (image.width - 1 - x) * image.channels, image.channels,
+                  mirrored.Row(y) + x * image.channels);
     }
   }
   return mirrored;
@@ -31,9 +32,11 @@ data::Image Mirrored(const data::Image& image) {
 int RoundUp(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 // Logits, or probabilities, of images of one size: [N, H, W, K] at the images' own size.
-Array WholeImages(Segmenter& segmenter, const std::vector<data::Image>& images, const data::Normalization& normalization, bool probabilities) {
+Array WholeImages(Segmenter& segmenter, const std::vector<data::Image>& images,
+                  const data::Normalization& normalization, bool probabilities) {
   const int count = static_cast<int>(images.size()), height = images[0].height, width = images[0].width;
-  const int padded_height = RoundUp(height, segmenter.SizeMultiple()), padded_width = RoundUp(width, segmenter.SizeMultiple());
+  const int padded_height = RoundUp(height, segmenter.SizeMultiple()),
+            padded_width = RoundUp(width, segmenter.SizeMultiple());
   std::vector<float> input(static_cast<size_t>(count) * padded_height * padded_width * 3);
   for (int i = 0; i < count; ++i) {
     data::NormalizeInto(images[i], normalization, padded_height, padded_width, input.data() + input.size() / count * i);
@@ -47,14 +50,16 @@ Array WholeImages(Segmenter& segmenter, const std::vector<data::Image>& images, 
   std::vector<float> kept(static_cast<size_t>(count) * height * width * classes);
   for (int row = 0; row < count * height; ++row) {
     const int64_t from = static_cast<int64_t>(row / height) * padded_height + row % height;
-    std::copy_n(all.begin() + from * padded_width * classes, width * classes, kept.begin() + static_cast<int64_t>(row) * width * classes);
+    std::copy_n(all.begin() + from * padded_width * classes, width * classes,
+                kept.begin() + static_cast<int64_t>(row) * width * classes);
   }
   return Array::From<float>({count, height, width, classes}, kept);
 }
 
 // Sum of the windows' scores over each pixel, divided by their number.
-std::vector<float> SlidingWindows(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
-                                  const InferenceOptions& options, bool probabilities) {
+std::vector<float> SlidingWindows(Segmenter& segmenter, const data::Image& image,
+                                  const data::Normalization& normalization, const InferenceOptions& options,
+                                  bool probabilities) {
   const int window = options.window, stride = options.stride > 0 ? options.stride : std::max(1, window * 2 / 3);
   const int window_height = std::min(window, image.height), window_width = std::min(window, image.width);
   const int rows = std::max(image.height - window_height + stride - 1, 0) / stride + 1;
@@ -64,7 +69,8 @@ std::vector<float> SlidingWindows(Segmenter& segmenter, const data::Image& image
   std::vector<float> counts(static_cast<size_t>(image.height) * image.width);
   for (int row = 0; row < rows; ++row) {
     for (int column = 0; column < columns; ++column) {
-      const int top = std::min(row * stride, image.height - window_height), left = std::min(column * stride, image.width - window_width);
+      const int top = std::min(row * stride, image.height - window_height),
+                left = std::min(column * stride, image.width - window_width);
       const data::Image part = data::CropImage(image, {top, left, window_height, window_width});
       const std::vector<float> scores = WholeImages(segmenter, {part}, normalization, probabilities).ToVector<float>();
       for (int y = 0; y < window_height; ++y) {
@@ -96,22 +102,27 @@ data::LabelMap ArgMax(const float* scores, int height, int width, int64_t classe
 
 }  // namespace
 
-Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization, const InferenceOptions& options) {
+Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+            const InferenceOptions& options) {
   const int64_t classes = segmenter.classes();
-  if (OnePass(options)) return WholeImages(segmenter, {image}, normalization, false).Reshape({image.height, image.width, classes});
+  if (OnePass(options))
+    return WholeImages(segmenter, {image}, normalization, false).Reshape({image.height, image.width, classes});
   std::vector<float> sum(static_cast<size_t>(image.height) * image.width * classes);
   for (double scale : options.scales) {
     const int height = std::max(1, static_cast<int>(std::lround(image.height * scale)));
     const int width = std::max(1, static_cast<int>(std::lround(image.width * scale)));
-    const data::Image resized = height == image.height && width == image.width ? image : data::ResizeImage(image, height, width);
+    const data::Image resized =
+        height == image.height && width == image.width ? image : data::ResizeImage(image, height, width);
     for (int mirrored = 0; mirrored <= (options.flip ? 1 : 0); ++mirrored) {
       const data::Image view = mirrored ? Mirrored(resized) : resized;
       const bool probabilities = !options.average_logits;
       const Array scores =
           options.window > 0
-              ? Array::From<float>({1, height, width, classes}, SlidingWindows(segmenter, view, normalization, options, probabilities))
+              ? Array::From<float>({1, height, width, classes},
+                                   SlidingWindows(segmenter, view, normalization, options, probabilities))
               : WholeImages(segmenter, {view}, normalization, probabilities);
-      const std::vector<float> full = autograd::ResizeBilinear(Variable(scores), image.height, image.width).array().ToVector<float>();
+      const std::vector<float> full =
+          autograd::ResizeBilinear(Variable(scores), image.height, image.width).array().ToVector<float>();
       for (int y = 0; y < image.height; ++y) {
         for (int x = 0; x < image.width; ++x) {
           const int64_t to = (static_cast<int64_t>(y) * image.width + x) * classes;
@@ -126,11 +137,12 @@ Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normaliz
 
 data::LabelMap Predict(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
                        const InferenceOptions& options) {
-  return ArgMax(Infer(segmenter, image, normalization, options).ToVector<float>().data(), image.height, image.width, segmenter.classes());
+  return ArgMax(Infer(segmenter, image, normalization, options).ToVector<float>().data(), image.height, image.width,
+                segmenter.classes());
 }
 
-absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options, int64_t limit,
-                                    const PredictionVisitor& visitor) {
+absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
+                                    int64_t limit, const PredictionVisitor& visitor) {
   const data::Normalization normalization(dataset.info());
   const int64_t count = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
   seg::ConfusionMatrix confusion(segmenter.classes());
@@ -143,10 +155,12 @@ absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& d
       for (const data::Sample& sample : group) images.push_back(sample.image);
       const std::vector<float> scores = WholeImages(segmenter, images, normalization, false).ToVector<float>();
       for (size_t i = 0; i < group.size(); ++i) {
-        predictions.push_back(ArgMax(scores.data() + scores.size() / group.size() * i, images[i].height, images[i].width, segmenter.classes()));
+        predictions.push_back(ArgMax(scores.data() + scores.size() / group.size() * i, images[i].height,
+                                     images[i].width, segmenter.classes()));
       }
     } else {
-      for (const data::Sample& sample : group) predictions.push_back(Predict(segmenter, sample.image, normalization, options));
+      for (const data::Sample& sample : group)
+        predictions.push_back(Predict(segmenter, sample.image, normalization, options));
     }
     for (size_t i = 0; i < group.size(); ++i) {
       confusion.Add(group[i].label.values, predictions[i].values);
@@ -161,8 +175,9 @@ absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& d
     absl::StatusOr<data::Sample> sample = dataset.Load(i);
     if (!sample.ok()) return sample.status();
     const int64_t pixels = static_cast<int64_t>(sample->image.height) * sample->image.width;
-    const bool fits = group.empty() || (sample->image.height == group[0].image.height && sample->image.width == group[0].image.width &&
-                                        static_cast<int64_t>(group.size() + 1) * pixels <= kPixelsPerPass);
+    const bool fits = group.empty() ||
+                      (sample->image.height == group[0].image.height && sample->image.width == group[0].image.width &&
+                       static_cast<int64_t>(group.size() + 1) * pixels <= kPixelsPerPass);
     if (!fits) {
       if (absl::Status status = score(); !status.ok()) return status;
     }

@@ -47,7 +47,7 @@ struct Evaluation {
 using PredictionVisitor = std::function<absl::Status(const data::Sample& sample, const data::LabelMap& prediction)>;
 
 // At the labels' own resolution; void is not counted. Takes the first `limit` images (0: all).
-absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options, int64_t limit = 0,
-                                    const PredictionVisitor& visitor = nullptr);
+absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
+                                    int64_t limit = 0, const PredictionVisitor& visitor = nullptr);
 
 }  // namespace experiments

@@ -23,7 +23,9 @@ absl::StatusOr<std::string> ChooseOutputFolder(const std::string& asked, const s
     std::error_code error;
     if (!std::filesystem::exists(folder, error)) {
       if (!resume) return folder;
-      if (last.empty()) return absl::NotFoundError(absl::StrCat("--resume: there is no ", folder, " to go on with; name the folder with --output"));
+      if (last.empty())
+        return absl::NotFoundError(
+            absl::StrCat("--resume: there is no ", folder, " to go on with; name the folder with --output"));
       return last;
     }
     last = folder;

@@ -15,13 +15,12 @@ constexpr data::Color kRightColor = {255, 255, 255};
 constexpr data::Color kUncountedColor = {208, 208, 208};
 
 void RequireSameSize(const char* operation, int height, int width, const data::LabelMap& labels) {
-  autograd::Require(height == labels.height && width == labels.width, operation, "a label map of ",
-                    labels.height, " x ", labels.width, " beside ", height, " x ", width);
+  autograd::Require(height == labels.height && width == labels.width, operation, "a label map of ", labels.height,
+                    " x ", labels.width, " beside ", height, " x ", width);
 }
 
 data::Color ColorOf(const char* operation, uint8_t label, absl::Span<const data::Color> palette) {
-  autograd::Require(label < palette.size(), operation, "label ", int{label}, " in a palette of ",
-                    palette.size());
+  autograd::Require(label < palette.size(), operation, "label ", int{label}, " in a palette of ", palette.size());
   return palette[label];
 }
 
@@ -33,21 +32,18 @@ void SetPixel(uint8_t* pixel, data::Color color) {
 
 }  // namespace
 
-data::Image ColorLabels(const data::LabelMap& labels, absl::Span<const data::Color> palette,
-                        data::Color void_color) {
+data::Image ColorLabels(const data::LabelMap& labels, absl::Span<const data::Color> palette, data::Color void_color) {
   data::Image picture(labels.height, labels.width, 3);
   for (size_t i = 0; i < labels.values.size(); ++i) {
     const uint8_t label = labels.values[i];
-    SetPixel(&picture.pixels[3 * i],
-             label == data::kVoidLabel ? void_color : ColorOf("ColorLabels", label, palette));
+    SetPixel(&picture.pixels[3 * i], label == data::kVoidLabel ? void_color : ColorOf("ColorLabels", label, palette));
   }
   return picture;
 }
 
-data::Image BlendLabels(const data::Image& image, const data::LabelMap& labels,
-                        absl::Span<const data::Color> palette, double opacity) {
-  autograd::Require(image.channels == 3, "BlendLabels", "an image of ", image.channels,
-                    " channels, RGB wanted");
+data::Image BlendLabels(const data::Image& image, const data::LabelMap& labels, absl::Span<const data::Color> palette,
+                        double opacity) {
+  autograd::Require(image.channels == 3, "BlendLabels", "an image of ", image.channels, " channels, RGB wanted");
   RequireSameSize("BlendLabels", image.height, image.width, labels);
   const auto mix = [opacity](uint8_t below, uint8_t above) {
     return static_cast<uint8_t>(std::lround((1.0 - opacity) * below + opacity * above));
@@ -84,15 +80,13 @@ data::Image PictureGrid(const std::vector<std::vector<data::Image>>& rows, int g
     widths.resize(std::max(widths.size(), rows[r].size()), 0);
     for (size_t c = 0; c < rows[r].size(); ++c) {
       const data::Image& cell = rows[r][c];
-      autograd::Require(cell.channels == 3, "PictureGrid", "a picture of ", cell.channels,
-                        " channels, RGB wanted");
+      autograd::Require(cell.channels == 3, "PictureGrid", "a picture of ", cell.channels, " channels, RGB wanted");
       heights[r] = std::max(heights[r], cell.height);
       widths[c] = std::max(widths[c], cell.width);
     }
   }
   const auto extent = [gap](const std::vector<int>& sizes) {
-    return std::accumulate(sizes.begin(), sizes.end(), 0) +
-           gap * std::max(0, static_cast<int>(sizes.size()) - 1);
+    return std::accumulate(sizes.begin(), sizes.end(), 0) + gap * std::max(0, static_cast<int>(sizes.size()) - 1);
   };
   data::Image grid(extent(heights), extent(widths), 3);
   for (size_t i = 0; i < grid.pixels.size(); i += 3) SetPixel(&grid.pixels[i], background);
@@ -103,8 +97,7 @@ data::Image PictureGrid(const std::vector<std::vector<data::Image>>& rows, int g
     for (size_t c = 0; c < rows[r].size(); left += widths[c] + gap, ++c) {
       const data::Image& cell = rows[r][c];
       const int y0 = top + (heights[r] - cell.height) / 2, x0 = left + (widths[c] - cell.width) / 2;
-      for (int y = 0; y < cell.height; ++y)
-        std::copy_n(cell.Row(y), 3 * cell.width, grid.Row(y0 + y) + 3 * x0);
+      for (int y = 0; y < cell.height; ++y) std::copy_n(cell.Row(y), 3 * cell.width, grid.Row(y0 + y) + 3 * x0);
     }
   }
   return grid;

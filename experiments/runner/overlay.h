@@ -16,8 +16,8 @@ data::Image ColorLabels(const data::LabelMap& labels, absl::Span<const data::Col
 
 // The classes' colours laid over the image: (1 − opacity) · image + opacity ·
 // colour. Void pixels stay as they are.
-data::Image BlendLabels(const data::Image& image, const data::LabelMap& labels,
-                        absl::Span<const data::Color> palette, double opacity = 0.6);
+data::Image BlendLabels(const data::Image& image, const data::LabelMap& labels, absl::Span<const data::Color> palette,
+                        double opacity = 0.6);
 
 // Where the prediction is wrong: the predicted class's colour. Right pixels are white, void ones light grey.
 data::Image ErrorPicture(const data::LabelMap& truth, const data::LabelMap& prediction,

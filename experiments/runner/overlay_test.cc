@@ -42,8 +42,7 @@ TEST(OverlayTest, BlendsAndLeavesVoidAlone) {
 }
 
 TEST(OverlayTest, ErrorsShowThePredictedClass) {
-  const data::Image picture =
-      ErrorPicture(Labels(2, 2, {0, 1, kVoidLabel, 1}), Labels(2, 2, {1, 1, 0, 0}), kPalette);
+  const data::Image picture = ErrorPicture(Labels(2, 2, {0, 1, kVoidLabel, 1}), Labels(2, 2, {1, 1, 0, 0}), kPalette);
   EXPECT_EQ(At(picture, 0, 0), kPalette[1]);
   EXPECT_EQ(At(picture, 0, 1), (Color{255, 255, 255}));
   EXPECT_EQ(At(picture, 1, 0), (Color{208, 208, 208}));

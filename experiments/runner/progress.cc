@@ -96,8 +96,8 @@ std::string FormatProgressLine(const ProgressState& state, int width) {
   };
   if (width <= 0) return join(percent);
   while (!fields.empty() && DisplayWidth(join(percent)) > width) {
-    fields.erase(std::max_element(fields.begin(), fields.end(),
-                                  [](const Field& a, const Field& b) { return a.rank < b.rank; }));
+    fields.erase(
+        std::max_element(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.rank < b.rank; }));
   }
   const int room = std::min(width - DisplayWidth(join(percent)) - 1, kLongestBar);
   const std::string head = room >= kShortestBar ? absl::StrCat(percent, " ", Bar(fraction, room)) : percent;
@@ -105,9 +105,7 @@ std::string FormatProgressLine(const ProgressState& state, int width) {
   return std::string(TruncateToWidth(line, width));
 }
 
-Progress::Options Progress::StandardError() {
-  return {.terminal_width = StandardErrorWidth, .clock = absl::Now};
-}
+Progress::Options Progress::StandardError() { return {.terminal_width = StandardErrorWidth, .clock = absl::Now}; }
 
 Progress::Progress(int64_t first_step, int64_t total_steps, std::ostream* out, Options options)
     : out_(out), options_(std::move(options)) {
@@ -129,8 +127,7 @@ void Progress::Update(int64_t step, const ProgressValues& values) {
   }
   // The newest sample slides until it stands off from the one before it, so fast
   // steps do not crowd out the window.
-  if (recent_.size() > 1 && now - recent_[recent_.size() - 2].first < kRateWindow / kRateSamples)
-    recent_.pop_back();
+  if (recent_.size() > 1 && now - recent_[recent_.size() - 2].first < kRateWindow / kRateSamples) recent_.pop_back();
   recent_.emplace_back(now, step);
   const double seconds = absl::ToDoubleSeconds(now - recent_.front().first);
   state_.steps_per_second = seconds > 0.0 ? (step - recent_.front().second) / seconds : 0.0;

@@ -39,8 +39,7 @@ TEST(ProgressLineTest, Numbers) {
   EXPECT_EQ(line({0, 0, 0.0, {}}), "100 %  0/0");
   EXPECT_EQ(line({1, 5, 0.25, {{"loss", 0.0001234}}}), " 20 %  1/5  loss 0.000123  4.0 s/step  0:16 left");
   EXPECT_EQ(line({0, 7200, 1.0, {{"mIoU", std::nan("")}}}), "  0 %  0/7200  1.0 steps/s  2:00:00 left");
-  EXPECT_EQ(line({0, 360000, 1.0, {{"loss", 12345.6}}}),
-            "  0 %  0/360000  loss 12346  1.0 steps/s  4 d 04 h left");
+  EXPECT_EQ(line({0, 360000, 1.0, {{"loss", 12345.6}}}), "  0 %  0/360000  loss 12346  1.0 steps/s  4 d 04 h left");
 }
 
 TEST(ProgressLineTest, BarIsProportional) {
@@ -100,8 +99,7 @@ TEST(ProgressTest, RateCountsFromTheResumedStepAndFollowsAChange) {
     }
   };
   run(5001, 5031, absl::Seconds(1));
-  EXPECT_TRUE(absl::EndsWith(fixture.out.str(), "5031/10000  1.0 steps/s  1:22:49 left\n"))
-      << fixture.out.str();
+  EXPECT_TRUE(absl::EndsWith(fixture.out.str(), "5031/10000  1.0 steps/s  1:22:49 left\n")) << fixture.out.str();
   run(5032, 7000, absl::Milliseconds(100));
   EXPECT_TRUE(absl::StrContains(fixture.out.str(), "10.0 steps/s")) << fixture.out.str();
 }

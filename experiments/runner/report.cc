@@ -114,14 +114,12 @@ void Report::AddPictures(const std::vector<Picture>& pictures) {
 }
 
 void Report::AddBars(absl::string_view title, const std::vector<Bar>& bars, double maximum, int decimals) {
-  std::string html =
-      absl::StrCat("<figure class=\"bars\"><figcaption>", HtmlEscape(title), "</figcaption><ul>\n");
+  std::string html = absl::StrCat("<figure class=\"bars\"><figcaption>", HtmlEscape(title), "</figcaption><ul>\n");
   for (const Bar& bar : bars) {
     const bool known = std::isfinite(bar.value);
     const double percent = known ? std::clamp(100.0 * bar.value / maximum, 0.0, 100.0) : 0.0;
     const std::string color =
-        bar.color ? absl::StrFormat(";--c:#%02x%02x%02x", bar.color->red, bar.color->green, bar.color->blue)
-                  : "";
+        bar.color ? absl::StrFormat(";--c:#%02x%02x%02x", bar.color->red, bar.color->green, bar.color->blue) : "";
     absl::StrAppendFormat(&html,
                           "<li><span>%s</span><span class=\"track\"><i style=\"width:%.2f%%%s\"></i></span>"
                           "<span>%s</span></li>\n",
@@ -135,13 +133,10 @@ std::string Report::Html() const {
   return absl::StrCat(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-      HtmlEscape(title_), "</title>\n<style>", kReportStyle, "</style></head>\n<body>\n<h1>",
-      HtmlEscape(title_), "</h1>\n", body_, open_group_ == Group::kPlots ? "</div>\n" : "",
-      "</body></html>\n");
+      HtmlEscape(title_), "</title>\n<style>", kReportStyle, "</style></head>\n<body>\n<h1>", HtmlEscape(title_),
+      "</h1>\n", body_, open_group_ == Group::kPlots ? "</div>\n" : "", "</body></html>\n");
 }
 
-absl::Status Report::Write(const std::string& path) const {
-  return autograd::WriteFileAtomically(path, Html());
-}
+absl::Status Report::Write(const std::string& path) const { return autograd::WriteFileAtomically(path, Html()); }
 
 }  // namespace experiments

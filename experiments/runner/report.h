@@ -59,8 +59,7 @@ class Report {
   void AddPictures(const std::vector<Picture>& pictures);
 
   // Horizontal bars from 0 to `maximum`, values with `decimals` digits.
-  void AddBars(absl::string_view title, const std::vector<Bar>& bars, double maximum = 100.0,
-               int decimals = 1);
+  void AddBars(absl::string_view title, const std::vector<Bar>& bars, double maximum = 100.0, int decimals = 1);
 
   std::string Html() const;
 

@@ -24,15 +24,13 @@ testing::AssertionResult IsBalanced(const std::string& html) {
     const size_t name_begin = at + 1 + closing;
     const std::string name = html.substr(name_begin, html.find_first_of(" >/", name_begin) - name_begin);
     if (closing) {
-      if (open.empty() || open.back() != name)
-        return testing::AssertionFailure() << "</" << name << "> at " << at;
+      if (open.empty() || open.back() != name) return testing::AssertionFailure() << "</" << name << "> at " << at;
       open.pop_back();
     } else if (html[end - 1] != '/' && void_elements.count(name) == 0) {
       open.push_back(name);
     }
   }
-  return open.empty() ? testing::AssertionSuccess()
-                      : testing::AssertionFailure() << open.back() << " is not closed";
+  return open.empty() ? testing::AssertionSuccess() : testing::AssertionFailure() << open.back() << " is not closed";
 }
 
 size_t Count(const std::string& text, const std::string& part) {

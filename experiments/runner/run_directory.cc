@@ -23,11 +23,9 @@ absl::Status MakeFolder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
   // create_directories is content with an existing plain file of that name.
-  if (!error && !fs::is_directory(path, error) && !error)
-    error = std::make_error_code(std::errc::not_a_directory);
+  if (!error && !fs::is_directory(path, error) && !error) error = std::make_error_code(std::errc::not_a_directory);
   if (error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot create the output folder ", path, ": ", error.message()));
+    return absl::UnavailableError(absl::StrCat("cannot create the output folder ", path, ": ", error.message()));
   }
   return absl::OkStatus();
 }
@@ -66,8 +64,8 @@ absl::StatusOr<RunDirectory> RunDirectory::Open(const std::string& path, bool re
   RunDirectory directory(path);
   const std::optional<CheckpointFile> latest = directory.LatestCheckpoint();
   if (latest && !resume) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " already holds a run that reached step ",
-                                                      latest->step, " (", latest->path,
+    return absl::FailedPreconditionError(absl::StrCat(path, " already holds a run that reached step ", latest->step,
+                                                      " (", latest->path,
                                                       "): resume it, or choose another output folder"));
   }
   return directory;
@@ -99,8 +97,7 @@ absl::Status RunDirectory::RemoveOldCheckpoints(int keep) const {
     std::error_code error;
     fs::remove(checkpoints[i].path, error);
     if (error) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot remove ", checkpoints[i].path, ": ", error.message()));
+      return absl::UnavailableError(absl::StrCat("cannot remove ", checkpoints[i].path, ": ", error.message()));
     }
   }
   return absl::OkStatus();

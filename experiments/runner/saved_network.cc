@@ -15,7 +15,9 @@
 namespace experiments {
 namespace {
 
-std::string Triple(const std::array<float, 3>& values) { return absl::StrCat(values[0], " ", values[1], " ", values[2]); }
+std::string Triple(const std::array<float, 3>& values) {
+  return absl::StrCat(values[0], " ", values[1], " ", values[2]);
+}
 
 bool ParseTriple(const std::string& text, std::array<float, 3>& values) {
   const std::vector<std::string> parts = absl::StrSplit(text, ' ');
@@ -31,13 +33,16 @@ bool ParseTriple(const std::string& text, std::array<float, 3>& values) {
 absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key) {
   absl::StatusOr<seg::SFPNeXtConfig> config = seg::ConfigureSFPNeXt(model, classes);
   if (!config.ok()) return config.status();
-  return std::make_unique<SegmenterOf<seg::SFPNeXt>>(seg::SFPNeXt(*config, key), static_cast<int>(8 * config->encoder.stem_stride), classes,
-                                                     seg::SFPNeXt::kLastLayer, absl::StrCat("SFPNeXt ", model, ", ", classes, " classes"));
+  return std::make_unique<SegmenterOf<seg::SFPNeXt>>(
+      seg::SFPNeXt(*config, key), static_cast<int>(8 * config->encoder.stem_stride), classes, seg::SFPNeXt::kLastLayer,
+      absl::StrCat("SFPNeXt ", model, ", ", classes, " classes"));
 }
 
-absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model, const data::DatasetInfo& info) {
+absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model,
+                         const data::DatasetInfo& info) {
   std::vector<std::string> colors;
-  for (const data::Color& color : info.palette) colors.push_back(absl::StrFormat("%02x%02x%02x", color.red, color.green, color.blue));
+  for (const data::Color& color : info.palette)
+    colors.push_back(absl::StrFormat("%02x%02x%02x", color.red, color.green, color.blue));
   return nn::SaveWeights(path, segmenter.module(),
                          {{"model", model},
                           {"dataset", info.name},
@@ -57,7 +62,9 @@ absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path) {
       return found == file->metadata().end() ? std::string() : found->second;
     };
     auto wrong = [&](const char* name) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": metadata '", name, "' is '", entry(name), "'; a file written by this project's training describes its network there"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": metadata '", name, "' is '", entry(name),
+                       "'; a file written by this project's training describes its network there"));
     };
     network.model = entry("model");
     network.info.name = entry("dataset");
@@ -67,13 +74,15 @@ absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path) {
     for (const std::string& text : std::vector<std::string>(absl::StrSplit(entry("palette"), ',', absl::SkipEmpty()))) {
       uint32_t value = 0;
       if (text.size() != 6 || !absl::SimpleHexAtoi(text, &value)) return wrong("palette");
-      network.info.palette.push_back({static_cast<uint8_t>(value >> 16), static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)});
+      network.info.palette.push_back(
+          {static_cast<uint8_t>(value >> 16), static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)});
     }
     if (network.info.palette.size() != network.info.class_names.size()) return wrong("palette");
     if (!ParseTriple(entry("mean"), network.info.mean)) return wrong("mean");
     if (!ParseTriple(entry("standard_deviation"), network.info.standard_deviation)) return wrong("standard_deviation");
   }
-  absl::StatusOr<std::unique_ptr<Segmenter>> segmenter = MakeNetwork(network.model, network.info.num_classes(), autograd::RandomKey(0));
+  absl::StatusOr<std::unique_ptr<Segmenter>> segmenter =
+      MakeNetwork(network.model, network.info.num_classes(), autograd::RandomKey(0));
   if (!segmenter.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", segmenter.status().message()));
   network.segmenter = *std::move(segmenter);
   absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(path, network.segmenter->module());

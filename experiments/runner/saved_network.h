@@ -16,7 +16,8 @@ namespace experiments {
 // A network by name: "micro", "atto", "femto", "pico", "nano", "tiny" are SFPNeXt on that ConvNeXt-V2. InvalidArgument lists the names.
 absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key);
 
-absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model, const data::DatasetInfo& info);
+absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model,
+                         const data::DatasetInfo& info);
 
 struct SavedNetwork {
   std::unique_ptr<Segmenter> segmenter;

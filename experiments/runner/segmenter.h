@@ -3,9 +3,9 @@
 // What the trainer and the evaluator need of a segmentation network, whatever its type.
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
-#include <memory>
 
 #include "autograd/core/variable.h"
 #include "nn/context.h"
@@ -40,7 +40,9 @@ class SegmenterOf : public Segmenter {
         last_layer_(std::move(last_layer)),
         description_(std::move(description)) {}
 
-  autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) override { return model_(images, context); }
+  autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) override {
+    return model_(images, context);
+  }
   nn::ModuleReference module() override { return nn::ModuleReference(model_); }
   int SizeMultiple() const override { return size_multiple_; }
   int classes() const override { return classes_; }

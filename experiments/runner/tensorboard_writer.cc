@@ -140,8 +140,8 @@ std::string NewFileName(size_t existing_files) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TensorBoardWriter>> TensorBoardWriter::Open(
-    const std::string& directory, std::optional<int64_t> resumed_step) {
+absl::StatusOr<std::unique_ptr<TensorBoardWriter>> TensorBoardWriter::Open(const std::string& directory,
+                                                                           std::optional<int64_t> resumed_step) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot create ", directory, ": ", error.message()));
@@ -176,8 +176,7 @@ void TensorBoardWriter::AddPicture(absl::string_view tag, absl::string_view png,
     return value;
   };
   constexpr int kRgb = 3;
-  const Message image =
-      Message().Varint(1, big_endian(20)).Varint(2, big_endian(16)).Varint(3, kRgb).Bytes(4, png);
+  const Message image = Message().Varint(1, big_endian(20)).Varint(2, big_endian(16)).Varint(3, kRgb).Bytes(4, png);
   WriteRecord(SummaryEvent(step, Message().Bytes(1, tag).Nested(4, image)));
 }
 
@@ -185,10 +184,8 @@ void TensorBoardWriter::AddText(absl::string_view tag, absl::string_view markdow
   constexpr int kStringType = 7;
   constexpr int kTensorData = 2;
   const Message metadata = Message().Nested(1, Message().Bytes(1, "text")).Varint(4, kTensorData);
-  const Message tensor = Message()
-                             .Varint(1, kStringType)
-                             .Nested(2, Message().Nested(2, Message().Varint(1, 1)))
-                             .Bytes(8, markdown);
+  const Message tensor =
+      Message().Varint(1, kStringType).Nested(2, Message().Nested(2, Message().Varint(1, 1))).Bytes(8, markdown);
   WriteRecord(SummaryEvent(step, Message().Bytes(1, tag).Nested(9, metadata).Nested(8, tensor)));
 }
 

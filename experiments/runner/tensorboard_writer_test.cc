@@ -78,8 +78,7 @@ std::string FreshDirectory(const std::string& name) {
   return path;
 }
 
-std::unique_ptr<TensorBoardWriter> OpenOrDie(const std::string& directory,
-                                             std::optional<int64_t> resumed_step) {
+std::unique_ptr<TensorBoardWriter> OpenOrDie(const std::string& directory, std::optional<int64_t> resumed_step) {
   auto writer = TensorBoardWriter::Open(directory, resumed_step);
   EXPECT_TRUE(writer.ok()) << writer.status();
   return *std::move(writer);

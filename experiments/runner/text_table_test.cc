@@ -23,8 +23,8 @@ TEST(TextTableTest, ShortRowsArePaddedAndNoLineEndsInBlanks) {
 }
 
 TEST(TextTableTest, ResultsBesideThePaper) {
-  EXPECT_EQ(FormatTextTable(ResultTable(
-                "method", {{"PSL", 55.75, {50.0, 51.0}}, {"RSS", {}, {44.16}}, {"naive", 3.0, {}}}, 2)),
+  EXPECT_EQ(FormatTextTable(
+                ResultTable("method", {{"PSL", 55.75, {50.0, 51.0}}, {"RSS", {}, {44.16}}, {"naive", 3.0, {}}}, 2)),
             "method  paper  measured mean ± std  seeds\n"
             "──────  ─────  ───────────────────  ─────\n"
             "PSL     55.75         50.50 ± 0.71      2\n"
@@ -33,8 +33,7 @@ TEST(TextTableTest, ResultsBesideThePaper) {
 }
 
 TEST(TextTableTest, WhatLooksNumeric) {
-  for (const char* cell :
-       {"", "–", "12", "-0.3", "+1", ".5", "37 %", "1.2 M", "1e-4", "55.75 ± 0.31", "×3", "nan"}) {
+  for (const char* cell : {"", "–", "12", "-0.3", "+1", ".5", "37 %", "1.2 M", "1e-4", "55.75 ± 0.31", "×3", "nan"}) {
     EXPECT_TRUE(LooksNumeric(cell)) << cell;
   }
   for (const char* cell : {"PSL", "2 scales", "road", "{4,8}", "e"}) EXPECT_FALSE(LooksNumeric(cell)) << cell;

@@ -84,9 +84,10 @@ class Curves {
 
 }  // namespace
 
-absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& segmenter, const data::Dataset& training,
-                                     const data::Dataset& validation, const Objective& objective,
-                                     autograd::Collective& collective, const InterruptHandler& interrupt) {
+absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& segmenter,
+                                     const data::Dataset& training, const data::Dataset& validation,
+                                     const Objective& objective, autograd::Collective& collective,
+                                     const InterruptHandler& interrupt) {
   const bool first_rank = collective.rank() == 0;
   absl::StatusOr<RunDirectory> directory = RunDirectory::Open(options.directory, options.resume || !first_rank);
   if (!directory.ok()) return directory.status();
@@ -94,7 +95,8 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
   std::unique_ptr<nn::Optimizer> optimizer = MakeOptimizer(options, segmenter);
   std::optional<nn::MovingAverage> average;
   if (options.average_decay > 0) average.emplace(segmenter.module(), options.average_decay);
-  TrainingState state{.segmenter = segmenter, .optimizer = *optimizer, .average = average ? &*average : nullptr, .seed = options.seed};
+  TrainingState state{
+      .segmenter = segmenter, .optimizer = *optimizer, .average = average ? &*average : nullptr, .seed = options.seed};
 
   int64_t step = 0;
   std::optional<int64_t> resumed_step;
@@ -130,14 +132,17 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
     auto opened = TensorBoardWriter::Open(directory->TensorBoardPath(), resumed_step);
     if (!opened.ok()) return opened.status();
     events = *std::move(opened);
-    auto log = CsvLog::Open(directory->LogPath(), {"loss", "reward", "mIoU", "pixel_accuracy", "learning_rate", "gradient_norm"}, resumed_step);
+    auto log =
+        CsvLog::Open(directory->LogPath(),
+                     {"loss", "reward", "mIoU", "pixel_accuracy", "learning_rate", "gradient_norm"}, resumed_step);
     if (!log.ok()) return log.status();
     csv = *std::move(log);
   }
   std::optional<Progress> progress;
   if (first_rank) {
     progress.emplace(step, options.steps, &std::cerr, Progress::StandardError());
-    progress->Print(absl::StrCat(options.label, ": ", options.steps, " steps of ", options.batch_size * collective.world_size(), " images",
+    progress->Print(absl::StrCat(options.label, ": ", options.steps, " steps of ",
+                                 options.batch_size * collective.world_size(), " images",
                                  step > 0 ? absl::StrCat(", resumed after step ", step) : std::string()));
   }
 
@@ -155,7 +160,8 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
   auto evaluate = [&]() -> absl::Status {
     std::optional<nn::AverageScope> averaged;
     if (average.has_value()) averaged.emplace(*average);
-    absl::StatusOr<Evaluation> evaluation = Evaluate(segmenter, validation, options.inference, step < options.steps ? options.evaluation_images : 0);
+    absl::StatusOr<Evaluation> evaluation =
+        Evaluate(segmenter, validation, options.inference, step < options.steps ? options.evaluation_images : 0);
     if (!evaluation.ok()) return evaluation.status();
     result.evaluation = *evaluation;
     latest_mean_iou = evaluation->mean_iou;
@@ -164,7 +170,8 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
       events->AddScalar("validation/mIoU", evaluation->mean_iou, step);
       events->AddScalar("validation/pixel_accuracy", evaluation->pixel_accuracy, step);
     }
-    return csv != nullptr ? csv->AddRow(step, {std::nan(""), std::nan(""), evaluation->mean_iou, evaluation->pixel_accuracy, std::nan(""), std::nan("")})
+    return csv != nullptr ? csv->AddRow(step, {std::nan(""), std::nan(""), evaluation->mean_iou,
+                                               evaluation->pixel_accuracy, std::nan(""), std::nan("")})
                           : absl::OkStatus();
   };
   // A number that is not finite: the parameters are still those from before the step, so they are saved.
@@ -173,8 +180,11 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
     buffers.Restore();
     const absl::Status saved = save();
     return absl::AbortedError(absl::StrFormat(
-        "%s: the %s is not finite at step %d; %s. Try a lower --learning_rate or --last_layer_factor, or a smaller --clip_norm.", options.label, what, step + 1,
-        saved.ok() ? absl::StrCat("the state after step ", step, " is in ", directory->CheckpointPath(step)) : std::string(saved.message())));
+        "%s: the %s is not finite at step %d; %s. Try a lower --learning_rate or --last_layer_factor, or a smaller "
+        "--clip_norm.",
+        options.label, what, step + 1,
+        saved.ok() ? absl::StrCat("the state after step ", step, " is in ", directory->CheckpointPath(step))
+                   : std::string(saved.message())));
   };
 
   const auto start = std::chrono::steady_clock::now();
@@ -200,7 +210,8 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
       if (!std::isfinite(loss)) return stop_at("loss");
       tape.Backward(outcome->loss);
       AverageGradients(optimizer->parameters(), collective);
-      gradient_norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm) : nn::GradientNorm(optimizer->parameters());
+      gradient_norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm)
+                                            : nn::GradientNorm(optimizer->parameters());
       if (!std::isfinite(gradient_norm)) return stop_at("gradient");
       optimizer->Step(learning_rate);
       optimizer->ClearGradients();
@@ -218,7 +229,8 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
       result.loss.push_back({step, loss});
       for (const auto& [name, value] : values) curves.Add(name, step, value);
       if (csv != nullptr) {
-        absl::Status status = csv->AddRow(step, {loss, latest_reward, std::nan(""), std::nan(""), learning_rate, gradient_norm});
+        absl::Status status =
+            csv->AddRow(step, {loss, latest_reward, std::nan(""), std::nan(""), learning_rate, gradient_norm});
         if (!status.ok()) return status;
       }
       if (events != nullptr) {
@@ -247,7 +259,8 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
   result.interrupted = step < options.steps;
   const double training_seconds = result.seconds - evaluation_seconds;
   if (training_seconds > 0) {
-    result.images_per_second = static_cast<double>((step - first_step) * options.batch_size * collective.world_size()) / training_seconds;
+    result.images_per_second =
+        static_cast<double>((step - first_step) * options.batch_size * collective.world_size()) / training_seconds;
   }
   if (progress.has_value()) progress->Finish();
   if (step == options.steps && first_step == step) {

@@ -62,15 +62,15 @@ struct TrainingOptions {
   int64_t warm_up_steps = 50;
   double power = 0.9;  // of the polynomial decay to zero
   double weight_decay = 0.01;
-  double momentum = 0.9;            // SGD
-  double last_layer_factor = 1;     // of the learning rate (RSS, Table 3)
-  double clip_norm = 1;             // of the whole gradient; 0 does not clip
-  double average_decay = 0;         // of the evaluated moving average; 0 evaluates the weights themselves
-  int inner_updates = 1;            // optimizer steps per batch of samples (μ of GRPO)
+  double momentum = 0.9;         // SGD
+  double last_layer_factor = 1;  // of the learning rate (RSS, Table 3)
+  double clip_norm = 1;          // of the whole gradient; 0 does not clip
+  double average_decay = 0;      // of the evaluated moving average; 0 evaluates the weights themselves
+  int inner_updates = 1;         // optimizer steps per batch of samples (μ of GRPO)
 
-  int64_t evaluate_every = 250;     // 0: only at the end
-  int64_t evaluation_images = 0;    // 0: all
-  int64_t checkpoint_every = 500;   // 0: only at the end and on Ctrl-C
+  int64_t evaluate_every = 250;    // 0: only at the end
+  int64_t evaluation_images = 0;   // 0: all
+  int64_t checkpoint_every = 500;  // 0: only at the end and on Ctrl-C
   int64_t log_every = 10;
   InferenceOptions inference;
 };
@@ -82,10 +82,10 @@ struct CurvePoint {
 
 struct TrainingResult {
   bool interrupted = false;
-  int64_t steps = 0;       // done, with those before a resume
-  double seconds = 0;      // of this call
+  int64_t steps = 0;   // done, with those before a resume
+  double seconds = 0;  // of this call
   double images_per_second = 0;
-  Evaluation evaluation;   // after the last step
+  Evaluation evaluation;  // after the last step
   std::vector<CurvePoint> loss, mean_iou;
   std::vector<std::pair<std::string, std::vector<CurvePoint>>> values;  // of the objective, by name
 };
@@ -93,8 +93,9 @@ struct TrainingResult {
 // Trains `segmenter` on `training` and evaluates it on `validation`. Errors: data (naming the file), a folder that cannot be
 // written, a checkpoint of another run, and a loss or gradient that is not finite: then the state before that step is
 // saved and the message says which step it was.
-absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& segmenter, const data::Dataset& training,
-                                     const data::Dataset& validation, const Objective& objective,
-                                     autograd::Collective& collective, const InterruptHandler& interrupt);
+absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& segmenter,
+                                     const data::Dataset& training, const data::Dataset& validation,
+                                     const Objective& objective, autograd::Collective& collective,
+                                     const InterruptHandler& interrupt);
 
 }  // namespace experiments

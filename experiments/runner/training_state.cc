@@ -16,7 +16,9 @@ void TrainingState::Fields(nn::FieldVisitor& visitor) {
 
 absl::Status SaveTrainingState(const std::string& path, TrainingState& state) {
   return nn::SaveWeights(path, nn::ModuleReference(state),
-                         {{"step", absl::StrCat(state.step)}, {"seed", absl::StrCat(state.seed)}, {"network", state.segmenter.Description()}});
+                         {{"step", absl::StrCat(state.step)},
+                          {"seed", absl::StrCat(state.seed)},
+                          {"network", state.segmenter.Description()}});
 }
 
 absl::Status LoadTrainingState(const std::string& path, TrainingState& state) {
@@ -30,13 +32,16 @@ absl::Status LoadTrainingState(const std::string& path, TrainingState& state) {
       return found == metadata.end() ? std::string() : found->second;
     };
     if (!absl::SimpleAtoi(entry("step"), &step) || step < 0) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": metadata 'step' is '", entry("step"), "', not a step count: this is no training checkpoint"));
+      return absl::InvalidArgumentError(absl::StrCat(path, ": metadata 'step' is '", entry("step"),
+                                                     "', not a step count: this is no training checkpoint"));
     }
     if (entry("network") != state.segmenter.Description()) {
-      return absl::FailedPreconditionError(absl::StrCat(path, ": is a checkpoint of '", entry("network"), "', not of '", state.segmenter.Description(), "'"));
+      return absl::FailedPreconditionError(absl::StrCat(path, ": is a checkpoint of '", entry("network"), "', not of '",
+                                                        state.segmenter.Description(), "'"));
     }
     if (entry("seed") != absl::StrCat(state.seed)) {
-      return absl::FailedPreconditionError(absl::StrCat(path, ": was started with --seed=", entry("seed"), ", not ", state.seed));
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, ": was started with --seed=", entry("seed"), ", not ", state.seed));
     }
   }
   absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(path, nn::ModuleReference(state));

@@ -32,8 +32,9 @@ TEST(ConvNeXtV2Block, NamesItsPartsAsTimm) {
   ConvNeXtV2Block block(6, {}, kKey);
   std::vector<std::string> names;
   for (const NamedParameter& named : NamedParameters(block)) names.push_back(named.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"conv_dw.weight", "conv_dw.bias", "norm.weight", "norm.bias", "mlp.fc1.weight", "mlp.fc1.bias",
-                                             "mlp.grn.weight", "mlp.grn.bias", "mlp.fc2.weight", "mlp.fc2.bias"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"conv_dw.weight", "conv_dw.bias", "norm.weight", "norm.bias",
+                                             "mlp.fc1.weight", "mlp.fc1.bias", "mlp.grn.weight", "mlp.grn.bias",
+                                             "mlp.fc2.weight", "mlp.fc2.bias"}));
   EXPECT_EQ(NamedParameters(block)[4].layout, Layout::kPointwiseConv2d);
 }
 
@@ -47,7 +48,8 @@ TEST(SelfAttention, ByDefinition) {
   const Floats pixels = x.ToVector<float>();
   const auto project = [&](Linear& linear, int token, int output) {
     double sum = linear.bias.value().data<float>()[output];
-    for (int c = 0; c < kInputs; ++c) sum += linear.weight.value().data<float>()[output * kInputs + c] * pixels[token * kInputs + c];
+    for (int c = 0; c < kInputs; ++c)
+      sum += linear.weight.value().data<float>()[output * kInputs + c] * pixels[token * kInputs + c];
     return sum;
   };
   const Variable y = attention(x);
@@ -62,13 +64,15 @@ TEST(SelfAttention, ByDefinition) {
         total += std::exp(score);
         for (int c = 0; c < kOutputs; ++c) expected[c] += std::exp(score) * project(attention.value, j, c);
       }
-      for (int c = 0; c < kOutputs; ++c) EXPECT_NEAR(values[i * kOutputs + c], expected[c] / total, 1e-5) << i << " " << c;
+      for (int c = 0; c < kOutputs; ++c)
+        EXPECT_NEAR(values[i * kOutputs + c], expected[c] / total, 1e-5) << i << " " << c;
     }
   }
 }
 
 TEST(SelfAttention, QueryAndKeyBeginEqualAndAreTwoParameters) {
-  SelfAttention shared(8, 8, {.key_width = 4}, kKey), separate(8, 8, {.key_width = 4, .shared_initial_values = false}, kKey);
+  SelfAttention shared(8, 8, {.key_width = 4}, kKey),
+      separate(8, 8, {.key_width = 4, .shared_initial_values = false}, kKey);
   EXPECT_EQ(shared.query.weight.value().ToVector<float>(), shared.key.weight.value().ToVector<float>());
   EXPECT_NE(separate.query.weight.value().ToVector<float>(), separate.key.weight.value().ToVector<float>());
   shared.query.weight.mutable_value().data<float>()[0] += 1;

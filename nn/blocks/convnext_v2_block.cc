@@ -14,7 +14,8 @@ LinearOptions MlpOptions(Layout layout) {
 }  // namespace
 
 ConvNeXtV2Block::ConvNeXtV2Block(int64_t channels, const ConvNeXtV2BlockOptions& options, RandomKey key)
-    : depthwise(channels, kKernel, {.weight_initializer = TruncatedNormal(), .bias_initializer = Zeros()}, key.Split("conv_dw")),
+    : depthwise(channels, kKernel, {.weight_initializer = TruncatedNormal(), .bias_initializer = Zeros()},
+                key.Split("conv_dw")),
       norm(channels),
       fc1(channels, kExpansion * channels, MlpOptions(options.mlp_layout), key.Split("fc1")),
       grn(kExpansion * channels),

@@ -10,7 +10,9 @@ namespace nn {
 namespace {
 
 Linear Projection(int64_t inputs, int64_t outputs, RandomKey key) {
-  return Linear(inputs, outputs, {.weight_initializer = GlorotUniform(), .bias_initializer = Zeros(), .layout = Layout::kPointwiseConv2d}, key);
+  return Linear(
+      inputs, outputs,
+      {.weight_initializer = GlorotUniform(), .bias_initializer = Zeros(), .layout = Layout::kPointwiseConv2d}, key);
 }
 
 }  // namespace
@@ -25,7 +27,9 @@ Variable SelfAttention::operator()(const Variable& x) {
   autograd::Dims dims("SelfAttention");
   dims.Match(x, "x: n h w c");
   const int64_t n = dims["n"], h = dims["h"], w = dims["w"];
-  const auto as_tokens = [&](const Variable& image) { return autograd::Reshape(image, {n, h * w, 1, image.shape()[3]}); };
+  const auto as_tokens = [&](const Variable& image) {
+    return autograd::Reshape(image, {n, h * w, 1, image.shape()[3]});
+  };
   const Variable attended =
       autograd::ScaledDotProductAttention(as_tokens(query(x)), as_tokens(key(x)), as_tokens(value(x)), scale);
   return autograd::Reshape(attended, {n, h, w, attended.shape()[3]});

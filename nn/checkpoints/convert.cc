@@ -60,7 +60,9 @@ std::string FromInteger(const std::string& bytes, autograd::DType to) {
   }
 }
 
-bool IsFloatingName(absl::string_view dtype) { return dtype == "F32" || dtype == "F64" || dtype == "BF16" || dtype == "F16"; }
+bool IsFloatingName(absl::string_view dtype) {
+  return dtype == "F32" || dtype == "F64" || dtype == "BF16" || dtype == "F16";
+}
 
 bool IsIntegerName(absl::string_view dtype) {
   return dtype == "I64" || dtype == "I32" || dtype == "I16" || dtype == "I8" || dtype == "U8" || dtype == "BOOL";

@@ -25,8 +25,8 @@ Matrices MatricesOf(Layout layout, const Shape& shape) {
 
 std::string TransposeEach(const std::string& bytes, const Matrices& matrices, int64_t element_size) {
   const auto [count, rows, columns] = matrices;
-  autograd::Require(static_cast<int64_t>(bytes.size()) == count * rows * columns * element_size, "Layout", bytes.size(), " bytes for ",
-                    count, "·", rows, "·", columns, " elements of ", element_size);
+  autograd::Require(static_cast<int64_t>(bytes.size()) == count * rows * columns * element_size, "Layout", bytes.size(),
+                    " bytes for ", count, "·", rows, "·", columns, " elements of ", element_size);
   if (rows == 1 || columns == 1) return bytes;
   std::string result(bytes.size(), '\0');
   for (int64_t matrix = 0; matrix < count; ++matrix) {
@@ -34,7 +34,8 @@ std::string TransposeEach(const std::string& bytes, const Matrices& matrices, in
     char* to = result.data() + matrix * rows * columns * element_size;
     for (int64_t row = 0; row < rows; ++row) {
       for (int64_t column = 0; column < columns; ++column) {
-        std::memcpy(to + (column * rows + row) * element_size, from + (row * columns + column) * element_size, element_size);
+        std::memcpy(to + (column * rows + row) * element_size, from + (row * columns + column) * element_size,
+                    element_size);
       }
     }
   }

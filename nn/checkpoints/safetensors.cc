@@ -56,7 +56,8 @@ absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(const std::string& path) {
   SafetensorsFile file(path, descriptor);
   struct stat information;
   if (fstat(descriptor, &information) != 0) return SystemError("cannot read", path, errno);
-  if (!S_ISREG(information.st_mode)) return absl::FailedPreconditionError(absl::StrCat("cannot read '", path, "': not a regular file"));
+  if (!S_ISREG(information.st_mode))
+    return absl::FailedPreconditionError(absl::StrCat("cannot read '", path, "': not a regular file"));
   const uint64_t size = static_cast<uint64_t>(information.st_size);
 
   absl::StatusOr<std::string> prefix = ReadAt(descriptor, path, 0, 8);
@@ -65,10 +66,12 @@ absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(const std::string& path) {
   uint64_t header_size;
   std::memcpy(&header_size, prefix->data(), 8);
   if (header_size > kLargestHeader) {
-    return Annotate(path, absl::DataLossError(absl::StrCat("its header claims ", header_size, " bytes; at most ", kLargestHeader, " are allowed")));
+    return Annotate(path, absl::DataLossError(absl::StrCat("its header claims ", header_size, " bytes; at most ",
+                                                           kLargestHeader, " are allowed")));
   }
   if (size - 8 < header_size) {
-    return Annotate(path, absl::DataLossError(absl::StrCat("its header claims ", header_size, " bytes but the file has ", size)));
+    return Annotate(
+        path, absl::DataLossError(absl::StrCat("its header claims ", header_size, " bytes but the file has ", size)));
   }
   absl::StatusOr<std::string> json = ReadAt(descriptor, path, 8, header_size);
   if (!json.ok()) return json.status();
@@ -100,7 +103,8 @@ absl::StatusOr<std::string> SafetensorsFile::Read(const TensorInfo& tensor) cons
   const uint64_t size = tensor.end - tensor.begin;
   absl::StatusOr<std::string> bytes = ReadAt(descriptor_, path_, data_offset_ + tensor.begin, size);
   if (bytes.ok() && bytes->size() != size) {
-    return absl::DataLossError(absl::StrCat("'", path_, "' ended inside tensor '", tensor.name, "': it was changed while open"));
+    return absl::DataLossError(
+        absl::StrCat("'", path_, "' ended inside tensor '", tensor.name, "': it was changed while open"));
   }
   return bytes;
 }
@@ -132,8 +136,8 @@ absl::Status WriteSafetensors(const std::string& path, std::vector<TensorSource>
     for (const TensorSource& tensor : tensors) {
       const std::string bytes = tensor.bytes();
       const auto& offsets = header[tensor.name]["data_offsets"];
-      autograd::Require(bytes.size() == offsets[1].get<uint64_t>() - offsets[0].get<uint64_t>(), "WriteSafetensors", tensor.name, " gave ",
-                        bytes.size(), " bytes");
+      autograd::Require(bytes.size() == offsets[1].get<uint64_t>() - offsets[0].get<uint64_t>(), "WriteSafetensors",
+                        tensor.name, " gave ", bytes.size(), " bytes");
       if (absl::Status status = file.Append(bytes); !status.ok()) return status;
     }
     return absl::OkStatus();

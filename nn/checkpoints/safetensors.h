@@ -69,6 +69,7 @@ struct TensorSource {
 };
 
 // Atomic (autograd/runtime/atomic_file.h). Tensors are ordered by element size, then name, so that all are aligned.
-absl::Status WriteSafetensors(const std::string& path, std::vector<TensorSource> tensors, const Metadata& metadata = {});
+absl::Status WriteSafetensors(const std::string& path, std::vector<TensorSource> tensors,
+                              const Metadata& metadata = {});
 
 }  // namespace nn

@@ -26,7 +26,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (level_ != Level::kArray || numbers_.size() == kLargestRank) return Unexpected("a number");
-    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return Fail(absl::StrCat(field_, " has ", value));
+    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      return Fail(absl::StrCat(field_, " has ", value));
     numbers_.push_back(static_cast<int64_t>(value));
     return true;
   }
@@ -113,7 +114,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return Fail(absl::StrCat("unexpected ", what, field_.empty() ? "" : absl::StrCat(" in '", field_, "'")));
   }
   bool Fail(absl::string_view message) {
-    status = absl::DataLossError(name_.empty() ? std::string(message) : absl::StrCat("tensor '", name_, "': ", message));
+    status =
+        absl::DataLossError(name_.empty() ? std::string(message) : absl::StrCat("tensor '", name_, "': ", message));
     return false;
   }
 
@@ -125,7 +127,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
 absl::Status CheckSize(const TensorInfo& tensor) {
   const int64_t element = SafetensorsElementSize(tensor.dtype);
-  if (element == 0) return absl::UnimplementedError(absl::StrCat("tensor '", tensor.name, "': unknown dtype '", tensor.dtype, "'"));
+  if (element == 0)
+    return absl::UnimplementedError(absl::StrCat("tensor '", tensor.name, "': unknown dtype '", tensor.dtype, "'"));
   int64_t size = element;
   for (int64_t extent : tensor.shape) {
     if (__builtin_mul_overflow(size, extent, &size)) {
@@ -133,8 +136,8 @@ absl::Status CheckSize(const TensorInfo& tensor) {
     }
   }
   if (static_cast<uint64_t>(size) != tensor.end - tensor.begin) {
-    return absl::DataLossError(absl::StrCat("tensor '", tensor.name, "': shape and dtype need ", size, " bytes but data_offsets give ",
-                                            tensor.end - tensor.begin));
+    return absl::DataLossError(absl::StrCat("tensor '", tensor.name, "': shape and dtype need ", size,
+                                            " bytes but data_offsets give ", tensor.end - tensor.begin));
   }
   return absl::OkStatus();
 }
@@ -143,7 +146,7 @@ absl::Status CheckSize(const TensorInfo& tensor) {
 
 int64_t SafetensorsElementSize(absl::string_view dtype) {
   static constexpr std::pair<const char*, int64_t> kSizes[] = {
-      {"BOOL", 1}, {"U8", 1},   {"I8", 1},   {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},
+      {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},
       {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},     {"F64", 8},     {"I64", 8}, {"U64", 8}};
   for (const auto& [name, size] : kSizes) {
     if (dtype == name) return size;
@@ -164,11 +167,13 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(absl::string_view json,
   for (const TensorInfo& tensor : header.tensors) {
     if (absl::Status status = CheckSize(tensor); !status.ok()) return status;
     if (tensor.end > data_bytes) {
-      return absl::DataLossError(absl::StrCat("tensor '", tensor.name, "' ends at byte ", tensor.end, " but the file holds ", data_bytes));
+      return absl::DataLossError(
+          absl::StrCat("tensor '", tensor.name, "' ends at byte ", tensor.end, " but the file holds ", data_bytes));
     }
     if (tensor.begin != covered) {
-      return absl::DataLossError(absl::StrCat("tensor '", tensor.name, "' begins at byte ", tensor.begin,
-                                              tensor.begin < covered ? ", inside another tensor" : absl::StrCat(", after a hole from ", covered)));
+      return absl::DataLossError(absl::StrCat(
+          "tensor '", tensor.name, "' begins at byte ", tensor.begin,
+          tensor.begin < covered ? ", inside another tensor" : absl::StrCat(", after a hole from ", covered)));
     }
     covered = tensor.end;
   }

@@ -86,7 +86,8 @@ TEST(Safetensors, RefusesDamagedHeadersByName) {
       {R"({"a":{"dtype":1,"shape":[4],"data_offsets":[0,4]}})", "a number in 'dtype'"},
       {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0]}})", "data_offsets is not"},
       {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,0]}})", "data_offsets is not"},
-      {R"({"a":{"dtype":"U8","shape":[5],"data_offsets":[0,4]}})", "tensor 'a': shape and dtype need 5 bytes but data_offsets give 4"},
+      {R"({"a":{"dtype":"U8","shape":[5],"data_offsets":[0,4]}})",
+       "tensor 'a': shape and dtype need 5 bytes but data_offsets give 4"},
       {R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,4]}})", "need 16 bytes"},
       {R"({"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,4]}})", "overflows"},
       {R"({"a":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,4]}})", "shape has 18446744073709551615"},
@@ -114,7 +115,8 @@ TEST(Safetensors, RefusesDamagedHeadersByName) {
 
 TEST(Safetensors, RefusesHeaderLengthsThatCannotBe) {
   std::string bytes = FileBytes(kJson, kData);
-  for (const uint64_t length : {uint64_t{bytes.size()}, uint64_t{bytes.size()} - 7, uint64_t{100'000'001}, ~uint64_t{0}, ~uint64_t{7}}) {
+  for (const uint64_t length :
+       {uint64_t{bytes.size()}, uint64_t{bytes.size()} - 7, uint64_t{100'000'001}, ~uint64_t{0}, ~uint64_t{7}}) {
     std::memcpy(bytes.data(), &length, 8);
     const absl::StatusOr<SafetensorsFile> file = OpenBytes(bytes);
     ASSERT_FALSE(file.ok()) << length;
@@ -173,10 +175,11 @@ TEST(Safetensors, DeepNestingIsRefusedWithoutRecursion) {
 TEST(Safetensors, WritesWhatItReads) {
   const std::string path = Path("written.safetensors");
   const std::string three("\1\0\2\0\3\0", 6), two(16, 'x');
-  const absl::Status status = WriteSafetensors(
-      path,
-      {{"half \"quoted\" π", "F16", {3}, [&] { return three; }}, {"wide", "F64", {2, 1}, [&] { return two; }}, {"none", "I32", {0}, [] { return std::string(); }}},
-      {{"step", "12"}});
+  const absl::Status status = WriteSafetensors(path,
+                                               {{"half \"quoted\" π", "F16", {3}, [&] { return three; }},
+                                                {"wide", "F64", {2, 1}, [&] { return two; }},
+                                                {"none", "I32", {0}, [] { return std::string(); }}},
+                                               {{"step", "12"}});
   ASSERT_TRUE(status.ok()) << status;
   const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
   ASSERT_TRUE(file.ok()) << file.status();

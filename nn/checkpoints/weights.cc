@@ -69,15 +69,16 @@ Rename RenamePrefixes(std::vector<PrefixRename> renames) {
 }
 
 std::string LoadReport::ToString() const {
-  std::string text = absl::StrCat("loaded ", loaded.size(), " tensors, ", missing.size(), " missing, ", mismatched.size(),
-                                  " of another shape or type, ", unexpected.size(), " unexpected\n");
+  std::string text = absl::StrCat("loaded ", loaded.size(), " tensors, ", missing.size(), " missing, ",
+                                  mismatched.size(), " of another shape or type, ", unexpected.size(), " unexpected\n");
   AppendList(text, "missing from the file", missing);
   AppendList(text, "of another shape or type", mismatched);
   AppendList(text, "unexpected in the file", unexpected);
   return text;
 }
 
-absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleReference& module, const LoadOptions& options) {
+absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleReference& module,
+                                       const LoadOptions& options) {
   absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
   if (!file.ok()) return file.status();
 
@@ -87,8 +88,8 @@ absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleRefe
     if (name.empty()) continue;
     const auto [other, inserted] = stored.emplace(name, &tensor);
     if (!inserted) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", path, "': tensors '", other->second->name, "' and '", tensor.name, "' are both renamed to '", name, "'"));
+      return absl::InvalidArgumentError(absl::StrCat("'", path, "': tensors '", other->second->name, "' and '",
+                                                     tensor.name, "' are both renamed to '", name, "'"));
     }
   }
 
@@ -102,10 +103,11 @@ absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleRefe
     }
     const TensorInfo& tensor = *found->second;
     stored.erase(found);
-    if (!HoldsParameter(tensor.shape, entry.layout, entry.array->shape()) || !CanConvert(tensor.dtype, entry.array->dtype())) {
-      report.mismatched.push_back(absl::StrCat(entry.name, ": file ", ShapeText(tensor.shape), " ", tensor.dtype, ", model ",
-                                               ShapeText(PublicShape(entry.layout, entry.array->shape())), " ",
-                                               SafetensorsName(entry.array->dtype())));
+    if (!HoldsParameter(tensor.shape, entry.layout, entry.array->shape()) ||
+        !CanConvert(tensor.dtype, entry.array->dtype())) {
+      report.mismatched.push_back(absl::StrCat(entry.name, ": file ", ShapeText(tensor.shape), " ", tensor.dtype,
+                                               ", model ", ShapeText(PublicShape(entry.layout, entry.array->shape())),
+                                               " ", SafetensorsName(entry.array->dtype())));
       continue;
     }
     report.loaded.push_back(entry.name);
@@ -122,7 +124,8 @@ absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleRefe
     const absl::StatusOr<std::string> bytes = file->Read(*tensor);
     if (!bytes.ok()) return bytes.status();
     const autograd::DType dtype = entry.array->dtype();
-    Overwrite(*entry.array, FromPublic(Convert(*bytes, tensor->dtype, dtype), entry.layout, entry.array->shape(), autograd::SizeOf(dtype)));
+    Overwrite(*entry.array, FromPublic(Convert(*bytes, tensor->dtype, dtype), entry.layout, entry.array->shape(),
+                                       autograd::SizeOf(dtype)));
     if (entry.parameter != nullptr) entry.parameter->Changed();
   }
   return report;
@@ -134,7 +137,8 @@ absl::Status SaveWeights(const std::string& path, const ModuleReference& module,
     const Array& array = *entry.array;
     tensors.push_back({entry.name, SafetensorsName(array.dtype()), PublicShape(entry.layout, array.shape()), [entry] {
                          const Array& source = *entry.array;
-                         return ToPublic(BytesOf(source), entry.layout, source.shape(), autograd::SizeOf(source.dtype()));
+                         return ToPublic(BytesOf(source), entry.layout, source.shape(),
+                                         autograd::SizeOf(source.dtype()));
                        }});
   }
   return WriteSafetensors(path, std::move(tensors), metadata);

@@ -35,10 +35,10 @@ struct LoadOptions {
 };
 
 struct LoadReport {
-  std::vector<std::string> loaded;       // names of the module, as all but the next
-  std::vector<std::string> unexpected;   // names of the file (after renaming) that the module does not have
-  std::vector<std::string> missing;      // not in the file
-  std::vector<std::string> mismatched;   // "name: file (19, 128, 1, 1) F32, model (11, 128, 1, 1)"
+  std::vector<std::string> loaded;      // names of the module, as all but the next
+  std::vector<std::string> unexpected;  // names of the file (after renaming) that the module does not have
+  std::vector<std::string> missing;     // not in the file
+  std::vector<std::string> mismatched;  // "name: file (19, 128, 1, 1) F32, model (11, 128, 1, 1)"
 
   bool complete() const { return unexpected.empty() && missing.empty() && mismatched.empty(); }
   // Counts, then every name that was not loaded, one a line.
@@ -47,7 +47,8 @@ struct LoadReport {
 
 // Floating tensors are converted to the parameter's dtype (F64, F32, BF16, F16), integer ones to the buffer's. Buffers called
 // num_batches_tracked may be missing from the file or in it without being asked for.
-absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleReference& module, const LoadOptions& options = {});
+absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleReference& module,
+                                       const LoadOptions& options = {});
 
 // Parameters and buffers, in the file's dtype of each. Atomic.
 absl::Status SaveWeights(const std::string& path, const ModuleReference& module, const Metadata& metadata = {});

@@ -24,8 +24,8 @@ Parameter Numbered(const Shape& shape, float first = 0) {
 
 // One parameter of each layout and a buffer of each kind.
 struct Everything {
-  Parameter conv = Numbered({2, 3, 4, 5}), depthwise = Numbered({7, 7, 3}), linear = Numbered({4, 3}), pointwise = Numbered({5, 2}),
-            scale = Numbered({6});
+  Parameter conv = Numbered({2, 3, 4, 5}), depthwise = Numbered({7, 7, 3}), linear = Numbered({4, 3}),
+            pointwise = Numbered({5, 2}), scale = Numbered({6});
   Array running_mean = Array::Full({6}, autograd::kFloat32, 0.5);
   Array num_batches_tracked = Array::Full({}, autograd::kInt64, 9);
   void Fields(FieldVisitor& visitor) {
@@ -84,7 +84,8 @@ TEST(Weights, AreStoredInPyTorchsShapesAndOrder) {
   for (int o = 0; o < 2; ++o)
     for (int i = 0; i < 5; ++i)
       for (int kh = 0; kh < 3; ++kh)
-        for (int kw = 0; kw < 4; ++kw) EXPECT_EQ(FloatAt(conv, position++), static_cast<float>(((o * 3 + kh) * 4 + kw) * 5 + i));
+        for (int kw = 0; kw < 4; ++kw)
+          EXPECT_EQ(FloatAt(conv, position++), static_cast<float>(((o * 3 + kh) * 4 + kw) * 5 + i));
   const std::string depthwise = *file->Read(*file->Find("depthwise.weight"));
   position = 0;
   for (int c = 0; c < 3; ++c)
@@ -102,7 +103,8 @@ TEST(Weights, ComeBackAsTheyWere) {
   EXPECT_GT(other.conv.version(), version);
   const std::vector<NamedParameter> before = NamedParameters(everything), after = NamedParameters(other);
   for (size_t i = 0; i < before.size(); ++i) {
-    EXPECT_EQ(before[i].parameter->value().ToVector<float>(), after[i].parameter->value().ToVector<float>()) << before[i].name;
+    EXPECT_EQ(before[i].parameter->value().ToVector<float>(), after[i].parameter->value().ToVector<float>())
+        << before[i].name;
   }
   EXPECT_EQ(other.running_mean.ToVector<float>(), everything.running_mean.ToVector<float>());
   EXPECT_EQ(other.num_batches_tracked.Item(), 9);
@@ -112,7 +114,9 @@ TEST(Weights, ComeBackAsTheyWere) {
 TEST(Weights, OtherRanksOfTheSameTensorAreAccepted) {
   Everything everything;
   Clear(everything);
-  ASSERT_TRUE(WriteSafetensors(Path("ranks"), {Floats("linear.weight", {4, 3, 1, 1}), Floats("pointwise.weight", {5, 2}), Floats("bn.weight", {1, 1, 1, 6})}).ok());
+  ASSERT_TRUE(WriteSafetensors(Path("ranks"), {Floats("linear.weight", {4, 3, 1, 1}),
+                                               Floats("pointwise.weight", {5, 2}), Floats("bn.weight", {1, 1, 1, 6})})
+                  .ok());
   const absl::StatusOr<LoadReport> report = LoadWeights(Path("ranks"), everything, {.strict = false});
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->loaded, (std::vector<std::string>{"linear.weight", "pointwise.weight", "bn.weight"}));
@@ -125,10 +129,13 @@ TEST(Weights, OtherRanksOfTheSameTensorAreAccepted) {
 
 TEST(Weights, StrictLoadingListsEverythingWrongAndChangesNothing) {
   Everything everything;
-  ASSERT_TRUE(WriteSafetensors(Path("wrong"), {Floats("linear.weight", {4, 3}, 100), Floats("bn.weight", {7}), Floats("stray", {1})}).ok());
+  ASSERT_TRUE(WriteSafetensors(Path("wrong"),
+                               {Floats("linear.weight", {4, 3}, 100), Floats("bn.weight", {7}), Floats("stray", {1})})
+                  .ok());
   const absl::StatusOr<LoadReport> report = LoadWeights(Path("wrong"), everything);
   ASSERT_FALSE(report.ok());
-  for (const char* part : {"wrong'", "conv.weight", "pointwise.weight", "bn.running_mean", "bn.weight: file (7) F32, model (6) F32", "stray"}) {
+  for (const char* part : {"wrong'", "conv.weight", "pointwise.weight", "bn.running_mean",
+                           "bn.weight: file (7) F32, model (6) F32", "stray"}) {
     EXPECT_TRUE(absl::StrContains(report.status().message(), part)) << part << "\n" << report.status();
   }
   EXPECT_FALSE(absl::StrContains(report.status().message(), "num_batches_tracked"));
@@ -137,17 +144,19 @@ TEST(Weights, StrictLoadingListsEverythingWrongAndChangesNothing) {
 
 TEST(Weights, ColdStartLoadsWhatFits) {
   Everything everything;
-  ASSERT_TRUE(WriteSafetensors(Path("cold"), {Floats("old.linear.weight", {4, 3}, 100), Floats("old.bn.weight", {7}, 100), Floats("head.fc.weight", {2}),
-                                              Floats("old.stray", {1})})
-                  .ok());
-  const absl::StatusOr<LoadReport> report =
-      LoadWeights(Path("cold"), everything, {.strict = false, .rename = RenamePrefixes({{"head.", nullptr}, {"old.", ""}})});
+  ASSERT_TRUE(
+      WriteSafetensors(Path("cold"), {Floats("old.linear.weight", {4, 3}, 100), Floats("old.bn.weight", {7}, 100),
+                                      Floats("head.fc.weight", {2}), Floats("old.stray", {1})})
+          .ok());
+  const absl::StatusOr<LoadReport> report = LoadWeights(
+      Path("cold"), everything, {.strict = false, .rename = RenamePrefixes({{"head.", nullptr}, {"old.", ""}})});
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->loaded, (std::vector<std::string>{"linear.weight"}));
   EXPECT_EQ(report->unexpected, (std::vector<std::string>{"stray"}));
   EXPECT_EQ(report->mismatched, (std::vector<std::string>{"bn.weight: file (7) F32, model (6) F32"}));
   EXPECT_EQ(report->missing.size(), 4u);
-  EXPECT_TRUE(absl::StrContains(report->ToString(), "loaded 1 tensors, 4 missing, 1 of another shape or type, 1 unexpected"));
+  EXPECT_TRUE(
+      absl::StrContains(report->ToString(), "loaded 1 tensors, 4 missing, 1 of another shape or type, 1 unexpected"));
   EXPECT_EQ(everything.linear.value().data<float>()[0], 100);
   EXPECT_EQ(everything.scale.value().data<float>()[0], 0);
 }
@@ -190,7 +199,8 @@ TEST(Weights, OtherDtypesAreConverted) {
   const TensorSource count{"count", "I32", {2}, ints};
   ASSERT_TRUE(WriteSafetensors(Path("half"), {{"value", "F16", {6}, half}, count}).ok());
   ASSERT_TRUE(LoadWeights(Path("half"), vector).ok());
-  EXPECT_EQ(vector.value.value().ToVector<float>(), (std::vector<float>{1, -2, 65504, std::ldexp(1.0f, -24), INFINITY, -0.0f}));
+  EXPECT_EQ(vector.value.value().ToVector<float>(),
+            (std::vector<float>{1, -2, 65504, std::ldexp(1.0f, -24), INFINITY, -0.0f}));
   EXPECT_TRUE(std::signbit(vector.value.value().data<float>()[5]));
   EXPECT_EQ(vector.count.ToVector<int64_t>(), (std::vector<int64_t>{-7, 1 << 20}));
   ASSERT_TRUE(WriteSafetensors(Path("brain"), {{"value", "BF16", {6}, brain}, count}).ok());
@@ -201,7 +211,8 @@ TEST(Weights, OtherDtypesAreConverted) {
   EXPECT_EQ(vector.value.value().ToVector<float>(), (std::vector<float>{1, -2, 0.1f, 4, 5, 6}));
   // A floating tensor is no count.
   ASSERT_TRUE(WriteSafetensors(Path("kinds"), {Floats("value", {6}), Floats("count", {2})}).ok());
-  EXPECT_TRUE(absl::StrContains(LoadWeights(Path("kinds"), vector).status().message(), "count: file (2) F32, model (2) I64"));
+  EXPECT_TRUE(
+      absl::StrContains(LoadWeights(Path("kinds"), vector).status().message(), "count: file (2) F32, model (2) I64"));
 }
 
 struct TrainingState {

@@ -54,7 +54,8 @@ Initializer TruncatedNormal(double deviation, double low, double high) {
   // Outside six deviations a redraw would practically never end.
   autograd::Require(deviation >= 0 && low < high && low <= 6 * deviation && high >= -6 * deviation, "TruncatedNormal",
                     "nothing to draw in [", low, ", ", high, "] with deviation ", deviation);
-  return [=](const Shape& shape, const Fans&, RandomKey key) { return DrawNormal(shape, key, 0, deviation, low, high); };
+  return
+      [=](const Shape& shape, const Fans&, RandomKey key) { return DrawNormal(shape, key, 0, deviation, low, high); };
 }
 
 Initializer Uniform(double low, double high) {

@@ -2,7 +2,8 @@
 
 namespace nn {
 
-ConvNormAct::ConvNormAct(int64_t inputs, int64_t outputs, int64_t kernel, const ConvNormActOptions& options, RandomKey key)
+ConvNormAct::ConvNormAct(int64_t inputs, int64_t outputs, int64_t kernel, const ConvNormActOptions& options,
+                         RandomKey key)
     : conv(inputs, outputs, kernel,
            {.stride = options.stride,
             .padding = options.dilation * (kernel / 2),

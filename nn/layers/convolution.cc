@@ -8,8 +8,8 @@ namespace nn {
 
 Conv2d::Conv2d(int64_t inputs, int64_t outputs, int64_t kernel, const Conv2dOptions& options, RandomKey key)
     : stride(options.stride), padding(options.padding), dilation(options.dilation), groups(options.groups) {
-  autograd::Require(groups > 0 && inputs % groups == 0 && outputs % groups == 0, "Conv2d", groups, " groups of ", inputs, " inputs and ",
-                    outputs, " outputs");
+  autograd::Require(groups > 0 && inputs % groups == 0 && outputs % groups == 0, "Conv2d", groups, " groups of ",
+                    inputs, " inputs and ", outputs, " outputs");
   const double area = static_cast<double>(kernel * kernel);
   const Fans fans{area * static_cast<double>(inputs / groups), area * static_cast<double>(outputs)};
   weight.Set(options.weight_initializer({outputs, kernel, kernel, inputs / groups}, fans, key.Split("weight")));

@@ -38,7 +38,8 @@ TEST(Linear, IsAnAffineMapOfTheLastAxis) {
   const Variable y = linear(Array::From({1, 2, 1, 2}, Floats{1, 1, 1, -1}));
   EXPECT_EQ(y.shape(), (Shape{1, 2, 1, 3}));
   EXPECT_EQ(y.array().ToVector<float>(), (Floats{3.5, 7, 10, -0.5, -1, -2}));
-  EXPECT_EQ(linear(Array::From({1, 2}, Floats{1, -1}), autograd::Activation::kRelu).array().ToVector<float>(), (Floats{0, 0, 0}));
+  EXPECT_EQ(linear(Array::From({1, 2}, Floats{1, -1}), autograd::Activation::kRelu).array().ToVector<float>(),
+            (Floats{0, 0, 0}));
 }
 
 TEST(Linear, InitialValuesFollowTheOptions) {
@@ -125,7 +126,8 @@ TEST(Normalization, BatchNormMovesItsStatisticsInTrainingOnly) {
   EXPECT_EQ(norm.batches_tracked.Item(), 1);
   EXPECT_NEAR(norm.running_mean.Item(), 0.3, 1e-6);
   EXPECT_EQ(norm(x, Context(), true).array().data<float>()[0] > 0, true);
-  EXPECT_EQ(FieldNames(norm), (std::vector<std::string>{"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}));
+  EXPECT_EQ(FieldNames(norm),
+            (std::vector<std::string>{"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}));
 }
 
 // facts: two channels, 2×2 map, weight 0.1, bias 0.2: 1.355198 for the first element. Here of GELU's output, computed in double.
@@ -133,7 +135,8 @@ TEST(Normalization, GrnAfterGeluByFormula) {
   Grn grn(2);
   const Floats values{1, 0.5, 2, -0.5, 3, 1, 4, -1};
   const Array x = Array::From({1, 2, 2, 2}, values);
-  EXPECT_TRUE(autograd::testing::AllClose(grn.AfterGelu(x).array(), autograd::Gelu(Variable(x)).array(), 1e-6));  // the identity at first
+  EXPECT_TRUE(autograd::testing::AllClose(grn.AfterGelu(x).array(), autograd::Gelu(Variable(x)).array(),
+                                          1e-6));  // the identity at first
   grn.weight.Set(Array::Full({2}, autograd::kFloat32, 0.1));
   grn.bias.Set(Array::Full({2}, autograd::kFloat32, 0.2));
   const Floats y = grn.AfterGelu(x).array().ToVector<float>();
@@ -193,8 +196,8 @@ TEST(ConvNormAct, KeepsTheSizeAndIsPositive) {
   }
   EXPECT_EQ(lowest, 0);
   EXPECT_GT(highest, 1);
-  EXPECT_EQ(FieldNames(block),
-            (std::vector<std::string>{"conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked"}));
+  EXPECT_EQ(FieldNames(block), (std::vector<std::string>{"conv.weight", "bn.weight", "bn.bias", "bn.running_mean",
+                                                         "bn.running_var", "bn.num_batches_tracked"}));
   ConvNormAct linear(4, 6, 1, {.stride = 2, .relu = false}, kKey);
   const Floats values = linear(x, Context::Training(kKey)).array().ToVector<float>();
   EXPECT_EQ(values.size(), 2u * 3 * 4 * 6);

@@ -8,7 +8,9 @@
 namespace nn {
 namespace {
 
-Parameter Filled(int64_t channels, double value) { return Parameter(Array::Full({channels}, autograd::kFloat32, value)); }
+Parameter Filled(int64_t channels, double value) {
+  return Parameter(Array::Full({channels}, autograd::kFloat32, value));
+}
 
 Array PersistentFull(int64_t channels, double value) {
   Array array = Array::Full({channels}, autograd::kFloat32, value);

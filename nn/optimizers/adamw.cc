@@ -24,13 +24,15 @@ void AdamW::Step(double learning_rate) {
     const double rate = learning_rate * optimized.rate_factor;
     tensors.push_back({parameter.mutable_value().data<float>(), parameter.gradient().data<float>(),
                        first_moment_[i].data<float>(), second_moment_[i].data<float>(), parameter.size(),
-                       static_cast<float>(1 - rate * optimized.weight_decay), static_cast<float>(rate / first_correction)});
+                       static_cast<float>(1 - rate * optimized.weight_decay),
+                       static_cast<float>(rate / first_correction)});
     parameter.Changed();
   }
-  autograd::kernels::AdamWStep(autograd::Stream::Current(), tensors,
-                     {static_cast<float>(options_.beta1), static_cast<float>(1 - options_.beta1),
-                      static_cast<float>(options_.beta2), static_cast<float>(1 - options_.beta2),
-                      static_cast<float>(1 / std::sqrt(second_correction)), static_cast<float>(options_.epsilon)});
+  autograd::kernels::AdamWStep(
+      autograd::Stream::Current(), tensors,
+      {static_cast<float>(options_.beta1), static_cast<float>(1 - options_.beta1), static_cast<float>(options_.beta2),
+       static_cast<float>(1 - options_.beta2), static_cast<float>(1 / std::sqrt(second_correction)),
+       static_cast<float>(options_.epsilon)});
 }
 
 void AdamW::Fields(FieldVisitor& visitor) {

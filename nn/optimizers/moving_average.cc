@@ -6,8 +6,8 @@ namespace nn {
 namespace {
 
 void Overwrite(Array& target, const Array& source) {
-  autograd::Require(target.shape() == source.shape() && target.dtype() == source.dtype(), "MovingAverage", "copies ", source.dtype(),
-                    " ", source.shape(), " over ", target.dtype(), " ", target.shape());
+  autograd::Require(target.shape() == source.shape() && target.dtype() == source.dtype(), "MovingAverage", "copies ",
+                    source.dtype(), " ", source.shape(), " over ", target.dtype(), " ", target.shape());
   autograd::Stream::Current().CopyOnDevice(target.raw(), source.raw(), source.bytes());
 }
 
@@ -34,7 +34,7 @@ void MovingAverage::Update() {
     }
   }
   autograd::kernels::UpdateAverage(autograd::Stream::Current(), tensors,
-                         {static_cast<float>(decay_), static_cast<float>(1 - decay_)});
+                                   {static_cast<float>(decay_), static_cast<float>(1 - decay_)});
 }
 
 void MovingAverage::Swap() {
@@ -53,7 +53,8 @@ void MovingAverage::CopyTo(const ModuleReference& other) const {
                     parameters.size() + buffers.size(), " tensors, this one ", entries_.size());
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (i < parameters.size()) {
-      autograd::Require(parameters[i].name == entries_[i].name, "MovingAverage", entries_[i].name, " meets ", parameters[i].name);
+      autograd::Require(parameters[i].name == entries_[i].name, "MovingAverage", entries_[i].name, " meets ",
+                        parameters[i].name);
       Overwrite(parameters[i].parameter->mutable_value(), entries_[i].average);
       parameters[i].parameter->Changed();
     } else {

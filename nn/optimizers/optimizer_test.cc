@@ -42,8 +42,9 @@ void SetTo(Array& array, const std::function<double(int64_t)>& value) {
 }
 
 // The problem of testdata/torch_reference.py.
-std::vector<float> RunReferenceProblem(const std::function<std::unique_ptr<Optimizer>(std::vector<OptimizedParameter>)>& make,
-                                       double weight_decay, double rate, int steps) {
+std::vector<float> RunReferenceProblem(
+    const std::function<std::unique_ptr<Optimizer>(std::vector<OptimizedParameter>)>& make, double weight_decay,
+    double rate, int steps) {
   Affine module(4);
   SetTo(module.weight.mutable_value(), [](int64_t i) { return std::sin(static_cast<double>(i + 1)); });
   std::unique_ptr<Optimizer> optimizer = make(GroupParameters(module, {.weight_decay = weight_decay}));
@@ -63,10 +64,14 @@ struct TorchCase {
 };
 
 std::function<std::unique_ptr<Optimizer>(std::vector<OptimizedParameter>)> MakeSgd(const SgdOptions& options) {
-  return [options](std::vector<OptimizedParameter> parameters) { return std::make_unique<Sgd>(std::move(parameters), options); };
+  return [options](std::vector<OptimizedParameter> parameters) {
+    return std::make_unique<Sgd>(std::move(parameters), options);
+  };
 }
 std::function<std::unique_ptr<Optimizer>(std::vector<OptimizedParameter>)> MakeAdamW(const AdamWOptions& options) {
-  return [options](std::vector<OptimizedParameter> parameters) { return std::make_unique<AdamW>(std::move(parameters), options); };
+  return [options](std::vector<OptimizedParameter> parameters) {
+    return std::make_unique<AdamW>(std::move(parameters), options);
+  };
 }
 
 class TorchOptimizer : public ::testing::TestWithParam<TorchCase> {};
@@ -76,35 +81,49 @@ TEST_P(TorchOptimizer, GivesTheSameValues) {
   const int steps[] = {1, 3, 25};
   for (int row = 0; row < 3; ++row) {
     const std::vector<float> values = RunReferenceProblem(given.make, given.weight_decay, given.rate, steps[row]);
-    for (int i = 0; i < 4; ++i) EXPECT_NEAR(values[i], given.expected[row][i], 1e-6) << steps[row] << " steps, element " << i;
+    for (int i = 0; i < 4; ++i)
+      EXPECT_NEAR(values[i], given.expected[row][i], 1e-6) << steps[row] << " steps, element " << i;
   }
 }
 
 // Printed by testdata/torch_reference.py.
-INSTANTIATE_TEST_SUITE_P(
-    Cases, TorchOptimizer,
-    ::testing::Values(
-        TorchCase{"sgd_plain", MakeSgd({.momentum = 0}), 0.1, 0.01,
-                  {{0.740629514, 0.831903911, 0.123982174, -0.705561082},
-                   {0.535126795, 0.738767255, 0.187830675, -0.514629813},
-                   {-0.183720745, 0.031795264, -0.165902503, -0.347382384}}},
-        TorchCase{"sgd_momentum", MakeSgd({.momentum = 0.9}), 0.1, 0.01,
-                  {{0.740629514, 0.831903911, 0.123982174, -0.705561082},
-                   {0.267533758, 0.552255355, 0.171184424, -0.353416132},
-                   {0.609388150, 0.028890489, -0.908613407, -1.472079670}}},
-        TorchCase{"sgd_nesterov", MakeSgd({.momentum = 0.9, .nesterov = true}), 0.1, 0.01,
-                  {{0.649872190, 0.762249746, 0.108558123, -0.659443811},
-                   {0.019255833, 0.417909718, 0.214948168, -0.151971785},
-                   {-0.414572556, -0.816891921, -1.175683797, -1.034404020}}},
-        TorchCase{"adamw", MakeAdamW({}), 0.02, 0.05,
-                  {{0.820629514, 0.888388130, 0.120978889, -0.736045693},
-                   {0.779004162, 0.848430625, 0.131427094, -0.695218571},
-                   {0.754046538, 0.874812302, 0.216480269, -0.617289681}}},
-        TorchCase{"adamw_betas", MakeAdamW({.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3}), 0.02, 0,
-                  {{0.821490965, 0.889323542, 0.121236990, -0.736842033},
-                   {0.781517242, 0.851645308, 0.134459935, -0.697048385},
-                   {0.771782795, 0.867701523, 0.176875582, -0.670257154}}}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Cases, TorchOptimizer,
+                         ::testing::Values(TorchCase{"sgd_plain",
+                                                     MakeSgd({.momentum = 0}),
+                                                     0.1,
+                                                     0.01,
+                                                     {{0.740629514, 0.831903911, 0.123982174, -0.705561082},
+                                                      {0.535126795, 0.738767255, 0.187830675, -0.514629813},
+                                                      {-0.183720745, 0.031795264, -0.165902503, -0.347382384}}},
+                                           TorchCase{"sgd_momentum",
+                                                     MakeSgd({.momentum = 0.9}),
+                                                     0.1,
+                                                     0.01,
+                                                     {{0.740629514, 0.831903911, 0.123982174, -0.705561082},
+                                                      {0.267533758, 0.552255355, 0.171184424, -0.353416132},
+                                                      {0.609388150, 0.028890489, -0.908613407, -1.472079670}}},
+                                           TorchCase{"sgd_nesterov",
+                                                     MakeSgd({.momentum = 0.9, .nesterov = true}),
+                                                     0.1,
+                                                     0.01,
+                                                     {{0.649872190, 0.762249746, 0.108558123, -0.659443811},
+                                                      {0.019255833, 0.417909718, 0.214948168, -0.151971785},
+                                                      {-0.414572556, -0.816891921, -1.175683797, -1.034404020}}},
+                                           TorchCase{"adamw",
+                                                     MakeAdamW({}),
+                                                     0.02,
+                                                     0.05,
+                                                     {{0.820629514, 0.888388130, 0.120978889, -0.736045693},
+                                                      {0.779004162, 0.848430625, 0.131427094, -0.695218571},
+                                                      {0.754046538, 0.874812302, 0.216480269, -0.617289681}}},
+                                           TorchCase{"adamw_betas",
+                                                     MakeAdamW({.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3}),
+                                                     0.02,
+                                                     0,
+                                                     {{0.821490965, 0.889323542, 0.121236990, -0.736842033},
+                                                      {0.781517242, 0.851645308, 0.134459935, -0.697048385},
+                                                      {0.771782795, 0.867701523, 0.176875582, -0.670257154}}}),
+                         [](const auto& info) { return info.param.name; });
 
 // With a constant gradient the moments cancel: every step is rate·g/(|g| + ε), for any number of steps and any size.
 TEST(AdamW, ConstantGradientInClosedForm) {

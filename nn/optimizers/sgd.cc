@@ -18,10 +18,12 @@ void Sgd::Step(double learning_rate) {
     Parameter& parameter = *optimized.parameter;
     tensors.push_back({parameter.mutable_value().data<float>(), parameter.gradient().data<float>(),
                        momentum_.empty() ? nullptr : momentum_[i].data<float>(), parameter.size(),
-                       static_cast<float>(learning_rate * optimized.rate_factor), static_cast<float>(optimized.weight_decay)});
+                       static_cast<float>(learning_rate * optimized.rate_factor),
+                       static_cast<float>(optimized.weight_decay)});
     parameter.Changed();
   }
-  autograd::kernels::SgdStep(autograd::Stream::Current(), tensors, {static_cast<float>(options_.momentum), options_.nesterov});
+  autograd::kernels::SgdStep(autograd::Stream::Current(), tensors,
+                             {static_cast<float>(options_.momentum), options_.nesterov});
 }
 
 void Sgd::Fields(FieldVisitor& visitor) {

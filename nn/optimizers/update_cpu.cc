@@ -47,8 +47,9 @@ void AdamWStep(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings sett
 }
 
 void UpdateAverage(Stream&, std::span<const AverageTensor> tensors, AverageSettings settings) {
-  ForEachElement(tensors, settings,
-                 [](const AverageTensor& tensor, const AverageSettings& s, int64_t i) { updates::Average(tensor, s, i); });
+  ForEachElement(tensors, settings, [](const AverageTensor& tensor, const AverageSettings& s, int64_t i) {
+    updates::Average(tensor, s, i);
+  });
 }
 
 void ScaleGradients(Stream&, std::span<const GradientTensor> tensors, float factor) {

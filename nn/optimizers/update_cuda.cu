@@ -34,7 +34,8 @@ __device__ int FindTensor(const Table<Tensor>& table) {
 }
 
 template <typename Tensor, typename Settings, typename Update>
-__global__ void __launch_bounds__(kThreads) ForEachElementKernel(const __grid_constant__ Table<Tensor> table, Settings settings, Update update) {
+__global__ void __launch_bounds__(kThreads)
+    ForEachElementKernel(const __grid_constant__ Table<Tensor> table, Settings settings, Update update) {
   const int index = FindTensor(table);
   const Tensor tensor = table.tensors[index];
   const int64_t begin = (static_cast<int64_t>(blockIdx.x) - table.first_block[index]) * kChunk;
@@ -71,7 +72,8 @@ void CheckLaunch(const char* operation) {
 }
 
 template <typename Tensor, typename Settings, typename Update>
-void ForEachElement(Stream& stream, const char* operation, std::span<const Tensor> tensors, const Settings& settings, const Update& update) {
+void ForEachElement(Stream& stream, const char* operation, std::span<const Tensor> tensors, const Settings& settings,
+                    const Update& update) {
   ForEachTable(tensors, [&](const Table<Tensor>& table, int blocks) {
     ForEachElementKernel<<<blocks, kThreads, 0, Native(stream)>>>(table, settings, update);
     CheckLaunch(operation);
@@ -79,16 +81,24 @@ void ForEachElement(Stream& stream, const char* operation, std::span<const Tenso
 }
 
 struct SgdFunctor {
-  __device__ void operator()(const SgdTensor& tensor, const SgdSettings& settings, int64_t i) const { updates::Sgd(tensor, settings, i); }
+  __device__ void operator()(const SgdTensor& tensor, const SgdSettings& settings, int64_t i) const {
+    updates::Sgd(tensor, settings, i);
+  }
 };
 struct AdamWFunctor {
-  __device__ void operator()(const AdamWTensor& tensor, const AdamWSettings& settings, int64_t i) const { updates::AdamW(tensor, settings, i); }
+  __device__ void operator()(const AdamWTensor& tensor, const AdamWSettings& settings, int64_t i) const {
+    updates::AdamW(tensor, settings, i);
+  }
 };
 struct AverageFunctor {
-  __device__ void operator()(const AverageTensor& tensor, const AverageSettings& settings, int64_t i) const { updates::Average(tensor, settings, i); }
+  __device__ void operator()(const AverageTensor& tensor, const AverageSettings& settings, int64_t i) const {
+    updates::Average(tensor, settings, i);
+  }
 };
 struct ScaleFunctor {
-  __device__ void operator()(const GradientTensor& tensor, float factor, int64_t i) const { tensor.gradient[i] *= factor; }
+  __device__ void operator()(const GradientTensor& tensor, float factor, int64_t i) const {
+    tensor.gradient[i] *= factor;
+  }
 };
 
 // Sum over the block; the result is valid in thread 0.
@@ -102,13 +112,15 @@ __device__ double BlockSum(double value) {
   return shared[0];
 }
 
-__global__ void __launch_bounds__(kThreads) PartialSquaresKernel(const __grid_constant__ Table<GradientTensor> table, double* partial) {
+__global__ void __launch_bounds__(kThreads)
+    PartialSquaresKernel(const __grid_constant__ Table<GradientTensor> table, double* partial) {
   const int index = FindTensor(table);
   const GradientTensor tensor = table.tensors[index];
   const int64_t begin = (static_cast<int64_t>(blockIdx.x) - table.first_block[index]) * kChunk;
   const int64_t end = begin + kChunk < tensor.size ? begin + kChunk : tensor.size;
   double sum = 0;
-  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) sum += static_cast<double>(tensor.gradient[i]) * tensor.gradient[i];
+  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads)
+    sum += static_cast<double>(tensor.gradient[i]) * tensor.gradient[i];
   sum = BlockSum(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }

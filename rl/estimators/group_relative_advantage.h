@@ -10,7 +10,6 @@ enum class Deviation { kPopulation, kSample };
 
 // GRPO (DeepSeekMath, arXiv:2402.03300, section 4.1.2): A_i = (R_i − mean R)/(σ(R) + 1e-6) over the n maps of each image. rewards
 // float32 [n, b] -> [n, b]. Equal rewards give exactly 0.
-autograd::Array GroupRelativeAdvantage(const autograd::Array& rewards,
-                                       Deviation deviation = Deviation::kPopulation);
+autograd::Array GroupRelativeAdvantage(const autograd::Array& rewards, Deviation deviation = Deviation::kPopulation);
 
 }  // namespace rl

@@ -30,12 +30,10 @@ TEST(GroupRelativeAdvantageTest, KnownValues) {
 
 TEST(GroupRelativeAdvantageTest, EqualRewardsGiveExactlyZero) {
   for (Deviation deviation : {Deviation::kPopulation, Deviation::kSample}) {
-    EXPECT_EQ(
-        GroupRelativeAdvantage(Array::Full({7, 3}, autograd::kFloat32, 0.1), deviation).ToVector<float>(),
-        std::vector<float>(21, 0.0f));
-    EXPECT_EQ(
-        GroupRelativeAdvantage(Array::Full({1, 2}, autograd::kFloat32, 0.1), deviation).ToVector<float>(),
-        std::vector<float>(2, 0.0f));
+    EXPECT_EQ(GroupRelativeAdvantage(Array::Full({7, 3}, autograd::kFloat32, 0.1), deviation).ToVector<float>(),
+              std::vector<float>(21, 0.0f));
+    EXPECT_EQ(GroupRelativeAdvantage(Array::Full({1, 2}, autograd::kFloat32, 0.1), deviation).ToVector<float>(),
+              std::vector<float>(2, 0.0f));
   }
 }
 

@@ -9,20 +9,18 @@ namespace rl {
 
 using autograd::Array;
 
-Moments MomentsOf(const Array& values, const Array& valid, Entries entries,
-                  autograd::Collective* collective) {
+Moments MomentsOf(const Array& values, const Array& valid, Entries entries, autograd::Collective* collective) {
   autograd::Dims dims("MomentsOf");
   dims.Is(values, autograd::kFloat32, "values");
   autograd::Require(values.rank() >= 2, dims.operation(), "values are [n, b, ..], not ", values.shape());
   if (valid.defined()) {
     dims.Is(valid, autograd::kUInt8, "valid");
-    autograd::Require(valid.shape() == autograd::Shape(values.shape().begin() + 1, values.rank() - 1),
-                      dims.operation(), "valid ", valid.shape(), " for values ", values.shape());
+    autograd::Require(valid.shape() == autograd::Shape(values.shape().begin() + 1, values.rank() - 1), dims.operation(),
+                      "valid ", valid.shape(), " for values ", values.shape());
   }
 
   Array sums = Array::Empty({values.shape()[1], 3}, autograd::kFloat64);
-  autograd::kernels::ImageMoments(autograd::Stream::Current(), values, valid, entries == Entries::kNonZero,
-                                  sums);
+  autograd::kernels::ImageMoments(autograd::Stream::Current(), values, valid, entries == Entries::kNonZero, sums);
   std::vector<double> images = sums.ToVector<double>();
   if (collective != nullptr) images = GatherInRankOrder(*collective, images);
 

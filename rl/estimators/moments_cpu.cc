@@ -52,11 +52,9 @@ void ImageMoments(Stream&, const Array& values, const Array& valid, bool non_zer
       for (int64_t n = 0; n < maps; ++n) {
         const float* map = x + (n * images + image) * size;
         if (mask != nullptr) {
-          non_zero ? AddMap<true, true>(map, own_mask, size, own)
-                   : AddMap<true, false>(map, own_mask, size, own);
+          non_zero ? AddMap<true, true>(map, own_mask, size, own) : AddMap<true, false>(map, own_mask, size, own);
         } else {
-          non_zero ? AddMap<false, true>(map, own_mask, size, own)
-                   : AddMap<false, false>(map, own_mask, size, own);
+          non_zero ? AddMap<false, true>(map, own_mask, size, own) : AddMap<false, false>(map, own_mask, size, own);
         }
       }
     }

@@ -25,8 +25,7 @@ Array Images(const Array& values, int64_t begin, int64_t end) {
   const std::vector<T> all = values.ToVector<T>();
   std::vector<T> part;
   for (int64_t n = 0; n < maps; ++n) {
-    part.insert(part.end(), all.begin() + (n * images + begin) * size,
-                all.begin() + (n * images + end) * size);
+    part.insert(part.end(), all.begin() + (n * images + begin) * size, all.begin() + (n * images + end) * size);
   }
   autograd::Shape shape = values.shape();
   shape.Set(1, end - begin);
@@ -44,8 +43,7 @@ TEST(NormalizedAdvantagesTest, ClosedFormForZeroOneRewards) {
   const Array rewards = Array::From<float>({2, 1, 4}, {1, 0, 0, 1, 0, 1, 0, 1});
   const Array valid = Array::From<uint8_t>({1, 4}, {1, 1, 1, 0});
   Moments moments;
-  const std::vector<float> advantages =
-      NormalizedAdvantages(rewards, valid, nullptr, &moments).ToVector<float>();
+  const std::vector<float> advantages = NormalizedAdvantages(rewards, valid, nullptr, &moments).ToVector<float>();
   const double sigma = std::sqrt(2.0) / 3 + 1e-6;
   const std::vector<double> expected = {2 / 3.0 / sigma,  -1 / 3.0 / sigma, -1 / 3.0 / sigma, 0,
                                         -1 / 3.0 / sigma, 2 / 3.0 / sigma,  -1 / 3.0 / sigma, 0};
@@ -57,13 +55,11 @@ TEST(NormalizedAdvantagesTest, ClosedFormForZeroOneRewards) {
 TEST(NormalizedAdvantagesTest, NothingToLearnFrom) {
   for (float reward : {0.0f, 1.0f}) {
     const std::vector<float> advantages =
-        NormalizedAdvantages(Array::Full({2, 3, 5}, autograd::kFloat32, reward), {}, nullptr)
-            .ToVector<float>();
+        NormalizedAdvantages(Array::Full({2, 3, 5}, autograd::kFloat32, reward), {}, nullptr).ToVector<float>();
     EXPECT_EQ(advantages, std::vector<float>(30, 0.0f));
   }
   const Array nowhere = Array::Zeros({3, 5}, autograd::kUInt8);
-  EXPECT_EQ(NormalizedAdvantages(Array::Full({2, 3, 5}, autograd::kFloat32, 0.7), nowhere, nullptr)
-                .ToVector<float>(),
+  EXPECT_EQ(NormalizedAdvantages(Array::Full({2, 3, 5}, autograd::kFloat32, 0.7), nowhere, nullptr).ToVector<float>(),
             std::vector<float>(30, 0.0f));
 }
 
@@ -109,8 +105,7 @@ TEST(NormalizedAdvantagesTest, Misuse) {
         NormalizedAdvantages(rewards, Array::Zeros({2, 5}, autograd::kUInt8), nullptr);
       },
       "valid [2, 5] for values [2, 3, 5]");
-  ExpectError([&] { NormalizedAdvantages(Array::Zeros({2}, autograd::kFloat32), {}, nullptr); },
-              "[n, b, ..], not [2]");
+  ExpectError([&] { NormalizedAdvantages(Array::Zeros({2}, autograd::kFloat32), {}, nullptr); }, "[n, b, ..], not [2]");
 }
 
 }  // namespace

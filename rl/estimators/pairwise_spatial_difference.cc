@@ -22,18 +22,15 @@ Array PairwiseSpatialDifference(const Array& rewards, const Array& actions, cons
   }
 
   Array advantages = Array::Empty(actions.shape(), autograd::kFloat32);
-  autograd::kernels::PairwiseSpatialDifference(autograd::Stream::Current(), rewards, actions, valid,
-                                               advantages);
+  autograd::kernels::PairwiseSpatialDifference(autograd::Stream::Current(), rewards, actions, valid, advantages);
   return advantages;
 }
 
 NormalizedDifferences NormalizeDifferences(const Array& differences, const Array& valid,
-                                           DifferenceNormalization normalization,
-                                           autograd::Collective* collective) {
+                                           DifferenceNormalization normalization, autograd::Collective* collective) {
   autograd::OperationScope scope("NormalizeDifferences");
   NormalizedDifferences result;
-  const Entries entries =
-      normalization == DifferenceNormalization::kNonZero ? Entries::kNonZero : Entries::kAll;
+  const Entries entries = normalization == DifferenceNormalization::kNonZero ? Entries::kNonZero : Entries::kAll;
   result.moments = MomentsOf(differences, valid, entries, collective);
   result.count = result.moments.count / (collective != nullptr ? collective->world_size() : 1);
   result.advantages = differences;
@@ -41,8 +38,7 @@ NormalizedDifferences NormalizeDifferences(const Array& differences, const Array
   // The mean is 0 by construction and stays where it is: taking it away would make the zeros non-zero.
   result.advantages = autograd::EmptyLike(differences);
   autograd::kernels::Standardize(autograd::Stream::Current(), differences, valid, 0.0,
-                                 1.0 / (result.moments.standard_deviation() + kDeviationFloor),
-                                 result.advantages);
+                                 1.0 / (result.moments.standard_deviation() + kDeviationFloor), result.advantages);
   return result;
 }
 

@@ -35,7 +35,6 @@ struct NormalizedDifferences {
 
 // With a collective the standard deviation and the count are taken over all ranks, with nullptr over this one.
 NormalizedDifferences NormalizeDifferences(const autograd::Array& differences, const autograd::Array& valid,
-                                           DifferenceNormalization normalization,
-                                           autograd::Collective* collective);
+                                           DifferenceNormalization normalization, autograd::Collective* collective);
 
 }  // namespace rl

@@ -67,15 +67,14 @@ TEST(PairwiseSpatialDifferenceTest, ZerosAreExact) {
   EXPECT_EQ(PairwiseSpatialDifference(equal, actions).ToVector<float>(), std::vector<float>(600, 0.0f));
   // Map 0 differs from maps that scored the same; map 3, with its own score, agrees with it.
   const Array rewards = Array::From<float>({4, 1}, {0.1f, 0.1f, 0.1f, 0.7f});
-  EXPECT_EQ(
-      PairwiseSpatialDifference(rewards, Array::From<uint8_t>({4, 1, 1}, {5, 6, 4, 5})).ToVector<float>()[0],
-      0.0f);
+  EXPECT_EQ(PairwiseSpatialDifference(rewards, Array::From<uint8_t>({4, 1, 1}, {5, 6, 4, 5})).ToVector<float>()[0],
+            0.0f);
 }
 
 TEST(PairwiseSpatialDifferenceTest, OneMapHasNoPartner) {
-  EXPECT_EQ(PairwiseSpatialDifference(Array::Full({1, 1}, kFloat32, 0.3), Array::Zeros({1, 1, 4}, kUInt8))
-                .ToVector<float>(),
-            std::vector<float>(4, 0.0f));
+  EXPECT_EQ(
+      PairwiseSpatialDifference(Array::Full({1, 1}, kFloat32, 0.3), Array::Zeros({1, 1, 4}, kUInt8)).ToVector<float>(),
+      std::vector<float>(4, 0.0f));
 }
 
 TEST(NormalizeDifferencesTest, ThreeNormalizations) {
@@ -84,12 +83,10 @@ TEST(NormalizeDifferencesTest, ThreeNormalizations) {
       NormalizeDifferences(differences, {}, DifferenceNormalization::kNonZero, nullptr);
   EXPECT_EQ(non_zero.count, 2);
   EXPECT_NEAR(non_zero.advantages.ToVector<float>()[0], 0.3 / (0.3 + 1e-6), 1e-6);
-  const NormalizedDifferences all =
-      NormalizeDifferences(differences, {}, DifferenceNormalization::kAll, nullptr);
+  const NormalizedDifferences all = NormalizeDifferences(differences, {}, DifferenceNormalization::kAll, nullptr);
   EXPECT_EQ(all.count, 8);
   EXPECT_NEAR(all.advantages.ToVector<float>()[0], 2.0, 1e-4);  // sigma = 0.3·sqrt(2/8)
-  const NormalizedDifferences none =
-      NormalizeDifferences(differences, {}, DifferenceNormalization::kNone, nullptr);
+  const NormalizedDifferences none = NormalizeDifferences(differences, {}, DifferenceNormalization::kNone, nullptr);
   EXPECT_EQ(none.count, 8);
   EXPECT_EQ(none.advantages.ToVector<float>(), differences.ToVector<float>());
   for (const NormalizedDifferences* each : {&non_zero, &all, &none})
@@ -116,9 +113,8 @@ TEST(NormalizeDifferencesTest, RanksShareDeviationAndCount) {
   constexpr int kRanks = 3, kMaps = 4, kSize = 29;
   std::vector<Array> differences;
   for (int rank = 0; rank < kRanks; ++rank) {
-    differences.push_back(
-        PairwiseSpatialDifference(RandomArray({kMaps, 1}, kFloat32, RandomKey(70 + rank), 0, 1),
-                                  RandomActions({kMaps, 1, kSize}, 3, RandomKey(80 + rank))));
+    differences.push_back(PairwiseSpatialDifference(RandomArray({kMaps, 1}, kFloat32, RandomKey(70 + rank), 0, 1),
+                                                    RandomActions({kMaps, 1, kSize}, 3, RandomKey(80 + rank))));
   }
   std::vector<float> together;
   for (int i = 0; i < kMaps; ++i) {
@@ -130,12 +126,11 @@ TEST(NormalizeDifferencesTest, RanksShareDeviationAndCount) {
   const NormalizedDifferences whole = NormalizeDifferences(Array::From({kMaps, kRanks, kSize}, together), {},
                                                            DifferenceNormalization::kNonZero, nullptr);
   autograd::RunRanks(kRanks, [&](Collective& collective) {
-    const NormalizedDifferences own = NormalizeDifferences(differences[collective.rank()], {},
-                                                           DifferenceNormalization::kNonZero, &collective);
+    const NormalizedDifferences own =
+        NormalizeDifferences(differences[collective.rank()], {}, DifferenceNormalization::kNonZero, &collective);
     EXPECT_EQ(own.count * kRanks, whole.count);
     EXPECT_EQ(own.moments.sum_of_squares, whole.moments.sum_of_squares);
-    const std::vector<float> values = own.advantages.ToVector<float>(),
-                             expected = whole.advantages.ToVector<float>();
+    const std::vector<float> values = own.advantages.ToVector<float>(), expected = whole.advantages.ToVector<float>();
     for (int i = 0; i < kMaps; ++i) {
       for (int p = 0; p < kSize; ++p)
         ASSERT_EQ(values[i * kSize + p], expected[(i * kRanks + collective.rank()) * kSize + p]);

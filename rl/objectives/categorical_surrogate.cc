@@ -14,15 +14,14 @@ using autograd::Variable;
 void CheckInputs(autograd::Dims& dims, const Variable& logits, const CategoricalSurrogateInputs& inputs) {
   const char* const operation = dims.operation();
   dims.Match(logits, "logits: b ... k").Floating(logits.array());
-  dims.Is(inputs.actions, autograd::kUInt8, "actions")
-      .Is(inputs.advantages, autograd::kFloat32, "advantages");
+  dims.Is(inputs.actions, autograd::kUInt8, "actions").Is(inputs.advantages, autograd::kFloat32, "advantages");
   const Shape positions(logits.shape().begin(), logits.rank() - 1);
   const Shape& actions = inputs.actions.shape();
-  Require(actions.rank() == logits.rank() && Shape(actions.begin() + 1, actions.rank() - 1) == positions,
-          operation, "actions ", actions, " for logits ", logits.shape());
+  Require(actions.rank() == logits.rank() && Shape(actions.begin() + 1, actions.rank() - 1) == positions, operation,
+          "actions ", actions, " for logits ", logits.shape());
   const Shape& advantages = inputs.advantages.shape();
-  Require(advantages == actions || advantages == Shape(actions.begin(), 2), operation, "advantages ",
-          advantages, " for actions ", actions);
+  Require(advantages == actions || advantages == Shape(actions.begin(), 2), operation, "advantages ", advantages,
+          " for actions ", actions);
   if (inputs.old_log_probability.defined()) {
     dims.Is(inputs.old_log_probability, autograd::kFloat32, "old_log_probability");
     Require(inputs.old_log_probability.shape() == actions, operation, "old_log_probability ",
@@ -57,13 +56,12 @@ Variable CategoricalSurrogate(const Variable& logits, const CategoricalSurrogate
   terms.entropy_weight = options.entropy_weight;
   terms.divergence_weight = options.divergence_weight;
 
-  Array loss =
-      Array::Empty({}, logits.dtype() == autograd::kFloat64 ? autograd::kFloat64 : autograd::kFloat32);
+  Array loss = Array::Empty({}, logits.dtype() == autograd::kFloat64 ? autograd::kFloat64 : autograd::kFloat32);
   Array dlogits = autograd::WillRecord({logits}) ? autograd::EmptyLike(logits.array()) : Array();
   Array numbers = statistics != nullptr ? Array::Empty({3}, autograd::kFloat64) : Array();
-  autograd::kernels::CategoricalSurrogate(
-      autograd::Stream::Current(), logits.array(), inputs.actions, inputs.advantages,
-      inputs.old_log_probability, inputs.reference_logits, inputs.valid, terms, loss, dlogits, numbers);
+  autograd::kernels::CategoricalSurrogate(autograd::Stream::Current(), logits.array(), inputs.actions,
+                                          inputs.advantages, inputs.old_log_probability, inputs.reference_logits,
+                                          inputs.valid, terms, loss, dlogits, numbers);
   if (statistics != nullptr) *statistics = numbers;
 
   // The gradient by a scalar loss is known but for its factor, so it is kept in place of the operands.

@@ -12,17 +12,16 @@ struct CategoricalSurrogateInputs {
   autograd::Array actions;     // uint8 [n, b, ..], every one < k
   autograd::Array advantages;  // float32 [n, b, ..], or [n, b] for one advantage a map
   autograd::Array
-      old_log_probability;  // optional, float32 [n, b, ..]: log π_old(a) of the policy that drew the actions
+      old_log_probability;           // optional, float32 [n, b, ..]: log π_old(a) of the policy that drew the actions
   autograd::Array reference_logits;  // optional, as logits: needed for divergence_weight
   autograd::Array valid;             // optional, uint8 [b, ..]: positions with 0 contribute to nothing
 };
 
 struct CategoricalSurrogateOptions {
-  double clip = 0.2;          // the ratio's bounds are 1 − clip and 1 + clip_high;
-  double clip_high = -1;      // negative: as clip
-  double entropy_weight = 0;  // subtracts the mean entropy of the valid positions
-  double divergence_weight =
-      0;  // adds the mean of KL(π ‖ reference) over the valid positions, in closed form
+  double clip = 0.2;             // the ratio's bounds are 1 − clip and 1 + clip_high;
+  double clip_high = -1;         // negative: as clip
+  double entropy_weight = 0;     // subtracts the mean entropy of the valid positions
+  double divergence_weight = 0;  // adds the mean of KL(π ‖ reference) over the valid positions, in closed form
 };
 
 // logits [b, .., k] -> [], float32 (float64 for float64 logits):
@@ -33,9 +32,8 @@ struct CategoricalSurrogateOptions {
 // first term: the same gradient, Σ_i A_i (π − onehot(a_i))/count, and a value that tells something. With count 0 the first term is
 // exactly 0, never NaN. `statistics`, if asked for, receives float64 [3]: mean entropy, mean divergence from the reference, share
 // of entries whose ratio is clipped.
-autograd::Variable CategoricalSurrogate(const autograd::Variable& logits,
-                                        const CategoricalSurrogateInputs& inputs, double count,
-                                        const CategoricalSurrogateOptions& options = {},
+autograd::Variable CategoricalSurrogate(const autograd::Variable& logits, const CategoricalSurrogateInputs& inputs,
+                                        double count, const CategoricalSurrogateOptions& options = {},
                                         autograd::Array* statistics = nullptr);
 
 }  // namespace rl

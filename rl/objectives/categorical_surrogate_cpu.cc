@@ -20,8 +20,7 @@ struct Workspace {
   explicit Workspace(int64_t classes) : block(classes), reference(classes), credit(classes * kRows) {}
   SoftmaxBlock<Value> block, reference;
   std::vector<Value> credit;  // [classes, kRows]: Σ_i ∂surrogate/∂log π over the samples that took the class
-  Value total_credit[kRows], advantage[kRows], log_probability[kRows], weight[kRows], entropy[kRows],
-      divergence[kRows];
+  Value total_credit[kRows], advantage[kRows], log_probability[kRows], weight[kRows], entropy[kRows], divergence[kRows];
   uint8_t counts[kRows];
 };
 
@@ -30,9 +29,8 @@ class Surrogate {
  public:
   using Value = ComputeType<T>;
 
-  Surrogate(const Array& logits, const Array& actions, const Array& advantages,
-            const Array& old_log_probability, const Array& reference_logits, const Array& valid,
-            const CategoricalSurrogateTerms& terms, Array& dlogits)
+  Surrogate(const Array& logits, const Array& actions, const Array& advantages, const Array& old_log_probability,
+            const Array& reference_logits, const Array& valid, const CategoricalSurrogateTerms& terms, Array& dlogits)
       : classes_(logits.shape()[-1]),
         positions_(logits.shape().rows()),
         samples_(actions.shape()[0]),
@@ -46,8 +44,7 @@ class Surrogate {
         terms_(terms),
         dlogits_(dlogits.defined() ? dlogits.data<T>() : nullptr) {
     valid_positions_ = positions_;
-    if (valid_ != nullptr)
-      valid_positions_ = positions_ - std::count(valid_, valid_ + positions_, uint8_t{0});
+    if (valid_ != nullptr) valid_positions_ = positions_ - std::count(valid_, valid_ + positions_, uint8_t{0});
     per_position_ = valid_positions_ > 0 ? 1.0 / static_cast<double>(valid_positions_) : 0.0;
   }
 
@@ -78,22 +75,19 @@ class Surrogate {
   void RunBlock(Workspace<Value>& work, int64_t first, int64_t rows, double* sums) const {
     work.block.Load(logits_ + first * classes_, rows);
     work.block.TakeLogarithms();
-    for (int64_t r = 0; r < kRows; ++r)
-      work.counts[r] = r < rows && (valid_ == nullptr || valid_[first + r] != 0);
+    for (int64_t r = 0; r < kRows; ++r) work.counts[r] = r < rows && (valid_ == nullptr || valid_[first + r] != 0);
     std::fill(work.credit.begin(), work.credit.end(), Value(0));
     std::fill(work.total_credit, work.total_credit + kRows, Value(0));
     for (int64_t i = 0; i < samples_; ++i) AddSample(work, i, first, rows, sums);
     if (need_entropy_) {
       work.block.Entropy(work.entropy);
-      for (int64_t r = 0; r < rows; ++r)
-        sums[1] += work.counts[r] ? static_cast<double>(work.entropy[r]) : 0.0;
+      for (int64_t r = 0; r < rows; ++r) sums[1] += work.counts[r] ? static_cast<double>(work.entropy[r]) : 0.0;
     }
     if (reference_ != nullptr) {
       work.reference.Load(reference_ + first * classes_, rows);
       work.reference.TakeLogarithms();
       work.block.Divergence(work.reference, work.divergence);
-      for (int64_t r = 0; r < rows; ++r)
-        sums[2] += work.counts[r] ? static_cast<double>(work.divergence[r]) : 0.0;
+      for (int64_t r = 0; r < rows; ++r) sums[2] += work.counts[r] ? static_cast<double>(work.divergence[r]) : 0.0;
     }
     if (dlogits_ != nullptr) StoreGradient(work, first, rows);
   }
@@ -157,9 +151,8 @@ class Surrogate {
       if (entropy_scale != Value(0))
         gradient += entropy_scale * probability * (work.block.LogProbability(k, r) + work.entropy[r]);
       if (divergence_scale != Value(0)) {
-        gradient +=
-            divergence_scale * probability *
-            (work.block.LogProbability(k, r) - work.reference.LogProbability(k, r) - work.divergence[r]);
+        gradient += divergence_scale * probability *
+                    (work.block.LogProbability(k, r) - work.reference.LogProbability(k, r) - work.divergence[r]);
       }
       return gradient;
     });
@@ -182,8 +175,7 @@ class Surrogate {
 
 void CategoricalSurrogate(Stream&, const Array& logits, const Array& actions, const Array& advantages,
                           const Array& old_log_probability, const Array& reference_logits, const Array& valid,
-                          const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits,
-                          Array& statistics) {
+                          const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits, Array& statistics) {
   VisitFloating("CategoricalSurrogate", logits.dtype(), [&]<typename T>(T) {
     Surrogate<T>(logits, actions, advantages, old_log_probability, reference_logits, valid, terms, dlogits)
         .Run(terms.entropy_weight != 0 || statistics.defined(), loss, statistics);

@@ -64,31 +64,26 @@ Array OldLogProbability(const Array& logits, const Array& actions) {
 }
 
 // The optional inputs are constants drawn for the case.
-OpCase Case(const char* name, const CategoricalSurrogateOptions& options, bool old, bool masked,
-            bool per_map = false) {
+OpCase Case(const char* name, const CategoricalSurrogateOptions& options, bool old, bool masked, bool per_map = false) {
   return OpCase{name,
                 [=](Inputs x) {
                   CategoricalSurrogateInputs inputs = Draws();
-                  if (per_map)
-                    inputs.advantages = RandomArray({kSamples, kImages}, kFloat32, RandomKey(2), -2, 2);
+                  if (per_map) inputs.advantages = RandomArray({kSamples, kImages}, kFloat32, RandomKey(2), -2, 2);
                   if (old)
                     inputs.old_log_probability =
                         OldLogProbability(RandomArray(kLogits, kFloat64, RandomKey(4)), inputs.actions);
                   if (masked) inputs.valid = RandomBytes({kImages, kHeight, kWidth}, 3, RandomKey(5));
                   if (options.divergence_weight != 0) {
-                    inputs.reference_logits =
-                        Converted(RandomArray(kLogits, kFloat64, RandomKey(6)), x[0].dtype());
+                    inputs.reference_logits = Converted(RandomArray(kLogits, kFloat64, RandomKey(6)), x[0].dtype());
                   }
                   return CategoricalSurrogate(x[0], inputs, 321, options);
                 },
                 {{kLogits, -2, 2}}};
 }
 
-OP_CONTRACT(CategoricalSurrogate, Case("OnPolicy", {}, false, false),
-            Case("OneAdvantageAMap", {}, false, true, true), Case("Ratio", {}, true, false),
-            Case("RatioMasked", {0.1, 0.3, 0, 0}, true, true),
-            Case("Entropy", {0.2, -1, 0.7, 0}, false, true),
-            Case("Divergence", {0.2, -1, 0, 1.3}, false, true),
+OP_CONTRACT(CategoricalSurrogate, Case("OnPolicy", {}, false, false), Case("OneAdvantageAMap", {}, false, true, true),
+            Case("Ratio", {}, true, false), Case("RatioMasked", {0.1, 0.3, 0, 0}, true, true),
+            Case("Entropy", {0.2, -1, 0.7, 0}, false, true), Case("Divergence", {0.2, -1, 0, 1.3}, false, true),
             Case("Everything", {0.2, -1, 0.4, 0.6}, true, true));
 
 // The pure functions, composed: what the fused kernel must equal.
@@ -96,13 +91,11 @@ Variable Composed(const Variable& logits, const CategoricalSurrogateInputs& inpu
                   const CategoricalSurrogateOptions& options) {
   const Categorical policy(logits);
   const Variable log_probability = policy.LogProbability(inputs.actions);
-  const Array advantages =
-      Converted(autograd::BroadcastTo(inputs.advantages, inputs.actions.shape()), logits.dtype());
-  Variable entries =
-      inputs.old_log_probability.defined()
-          ? ClippedSurrogate(log_probability, Converted(inputs.old_log_probability, logits.dtype()),
-                             advantages, options.clip, options.clip_high)
-          : PolicyGradient(log_probability, advantages);
+  const Array advantages = Converted(autograd::BroadcastTo(inputs.advantages, inputs.actions.shape()), logits.dtype());
+  Variable entries = inputs.old_log_probability.defined()
+                         ? ClippedSurrogate(log_probability, Converted(inputs.old_log_probability, logits.dtype()),
+                                            advantages, options.clip, options.clip_high)
+                         : PolicyGradient(log_probability, advantages);
   std::vector<double> mask(kImages * kHeight * kWidth, 1.0);
   double positions = 0;
   if (inputs.valid.defined()) {
@@ -115,8 +108,8 @@ Variable Composed(const Variable& logits, const CategoricalSurrogateInputs& inpu
                                 options.entropy_weight / positions);
   if (inputs.reference_logits.defined()) {
     const Variable divergence = policy.Divergence(Categorical(inputs.reference_logits));
-    loss = loss + autograd::Scale(autograd::Sum(autograd::Multiply(divergence, valid)),
-                                  options.divergence_weight / positions);
+    loss = loss +
+           autograd::Scale(autograd::Sum(autograd::Multiply(divergence, valid)), options.divergence_weight / positions);
   }
   return loss;
 }
@@ -162,8 +155,7 @@ TEST(CategoricalSurrogateTest, EnumerationGivesTheExpectedGradient) {
       const size_t p = probability[k].size();
       probability[k].push_back(std::exp(log_probability));
       actions.push_back(static_cast<uint8_t>(k));
-      advantages.push_back(
-          static_cast<float>(probability[k][p] * ((k == y[p] ? 1.0 : 0.0) - kMean) / kDeviation));
+      advantages.push_back(static_cast<float>(probability[k][p] * ((k == y[p] ? 1.0 : 0.0) - kMean) / kDeviation));
     }
   }
   CategoricalSurrogateInputs inputs;
@@ -191,13 +183,11 @@ TEST(CategoricalSurrogateTest, SampledGradientIsUnbiased) {
   for (uint8_t a : actions.ToVector<uint8_t>()) advantages.push_back(a == 2 ? 1.0f : 0.0f);
   Tape tape;
   const Variable watched = tape.Watch(logits);
-  tape.Backward(
-      CategoricalSurrogate(watched, {actions, Array::From({kDraws, 1, 1}, advantages), {}, {}, {}}, kDraws));
+  tape.Backward(CategoricalSurrogate(watched, {actions, Array::From({kDraws, 1, 1}, advantages), {}, {}, {}}, kDraws));
   const std::vector<float> gradient = tape.Gradient(watched).ToVector<float>();
   const double total = std::exp(0.5) + std::exp(-0.3) + std::exp(0.1);
   const std::vector<double> pi = {std::exp(0.5) / total, std::exp(-0.3) / total, std::exp(0.1) / total};
-  for (int k = 0; k < 3; ++k)
-    EXPECT_NEAR(gradient[k], -pi[k] * ((k == 2) - pi[2]), 4 * 0.5 / std::sqrt(kDraws));
+  for (int k = 0; k < 3; ++k) EXPECT_NEAR(gradient[k], -pi[k] * ((k == 2) - pi[2]), 4 * 0.5 / std::sqrt(kDraws));
 }
 
 TEST(CategoricalSurrogateTest, RatioOneIsThePolicyGradient) {
@@ -232,8 +222,7 @@ TEST(CategoricalSurrogateTest, ClippingStopsTheGradientOnOneSideOnly) {
     CategoricalSurrogateInputs inputs;
     inputs.actions = Array::Zeros({1, 1, 1}, kUInt8);
     inputs.advantages = Array::From<float>({1, 1}, {row.advantage});
-    inputs.old_log_probability =
-        Array::From<float>({1, 1, 1}, {static_cast<float>(std::log(0.5 / row.ratio))});
+    inputs.old_log_probability = Array::From<float>({1, 1, 1}, {static_cast<float>(std::log(0.5 / row.ratio))});
     Array statistics;
     const Variable loss = CategoricalSurrogate(watched, inputs, 1, {}, &statistics);
     tape.Backward(loss);
@@ -264,8 +253,8 @@ TEST(CategoricalSurrogateTest, AnImpossibleActionWithoutAdvantageIsHarmless) {
   const Array logits = Array::From<float>({1, 1, 2}, {0, never});
   Tape tape;
   const Variable watched = tape.Watch(logits);
-  const Variable loss = CategoricalSurrogate(
-      watched, {Array::Full({1, 1, 1}, kUInt8, 1), Array::Zeros({1, 1}, kFloat32), {}, {}, {}}, 1);
+  const Variable loss =
+      CategoricalSurrogate(watched, {Array::Full({1, 1, 1}, kUInt8, 1), Array::Zeros({1, 1}, kFloat32), {}, {}, {}}, 1);
   tape.Backward(loss);
   EXPECT_EQ(loss.Item(), 0);
   EXPECT_EQ(tape.Gradient(watched).ToVector<float>(), (std::vector<float>{0, 0}));
@@ -303,11 +292,7 @@ TEST(CategoricalSurrogateTest, Misuse) {
         CategoricalSurrogate(Variable(Array::Zeros({2, 9, 7, 6}, kFloat32)), inputs, 1);
       },
       "actions [5, 2, 9, 8] for logits [2, 9, 7, 6]");
-  ExpectError(
-      [&] {
-        CategoricalSurrogate(Variable(Array::Zeros({2, 9, 8, 3}, kFloat32)), inputs, 1);
-      },
-      "of 3 classes");
+  ExpectError([&] { CategoricalSurrogate(Variable(Array::Zeros({2, 9, 8, 3}, kFloat32)), inputs, 1); }, "of 3 classes");
   inputs.advantages = Array::Zeros({5, 3}, kFloat32);
   ExpectError([&] { CategoricalSurrogate(logits, inputs, 1); }, "advantages [5, 3]");
 }

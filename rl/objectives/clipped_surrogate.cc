@@ -16,8 +16,8 @@ Variable PolicyGradient(const Variable& log_probability, const Array& advantage)
   return autograd::Negative(autograd::Multiply(Variable(advantage), log_probability));
 }
 
-Variable ClippedSurrogate(const Variable& log_probability, const Array& old_log_probability,
-                          const Array& advantage, double clip, double clip_high) {
+Variable ClippedSurrogate(const Variable& log_probability, const Array& old_log_probability, const Array& advantage,
+                          double clip, double clip_high) {
   autograd::Dims dims("ClippedSurrogate");
   dims.Match(log_probability, "log_probability: ...").Match(old_log_probability, "old_log_probability: ...");
   dims.Match(advantage, "advantage: ...").SameType(log_probability.array(), advantage);
@@ -25,8 +25,7 @@ Variable ClippedSurrogate(const Variable& log_probability, const Array& old_log_
   autograd::Require(clip >= 0 && clip <= 1, dims.operation(), "clip is ", clip);
 
   const Variable log_ratio = autograd::Subtract(log_probability, Variable(old_log_probability));
-  const Variable ratio =
-      autograd::Exponential(autograd::Clamp(log_ratio, -kLargestLogRatio, kLargestLogRatio));
+  const Variable ratio = autograd::Exponential(autograd::Clamp(log_ratio, -kLargestLogRatio, kLargestLogRatio));
   const Variable clipped = autograd::Clamp(ratio, 1 - clip, 1 + (clip_high < 0 ? clip : clip_high));
   const Variable constant(advantage);
   return autograd::Negative(

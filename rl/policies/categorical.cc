@@ -72,8 +72,7 @@ Variable Categorical::LogProbability(const Array& actions) const {
   return Record(dims.operation(), y, {logits_}, Saved{logits_.array(), actions},
                 [](const Saved& saved, const Array& dy, Wanted) {
                   Array dlogits = EmptyLike(saved[0]);
-                  kernels::CategoricalLogProbabilityGradient(Stream::Current(), saved[0], saved[1], dy,
-                                                             dlogits);
+                  kernels::CategoricalLogProbabilityGradient(Stream::Current(), saved[0], saved[1], dy, dlogits);
                   return Gradients{dlogits};
                 });
 }

@@ -23,8 +23,7 @@ struct BlockPair {
 
 }  // namespace
 
-void CategoricalSample(Stream&, const Array& logits, const RandomKey& key, int64_t first_position,
-                       Array& actions) {
+void CategoricalSample(Stream&, const Array& logits, const RandomKey& key, int64_t first_position, Array& actions) {
   const int64_t classes = logits.shape()[-1], positions = logits.shape().rows();
   const int64_t count = actions.shape()[0];
   uint8_t* out = actions.data<uint8_t>();
@@ -181,9 +180,9 @@ void CategoricalEntropyGradient(Stream&, const Array& logits, const Array& dy, A
           block.Entropy(entropy);
           StoreRows(classes, rows, out + first * classes, [&](int64_t k, int64_t r) {
             const Value e = block.exponential(k)[r];
-            return e > Value(0) ? -upstream[first + r] * e / block.total()[r] *
-                                      (block.LogProbability(k, r) + entropy[r])
-                                : Value(0);
+            return e > Value(0)
+                       ? -upstream[first + r] * e / block.total()[r] * (block.LogProbability(k, r) + entropy[r])
+                       : Value(0);
           });
         });
   });
@@ -231,8 +230,7 @@ void CategoricalDivergenceGradient(Stream&, const Array& logits, const Array& ot
           block.Divergence(other, divergence);
           StoreRows(classes, rows, out + first * classes, [&](int64_t k, int64_t r) -> Value {
             const Value probability = block.exponential(k)[r] / block.total()[r];
-            if (operand == 1)
-              return upstream[first + r] * (other.exponential(k)[r] / other.total()[r] - probability);
+            if (operand == 1) return upstream[first + r] * (other.exponential(k)[r] / other.total()[r] - probability);
             if (probability == Value(0)) return Value(0);
             return upstream[first + r] * probability *
                    (block.LogProbability(k, r) - other.LogProbability(k, r) - divergence[r]);

@@ -23,9 +23,7 @@ using autograd::testing::Inputs;
 using autograd::testing::InputSpec;
 using autograd::testing::OpCase;
 
-InputSpec Actions(Shape shape, int classes) {
-  return InputSpec{shape, 0, static_cast<double>(classes), false, kUInt8};
-}
+InputSpec Actions(Shape shape, int classes) { return InputSpec{shape, 0, static_cast<double>(classes), false, kUInt8}; }
 
 OpCase LogProbabilityCase(const char* name, Shape logits, Shape actions) {
   return OpCase{name,
@@ -43,10 +41,9 @@ OpCase DivergenceCase(const char* name, Shape logits) {
 
 OP_CONTRACT(Categorical, LogProbabilityCase("OneMap", {2, 3, 5, 7}, {2, 3, 5}),
             LogProbabilityCase("ThreeMaps", {2, 3, 5, 7}, {3, 2, 3, 5}),
-            LogProbabilityCase("SeveralBlocks", {3, 67, 11}, {2, 3, 67}),
-            LogProbabilityCase("OneClass", {5, 1}, {5}), EntropyCase("Entropy", {2, 41, 5}),
-            EntropyCase("EntropyOfTwo", {1, 2}), DivergenceCase("Divergence", {2, 41, 5}),
-            DivergenceCase("DivergenceOfTwo", {3, 2}));
+            LogProbabilityCase("SeveralBlocks", {3, 67, 11}, {2, 3, 67}), LogProbabilityCase("OneClass", {5, 1}, {5}),
+            EntropyCase("Entropy", {2, 41, 5}), EntropyCase("EntropyOfTwo", {1, 2}),
+            DivergenceCase("Divergence", {2, 41, 5}), DivergenceCase("DivergenceOfTwo", {3, 2}));
 
 // Values from facts about torch.distributions: z = (1, 2, 0.5).
 TEST(CategoricalTest, KnownValues) {
@@ -70,9 +67,8 @@ TEST(CategoricalTest, ImpossibleClasses) {
   const Categorical all(Array::Zeros({1, 3}, kFloat32));
   EXPECT_NEAR(policy.Divergence(all).Item(), std::log(1.5), 1e-6);
   EXPECT_EQ(all.Divergence(policy).Item(), std::numeric_limits<double>::infinity());
-  for (uint8_t action : Categorical(Array::From<float>({1, 3}, {0, 0, never}))
-                            .Sample(RandomKey(1), 4000)
-                            .ToVector<uint8_t>()) {
+  for (uint8_t action :
+       Categorical(Array::From<float>({1, 3}, {0, 0, never})).Sample(RandomKey(1), 4000).ToVector<uint8_t>()) {
     EXPECT_LT(action, 2);
   }
 }
@@ -136,8 +132,7 @@ TEST(CategoricalTest, GradientOfEntropyVanishesAtUniform) {
 }
 
 TEST(CategoricalTest, BFloat16LogitsAreComputedInFloat32) {
-  const Array logits =
-      Array::From<autograd::BFloat16>({1, 2}, {autograd::BFloat16(1.5f), autograd::BFloat16(-0.25f)});
+  const Array logits = Array::From<autograd::BFloat16>({1, 2}, {autograd::BFloat16(1.5f), autograd::BFloat16(-0.25f)});
   const Variable log_probability = Categorical(logits).LogProbability(Array::From<uint8_t>({1}, {1}));
   EXPECT_EQ(log_probability.dtype(), kFloat32);
   EXPECT_NEAR(log_probability.Item(), -0.25 - std::log(std::exp(1.5) + std::exp(-0.25)), 1e-6);

@@ -119,8 +119,7 @@ void StoreRows(int64_t classes, int64_t rows, T* out, const Function& value) {
 }
 
 inline void RequireClass(const char* operation, uint8_t action, int64_t classes) {
-  autograd::Require(action < classes, operation, "action ", static_cast<int>(action), " of ", classes,
-                    " classes");
+  autograd::Require(action < classes, operation, "action ", static_cast<int>(action), " of ", classes, " classes");
 }
 
 }  // namespace rl

@@ -33,9 +33,8 @@ absl::StatusOr<std::vector<float>> CheckedScore(Reward& reward, std::span<const 
   }
   for (size_t i = 0; i < scores->size(); ++i) {
     if (std::isfinite((*scores)[i])) continue;
-    return absl::InvalidArgumentError(absl::StrCat("the reward scored map ", i, " (image ", image_ids[i],
-                                                   ") with ", (*scores)[i],
-                                                   ", which is no number to learn from"));
+    return absl::InvalidArgumentError(absl::StrCat("the reward scored map ", i, " (image ", image_ids[i], ") with ",
+                                                   (*scores)[i], ", which is no number to learn from"));
   }
   return scores;
 }

@@ -33,8 +33,7 @@ class Reward {
 
   // Scores of maps of images image_ids[0 .. maps.count), in order: one finite number each. An id occurs as often as there are
   // maps of its image. What an id means is between the caller and the reward (an index into the data set, a slot of the batch …).
-  virtual absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids,
-                                                   const SampledMaps& maps) = 0;
+  virtual absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids, const SampledMaps& maps) = 0;
 };
 
 struct PixelScores {
@@ -48,8 +47,7 @@ class PixelReward {
   virtual ~PixelReward() = default;
 
   // actions uint8 [n, b, h, w]: n maps of each of the images image_ids[0 .. b).
-  virtual absl::StatusOr<PixelScores> Score(std::span<const int64_t> image_ids,
-                                            const autograd::Array& actions) = 0;
+  virtual absl::StatusOr<PixelScores> Score(std::span<const int64_t> image_ids, const autograd::Array& actions) = 0;
 };
 
 // Score with its promises checked: the number of scores, and that they are finite. InvalidArgument otherwise.

@@ -31,9 +31,7 @@ TEST(SampledMapsTest, FullResolutionIsCopied) {
 class Fixed : public Reward {
  public:
   explicit Fixed(std::vector<float> scores) : scores_(std::move(scores)) {}
-  absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const SampledMaps&) override {
-    return scores_;
-  }
+  absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const SampledMaps&) override { return scores_; }
 
  private:
   std::vector<float> scores_;
@@ -47,8 +45,7 @@ TEST(CheckedScoreTest, NamesWhatIsWrong) {
   EXPECT_EQ(CheckedScore(good, ids, maps).value(), (std::vector<float>{0.5f, 0.25f}));
   EXPECT_NE(std::string(CheckedScore(few, ids, maps).status().message()).find("1 scores for 2 maps"),
             std::string::npos);
-  EXPECT_NE(std::string(CheckedScore(bad, ids, maps).status().message()).find("map 1 (image 71)"),
-            std::string::npos);
+  EXPECT_NE(std::string(CheckedScore(bad, ids, maps).status().message()).find("map 1 (image 71)"), std::string::npos);
 }
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace rl {
 
 using autograd::Array;
 
-Array CounterfactualGroup(const Array& draws, const CounterfactualOptions& options,
-                          const autograd::RandomKey& key, int64_t first_image) {
+Array CounterfactualGroup(const Array& draws, const CounterfactualOptions& options, const autograd::RandomKey& key,
+                          int64_t first_image) {
   autograd::Dims dims("CounterfactualGroup");
   dims.Match(draws, "draws: n b h w").Is(draws, autograd::kUInt8, "draws");
   autograd::Require(options.rate > 0 && options.rate <= 1, dims.operation(), "rate is ", options.rate);
@@ -24,8 +24,7 @@ Array CounterfactualGroup(const Array& draws, const CounterfactualOptions& optio
     return group;
   }
   const auto side = [&](int64_t extent) {
-    return std::clamp<int64_t>(std::llround(static_cast<double>(extent) * std::sqrt(options.rate)), 1,
-                               extent);
+    return std::clamp<int64_t>(std::llround(static_cast<double>(extent) * std::sqrt(options.rate)), 1, extent);
   };
   autograd::kernels::ResampleBlock(stream, draws, side(dims["h"]), side(dims["w"]), key, first_image, group);
   return group;

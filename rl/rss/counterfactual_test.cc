@@ -67,8 +67,7 @@ TEST(CounterfactualTest, ABlockIsARectangleOfTheRatesArea) {
 
 TEST(CounterfactualTest, ChoicesBelongToTheImageNotToTheBatch) {
   for (Variation variation : {Variation::kCells, Variation::kBlock}) {
-    const std::vector<uint8_t> all =
-        CounterfactualGroup(Draws(3), {variation, 0.2}, RandomKey(1)).ToVector<uint8_t>();
+    const std::vector<uint8_t> all = CounterfactualGroup(Draws(3), {variation, 0.2}, RandomKey(1)).ToVector<uint8_t>();
     const std::vector<uint8_t> last =
         CounterfactualGroup(Draws(1), {variation, 0.2}, RandomKey(1), 2).ToVector<uint8_t>();
     for (int64_t map = 0; map < kMaps; ++map) {

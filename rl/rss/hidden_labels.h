@@ -19,8 +19,7 @@ class PixelAccuracy : public Reward {
  public:
   explicit PixelAccuracy(std::map<int64_t, std::vector<uint8_t>> labels) : labels_(std::move(labels)) {}
 
-  absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids,
-                                           const SampledMaps& maps) override {
+  absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids, const SampledMaps& maps) override {
     std::vector<float> scores;
     std::vector<uint8_t> pixels(maps.height * maps.width);
     for (int64_t i = 0; i < maps.count; ++i) {
@@ -48,16 +47,14 @@ class LabelMatch : public PixelReward {
  public:
   explicit LabelMatch(std::map<int64_t, std::vector<uint8_t>> labels) : labels_(std::move(labels)) {}
 
-  absl::StatusOr<PixelScores> Score(std::span<const int64_t> image_ids,
-                                    const autograd::Array& actions) override {
+  absl::StatusOr<PixelScores> Score(std::span<const int64_t> image_ids, const autograd::Array& actions) override {
     const autograd::Shape& shape = actions.shape();
     const std::vector<uint8_t> drawn = actions.ToVector<uint8_t>();
     std::vector<uint8_t> label, valid;
     for (int64_t id : image_ids) label.insert(label.end(), labels_.at(id).begin(), labels_.at(id).end());
     for (uint8_t y : label) valid.push_back(y != kVoid);
     std::vector<float> rewards;
-    for (size_t i = 0; i < drawn.size(); ++i)
-      rewards.push_back(drawn[i] == label[i % label.size()] ? 1.0f : 0.0f);
+    for (size_t i = 0; i < drawn.size(); ++i) rewards.push_back(drawn[i] == label[i % label.size()] ? 1.0f : 0.0f);
     return PixelScores{autograd::Array::From(shape, rewards),
                        autograd::Array::From({shape[1], shape[2], shape[3]}, valid)};
   }

@@ -15,8 +15,7 @@ using autograd::Variable;
 
 absl::StatusOr<PixelRollout> DrawPixelRollout(const Array& logits, std::span<const int64_t> image_ids,
                                               PixelReward& reward, const PixelRewardOptions& options,
-                                              const autograd::RandomKey& key,
-                                              autograd::Collective& collective) {
+                                              const autograd::RandomKey& key, autograd::Collective& collective) {
   autograd::PauseTape pause;
   autograd::Dims dims("DrawPixelRollout");
   dims.Match(logits, "logits: b h w k");
@@ -26,16 +25,14 @@ absl::StatusOr<PixelRollout> DrawPixelRollout(const Array& logits, std::span<con
 
   PixelRollout rollout;
   const Categorical policy((Variable(logits)));
-  rollout.inputs.actions =
-      policy.Sample(key.Split("actions"), options.group_size, collective.rank() * pixels);
+  rollout.inputs.actions = policy.Sample(key.Split("actions"), options.group_size, collective.rank() * pixels);
   if (options.keep_old_log_probability)
     rollout.inputs.old_log_probability = policy.LogProbability(rollout.inputs.actions).array();
   absl::StatusOr<PixelScores> scores = reward.Score(image_ids, rollout.inputs.actions);
   if (!scores.ok()) return scores.status();
   if (!scores->rewards.defined() || !(scores->rewards.shape() == rollout.inputs.actions.shape())) {
-    return absl::InvalidArgumentError(absl::StrCat("the reward gave scores ",
-                                                   scores->rewards.shape().ToString(), " for actions ",
-                                                   rollout.inputs.actions.shape().ToString()));
+    return absl::InvalidArgumentError(absl::StrCat("the reward gave scores ", scores->rewards.shape().ToString(),
+                                                   " for actions ", rollout.inputs.actions.shape().ToString()));
   }
 
   Moments moments;
@@ -59,8 +56,7 @@ PixelRewardResult PixelRolloutLoss(const Variable& logits, const PixelRollout& r
 
 absl::StatusOr<PixelRewardResult> PixelRewardLoss(const Variable& logits, std::span<const int64_t> image_ids,
                                                   PixelReward& reward, const PixelRewardOptions& options,
-                                                  const autograd::RandomKey& key,
-                                                  autograd::Collective& collective) {
+                                                  const autograd::RandomKey& key, autograd::Collective& collective) {
   const absl::StatusOr<PixelRollout> rollout =
       DrawPixelRollout(logits.array(), image_ids, reward, options, key, collective);
   if (!rollout.ok()) return rollout.status();

@@ -30,11 +30,9 @@ struct PixelRollout {
 
 // logits [b, h, w, k] at the labels' resolution. Ranks draw what one rank with the whole batch would, given equally many images
 // a rank.
-absl::StatusOr<PixelRollout> DrawPixelRollout(const autograd::Array& logits,
-                                              std::span<const int64_t> image_ids, PixelReward& reward,
-                                              const PixelRewardOptions& options,
-                                              const autograd::RandomKey& key,
-                                              autograd::Collective& collective);
+absl::StatusOr<PixelRollout> DrawPixelRollout(const autograd::Array& logits, std::span<const int64_t> image_ids,
+                                              PixelReward& reward, const PixelRewardOptions& options,
+                                              const autograd::RandomKey& key, autograd::Collective& collective);
 
 struct PixelRewardResult {
   autograd::Variable loss;  // []
@@ -45,10 +43,8 @@ struct PixelRewardResult {
 PixelRewardResult PixelRolloutLoss(const autograd::Variable& logits, const PixelRollout& rollout,
                                    const PixelRewardOptions& options);
 
-absl::StatusOr<PixelRewardResult> PixelRewardLoss(const autograd::Variable& logits,
-                                                  std::span<const int64_t> image_ids, PixelReward& reward,
-                                                  const PixelRewardOptions& options,
-                                                  const autograd::RandomKey& key,
-                                                  autograd::Collective& collective);
+absl::StatusOr<PixelRewardResult> PixelRewardLoss(const autograd::Variable& logits, std::span<const int64_t> image_ids,
+                                                  PixelReward& reward, const PixelRewardOptions& options,
+                                                  const autograd::RandomKey& key, autograd::Collective& collective);
 
 }  // namespace rl

@@ -33,9 +33,9 @@ std::map<int64_t, std::vector<uint8_t>> Labels(int64_t images) {
     for (int64_t i = 0; i < kPixels; ++i) {
       // Image 0 is mostly void, so that ranks see different numbers of valid pixels.
       const bool is_void = id == 0 ? i % 4 != 0 : i % 11 == 0;
-      labels[id].push_back(is_void ? testing::kVoid
-                                   : static_cast<uint8_t>(autograd::UniformBelow(
-                                         autograd::Philox(RandomKey(id), i).x, kClasses)));
+      labels[id].push_back(
+          is_void ? testing::kVoid
+                  : static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(id), i).x, kClasses)));
     }
   }
   return labels;
@@ -86,10 +86,8 @@ TEST(PixelRewardLossTest, TheMeanGradientApproachesTheClosedForm) {
       if (label[p] == testing::kVoid) {
         EXPECT_EQ(gradient[i], 0) << "void pixel " << p;
       } else {
-        const double expected =
-            -pi[i] * ((k == label[p] ? 1 : 0) - pi[p * kClasses + label[p]]) / (sigma * pixels);
-        EXPECT_NEAR(gradient[i], expected, 4 * 1.2 / (pixels * std::sqrt(8000.0)))
-            << "pixel " << p << " class " << k;
+        const double expected = -pi[i] * ((k == label[p] ? 1 : 0) - pi[p * kClasses + label[p]]) / (sigma * pixels);
+        EXPECT_NEAR(gradient[i], expected, 4 * 1.2 / (pixels * std::sqrt(8000.0))) << "pixel " << p << " class " << k;
       }
     }
   }
@@ -135,9 +133,8 @@ TEST(PixelRewardLossTest, AllVoidGivesExactlyZero) {
   LabelMatch reward(labels);
   OneRank collective;
   const std::vector<int64_t> ids = {0};
-  const auto result =
-      PixelRewardLoss(Variable(RandomArray({1, kSize, kSize, kClasses}, kFloat32, RandomKey(1))), ids, reward,
-                      {}, RandomKey(1), collective);
+  const auto result = PixelRewardLoss(Variable(RandomArray({1, kSize, kSize, kClasses}, kFloat32, RandomKey(1))), ids,
+                                      reward, {}, RandomKey(1), collective);
   EXPECT_EQ(result->loss.Item(), 0);
 }
 

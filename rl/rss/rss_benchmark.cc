@@ -33,8 +33,7 @@ class FirstCells : public Reward {
  public:
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const SampledMaps& maps) override {
     std::vector<float> scores;
-    for (int64_t i = 0; i < maps.count; ++i)
-      scores.push_back(static_cast<float>(maps.Map(i)[0] + 2 * maps.Map(i)[1]));
+    for (int64_t i = 0; i < maps.count; ++i) scores.push_back(static_cast<float>(maps.Map(i)[0] + 2 * maps.Map(i)[1]));
     return scores;
   }
 };
@@ -49,8 +48,8 @@ void RunRss(benchmark::State& state, const RssOptions& options) {
   for (auto _ : state) {
     Tape tape;
     const Variable watched = tape.Watch(logits);
-    const auto result = RssLoss(watched, {ids, kSize, kSize, {}, {}}, reward, options, 0,
-                                RandomKey(7).Split(step++), collective);
+    const auto result =
+        RssLoss(watched, {ids, kSize, kSize, {}, {}}, reward, options, 0, RandomKey(7).Split(step++), collective);
     tape.Backward(result->loss);
     benchmark::DoNotOptimize(tape.Gradient(watched).raw());
   }

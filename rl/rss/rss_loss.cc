@@ -44,9 +44,8 @@ absl::StatusOr<std::vector<float>> ScoreMaps(Reward& reward, const RssBatch& bat
   std::vector<int64_t> ids;
   ids.reserve(maps * images);
   for (int64_t i = 0; i < maps; ++i) ids.insert(ids.end(), batch.image_ids.begin(), batch.image_ids.end());
-  return CheckedScore(
-      reward, ids,
-      {cells.data(), maps * images, actions.shape()[2], actions.shape()[3], batch.height, batch.width});
+  return CheckedScore(reward, ids,
+                      {cells.data(), maps * images, actions.shape()[2], actions.shape()[3], batch.height, batch.width});
 }
 
 // Fills in advantages, count and credited from the rewards [n, b] of the drawn maps.
@@ -60,9 +59,8 @@ void AssignCredit(const Array& rewards, const RssOptions& options, const autogra
     const double entries = maps * cells;
     const double non_zero = MomentsOf(differences, inputs.valid, Entries::kNonZero, nullptr).count;
     rollout.credited = entries > 0 ? non_zero / entries : 0;
-    NormalizedDifferences normalized =
-        NormalizeDifferences(differences, inputs.valid, options.normalization,
-                             options.synchronize_advantages ? &collective : nullptr);
+    NormalizedDifferences normalized = NormalizeDifferences(differences, inputs.valid, options.normalization,
+                                                            options.synchronize_advantages ? &collective : nullptr);
     inputs.advantages = std::move(normalized.advantages);
     rollout.count = normalized.count;
     return;
@@ -76,8 +74,7 @@ void AssignCredit(const Array& rewards, const RssOptions& options, const autogra
   rollout.count = maps * global_cells[0];
   const std::vector<float> advantages = inputs.advantages.ToVector<float>();
   const auto zeros = std::count(advantages.begin(), advantages.end(), 0.0f);
-  rollout.credited =
-      advantages.empty() ? 0 : 1 - static_cast<double>(zeros) / static_cast<double>(advantages.size());
+  rollout.credited = advantages.empty() ? 0 : 1 - static_cast<double>(zeros) / static_cast<double>(advantages.size());
 }
 
 }  // namespace
@@ -88,16 +85,14 @@ std::vector<ScaledLogits> OnGrids(const Variable& logits, int64_t height, int64_
   for (const RewardScale& scale : scales) {
     Require(scale.stride >= 1, "OnGrids", "stride is ", scale.stride);
     if (!scale.ActiveAt(progress)) continue;
-    grids.push_back(
-        {scale, OnGrid(logits, GridExtent(height, scale.stride), GridExtent(width, scale.stride))});
+    grids.push_back({scale, OnGrid(logits, GridExtent(height, scale.stride), GridExtent(width, scale.stride))});
   }
   Require(!grids.empty(), "OnGrids", "none of ", scales.size(), " scales is in use at progress ", progress);
   return grids;
 }
 
-absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, const RssBatch& batch,
-                                    Reward& reward, const RssOptions& options, const RandomKey& key,
-                                    Collective& collective) {
+absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, const RssBatch& batch, Reward& reward,
+                                    const RssOptions& options, const RandomKey& key, Collective& collective) {
   autograd::PauseTape pause;  // draws and scores are constants
   autograd::OperationScope scope("DrawRollout");
   Require(options.group_size >= 1, "DrawRollout", "group_size is ", options.group_size);
@@ -112,8 +107,8 @@ absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, cons
     const auto stride = static_cast<uint64_t>(grid.scale.stride);
     ScaleRollout drawn;
     drawn.stride = grid.scale.stride;
-    drawn.inputs.actions = policy.Sample(key.Split("actions").Split(stride), options.group_size,
-                                         first_image * shape[1] * shape[2]);
+    drawn.inputs.actions =
+        policy.Sample(key.Split("actions").Split(stride), options.group_size, first_image * shape[1] * shape[2]);
     drawn.inputs.actions = CounterfactualGroup(drawn.inputs.actions, options.counterfactual,
                                                key.Split("variations").Split(stride), first_image);
     if (batch.valid.defined()) drawn.inputs.valid = ValidCells(batch.valid, shape[1], shape[2]);
@@ -137,8 +132,7 @@ absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, cons
   return rollout;
 }
 
-RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rollout,
-                      const RssOptions& options) {
+RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rollout, const RssOptions& options) {
   Require(grids.size() == rollout.scales.size() && !grids.empty(), "RolloutLoss", grids.size(),
           " grids for a rollout of ", rollout.scales.size(), " scales");
   RssResult result;
@@ -146,16 +140,16 @@ RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rol
   result.reward_queries = rollout.reward_queries;
   for (size_t i = 0; i < grids.size(); ++i) {
     const ScaleRollout& drawn = rollout.scales[i];
-    Require(drawn.stride == grids[i].scale.stride, "RolloutLoss", "the grid has stride ",
-            grids[i].scale.stride, " but the rollout ", drawn.stride);
+    Require(drawn.stride == grids[i].scale.stride, "RolloutLoss", "the grid has stride ", grids[i].scale.stride,
+            " but the rollout ", drawn.stride);
     Array statistics;
     const Variable loss =
         CategoricalSurrogate(grids[i].logits, drawn.inputs, drawn.count, options.surrogate, &statistics);
     const Variable weighted = grids[i].scale.weight == 1 ? loss : Scale(loss, grids[i].scale.weight);
     result.loss = result.loss.defined() ? result.loss + weighted : weighted;
     const std::vector<double> numbers = statistics.ToVector<double>();
-    result.scales.push_back({drawn.stride, loss.Item(), drawn.mean_reward, drawn.reward_deviation,
-                             drawn.credited, numbers[0], numbers[1], numbers[2]});
+    result.scales.push_back({drawn.stride, loss.Item(), drawn.mean_reward, drawn.reward_deviation, drawn.credited,
+                             numbers[0], numbers[1], numbers[2]});
   }
   return result;
 }
@@ -163,8 +157,7 @@ RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rol
 absl::StatusOr<RssResult> RssLoss(const Variable& logits, const RssBatch& batch, Reward& reward,
                                   const RssOptions& options, double progress, const RandomKey& key,
                                   Collective& collective) {
-  const std::vector<ScaledLogits> grids =
-      OnGrids(logits, batch.height, batch.width, options.scales, progress);
+  const std::vector<ScaledLogits> grids = OnGrids(logits, batch.height, batch.width, options.scales, progress);
   const absl::StatusOr<Rollout> rollout = DrawRollout(grids, batch, reward, options, key, collective);
   if (!rollout.ok()) return rollout.status();
   return RolloutLoss(grids, *rollout, options);

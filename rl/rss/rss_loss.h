@@ -86,8 +86,8 @@ struct Rollout {
 // Draws, scores and judges. All ranks draw what one rank with the whole batch would (given equally many images a rank), and with
 // synchronize_advantages they get its advantages too. An error of the reward is returned as it is; ranks that do not meet it
 // would wait for this one, so end the run.
-absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, const RssBatch& batch,
-                                    Reward& reward, const RssOptions& options, const autograd::RandomKey& key,
+absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, const RssBatch& batch, Reward& reward,
+                                    const RssOptions& options, const autograd::RandomKey& key,
                                     autograd::Collective& collective);
 
 struct ScaleReport {
@@ -107,8 +107,7 @@ struct RssResult {
 };
 
 // Pure; `grids` as they were for the rollout but for the parameters behind them.
-RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rollout,
-                      const RssOptions& options);
+RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rollout, const RssOptions& options);
 
 absl::StatusOr<RssResult> RssLoss(const autograd::Variable& logits, const RssBatch& batch, Reward& reward,
                                   const RssOptions& options, double progress, const autograd::RandomKey& key,

@@ -39,8 +39,8 @@ std::map<int64_t, std::vector<uint8_t>> Labels(const std::vector<int64_t>& ids) 
     for (int64_t i = 0; i < kHeight * kWidth; ++i) {
       const int64_t block = i / kWidth / 4 * 4 + i % kWidth / 4;
       label.push_back(i % 29 == 0 ? testing::kVoid
-                                  : static_cast<uint8_t>(autograd::UniformBelow(
-                                        autograd::Philox(RandomKey(id), block).x, kClasses)));
+                                  : static_cast<uint8_t>(
+                                        autograd::UniformBelow(autograd::Philox(RandomKey(id), block).x, kClasses)));
     }
   }
   return labels;
@@ -58,8 +58,7 @@ Step TakeStep(const Array& logits, const std::vector<int64_t>& ids, Reward& rewa
   const Variable watched = tape.Watch(logits);
   Step step;
   step.result =
-      RssLoss(watched, {ids, kHeight, kWidth, valid, {}}, reward, options, progress, RandomKey(5), collective)
-          .value();
+      RssLoss(watched, {ids, kHeight, kWidth, valid, {}}, reward, options, progress, RandomKey(5), collective).value();
   tape.Backward(step.result.loss);
   step.loss = step.result.loss.Item();
   step.gradient = tape.Gradient(watched);
@@ -96,10 +95,9 @@ TEST(RssLossTest, PairwiseGradientFromItsDefinition) {
       }
     }
   }
-  const Rollout rollout =
-      DrawRollout(OnGrids(Variable(logits), kHeight, kWidth, options.scales, 0),
-                  {ids, kHeight, kWidth, {}, {}}, reward, options, RandomKey(5), collective)
-          .value();
+  const Rollout rollout = DrawRollout(OnGrids(Variable(logits), kHeight, kWidth, options.scales, 0),
+                                      {ids, kHeight, kWidth, {}, {}}, reward, options, RandomKey(5), collective)
+                              .value();
   const std::vector<uint8_t> actions = rollout.scales[0].inputs.actions.ToVector<uint8_t>();
   std::vector<double> score(kMaps * 2);
   const auto labels = Labels(ids);
@@ -185,8 +183,8 @@ TEST(RssLossTest, ScalesAreSummedWithTheirWeights) {
   EXPECT_EQ(reward.queries, 4 * options.group_size);
   // Each scale draws from its own stream: alone, the second gives the same loss.
   options.scales = {options.scales[1]};
-  EXPECT_NEAR(TakeStep(logits, ids, reward, options, collective).result.scales[0].loss,
-              step.result.scales[1].loss, 1e-7);
+  EXPECT_NEAR(TakeStep(logits, ids, reward, options, collective).result.scales[0].loss, step.result.scales[1].loss,
+              1e-7);
 }
 
 TEST(RssLossTest, ProgressSwitchesScalesOn) {
@@ -232,8 +230,8 @@ TEST(RssLossTest, ASettledPolicyGivesExactlyZero) {
   for (size_t i = 0; i < sure.size(); i += kClasses) sure[i + 1] = 200.0f;
   PixelAccuracy reward(Labels({1}));
   OneRank collective;
-  const Step step = TakeStep(Array::From({1, 6, 8, kClasses}, sure), {1}, reward,
-                             Options(Credit::kPairwise, {4}), collective);
+  const Step step =
+      TakeStep(Array::From({1, 6, 8, kClasses}, sure), {1}, reward, Options(Credit::kPairwise, {4}), collective);
   EXPECT_EQ(step.loss, 0);
   for (float g : step.gradient.ToVector<float>()) EXPECT_EQ(g, 0);
 }
@@ -273,8 +271,8 @@ TEST(RssLossTest, TheSameForAnyThreadCount) {
   std::vector<std::vector<float>> gradients;
   for (int count : {1, 3}) {
     autograd::SetThreadCount(count);
-    gradients.push_back(TakeStep(logits, ids, reward, Options(Credit::kPairwise, {8, 4, 1}), collective)
-                            .gradient.ToVector<float>());
+    gradients.push_back(
+        TakeStep(logits, ids, reward, Options(Credit::kPairwise, {8, 4, 1}), collective).gradient.ToVector<float>());
   }
   autograd::SetThreadCount(threads);
   EXPECT_EQ(gradients[0], gradients[1]);
@@ -289,12 +287,11 @@ TEST(RssLossTest, PaddingGetsNoGradient) {
   PixelAccuracy reward(Labels({1}));
   OneRank collective;
   for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
-    const Step step = TakeStep(logits, {1}, reward, Options(credit, {4}), collective, 0,
-                               Array::From({1, kHeight, kWidth}, valid));
+    const Step step =
+        TakeStep(logits, {1}, reward, Options(credit, {4}), collective, 0, Array::From({1, kHeight, kWidth}, valid));
     const std::vector<float> gradient = step.gradient.ToVector<float>();
     double inside = 0, outside = 0;
-    for (size_t i = 0; i < gradient.size(); ++i)
-      (i / kClasses % 4 >= 2 ? outside : inside) += std::abs(gradient[i]);
+    for (size_t i = 0; i < gradient.size(); ++i) (i / kClasses % 4 >= 2 ? outside : inside) += std::abs(gradient[i]);
     EXPECT_EQ(outside, 0);
     EXPECT_GT(inside, 0);
   }
@@ -309,15 +306,14 @@ TEST(RssLossTest, SeveralUpdatesARollout) {
   const Step on_policy = TakeStep(logits, ids, reward, options, collective);
   options.keep_old_log_probability = true;
   const RssBatch batch = {ids, kHeight, kWidth, {}, {}};
-  const Rollout rollout = DrawRollout(OnGrids(Variable(logits), kHeight, kWidth, options.scales, 0), batch,
-                                      reward, options, RandomKey(5), collective)
+  const Rollout rollout = DrawRollout(OnGrids(Variable(logits), kHeight, kWidth, options.scales, 0), batch, reward,
+                                      options, RandomKey(5), collective)
                               .value();
   Array moved = logits.Copy();
   for (int update = 0; update < 2; ++update) {
     Tape tape;
     const Variable watched = tape.Watch(moved);
-    const RssResult result =
-        RolloutLoss(OnGrids(watched, kHeight, kWidth, options.scales, 0), rollout, options);
+    const RssResult result = RolloutLoss(OnGrids(watched, kHeight, kWidth, options.scales, 0), rollout, options);
     tape.Backward(result.loss);
     const Array gradient = tape.Gradient(watched);
     if (update == 0) {
@@ -341,9 +337,8 @@ TEST(RssLossTest, AnErrorOfTheRewardIsReturned) {
   Failing reward;
   OneRank collective;
   const std::vector<int64_t> ids = {1};
-  const auto result =
-      RssLoss(Variable(Array::Zeros({1, 3, 4, kClasses}, kFloat32)), {ids, kHeight, kWidth, {}, {}}, reward,
-              Options(Credit::kPairwise, {4}), 0, RandomKey(5), collective);
+  const auto result = RssLoss(Variable(Array::Zeros({1, 3, 4, kClasses}, kFloat32)), {ids, kHeight, kWidth, {}, {}},
+                              reward, Options(Credit::kPairwise, {4}), 0, RandomKey(5), collective);
   EXPECT_EQ(result.status(), absl::UnavailableError("the scorer has died"));
 }
 
@@ -352,8 +347,7 @@ TEST(RssLossTest, ImageIdsMustMatchTheLogits) {
   OneRank collective;
   ExpectError(
       [&] {
-        TakeStep(Array::Zeros({2, 3, 4, kClasses}, kFloat32), {1}, reward, Options(Credit::kPairwise, {4}),
-                 collective);
+        TakeStep(Array::Zeros({2, 3, 4, kClasses}, kFloat32), {1}, reward, Options(Credit::kPairwise, {4}), collective);
       },
       "1 image ids for logits [2, 3, 4, 4]");
 }
@@ -368,8 +362,8 @@ double Learn(const RssOptions& options, int steps, double rate) {
   for (int step = 0; step < steps; ++step) {
     Tape tape;
     const Variable watched = tape.Watch(logits);
-    const auto result = RssLoss(watched, {ids, kHeight, kWidth, {}, {}}, reward, options, 0,
-                                RandomKey(1).Split(step), collective);
+    const auto result =
+        RssLoss(watched, {ids, kHeight, kWidth, {}, {}}, reward, options, 0, RandomKey(1).Split(step), collective);
     tape.Backward(result->loss);
     const Array gradient = tape.Gradient(watched);
     for (int64_t i = 0; i < logits.size(); ++i)

@@ -24,8 +24,7 @@ std::vector<RewardScale> CoarseToFine(std::vector<int64_t> strides, double last_
   std::sort(strides.begin(), strides.end(), std::greater<>());
   std::vector<RewardScale> scales;
   for (size_t i = 0; i < strides.size(); ++i) {
-    const double begin =
-        i == 0 ? 0 : last_begin * static_cast<double>(i) / static_cast<double>(strides.size() - 1);
+    const double begin = i == 0 ? 0 : last_begin * static_cast<double>(i) / static_cast<double>(strides.size() - 1);
     scales.push_back({strides[i], 1, begin, 1});
   }
   return scales;
@@ -34,13 +33,11 @@ std::vector<RewardScale> CoarseToFine(std::vector<int64_t> strides, double last_
 Variable OnGrid(const Variable& logits, int64_t grid_height, int64_t grid_width) {
   autograd::Dims dims("OnGrid");
   dims.Match(logits, "logits: b h w k");
-  const int64_t pooled_height = std::min(dims["h"], grid_height),
-                pooled_width = std::min(dims["w"], grid_width);
+  const int64_t pooled_height = std::min(dims["h"], grid_height), pooled_width = std::min(dims["w"], grid_width);
   Variable grid = logits;
   if (pooled_height != dims["h"] || pooled_width != dims["w"])
     grid = AdaptiveAveragePool2d(grid, pooled_height, pooled_width);
-  if (pooled_height != grid_height || pooled_width != grid_width)
-    grid = ResizeBilinear(grid, grid_height, grid_width);
+  if (pooled_height != grid_height || pooled_width != grid_width) grid = ResizeBilinear(grid, grid_height, grid_width);
   return grid;
 }
 

@@ -13,9 +13,8 @@ namespace rl {
 struct RewardScale {
   int64_t stride = 1;  // pixels of the image along a cell's side; 1 is the full resolution
   double weight = 1;   // of this scale's loss in the sum
-  double begin =
-      0;  // the scale is in use while begin <= progress < end, where training goes from progress 0 to 1;
-  double end = 1;  // end = 1 includes progress 1
+  double begin = 0;    // the scale is in use while begin <= progress < end, where training goes from progress 0 to 1;
+  double end = 1;      // end = 1 includes progress 1
 
   bool ActiveAt(double progress) const { return progress >= begin && (progress < end || end >= 1); }
 };

@@ -50,7 +50,8 @@ struct SemanticFpn {
   SemanticFpn(const std::array<int64_t, 4>& channels, int64_t classes, const SemanticFpnConfig& config, RandomKey key);
 
   // taps, fine to coarse → logits [n, h2, w2, classes].
-  Variable operator()(const std::array<Variable, 4>& taps, const nn::Context& context, SemanticFpnTrace* trace = nullptr);
+  Variable operator()(const std::array<Variable, 4>& taps, const nn::Context& context,
+                      SemanticFpnTrace* trace = nullptr);
   // top, attention, lateral.{0,1,2}, pyramid.{level}.{i}, fuse, classifier
   void Fields(nn::FieldVisitor& visitor);
 

@@ -17,7 +17,8 @@ namespace {
 
 nn::Conv2d PatchConvolution(int64_t inputs, int64_t outputs, int64_t stride, RandomKey key) {
   return nn::Conv2d(inputs, outputs, stride,
-                    {.stride = stride, .weight_initializer = nn::TruncatedNormal(), .bias_initializer = nn::Zeros()}, key);
+                    {.stride = stride, .weight_initializer = nn::TruncatedNormal(), .bias_initializer = nn::Zeros()},
+                    key);
 }
 
 }  // namespace
@@ -46,7 +47,8 @@ absl::StatusOr<ConvNeXtV2Config> ConfigureConvNeXtV2(absl::string_view size) {
     config.drop_path = 0.2;
     config.mlp_layout = nn::Layout::kLinear;
   } else {
-    return absl::NotFoundError(absl::StrCat("no ConvNeXt V2 is called '", size, "': there are micro, atto, femto, pico, nano and tiny"));
+    return absl::NotFoundError(
+        absl::StrCat("no ConvNeXt V2 is called '", size, "': there are micro, atto, femto, pico, nano and tiny"));
   }
   return config;
 }
@@ -68,13 +70,15 @@ ConvNeXtV2::ConvNeXtV2(const ConvNeXtV2Config& given, RandomKey key)
     Stage stage;
     if (s > 0) {
       stage.downsample_norm.emplace(config.dims[s - 1]);
-      stage.downsample_convolution.emplace(PatchConvolution(config.dims[s - 1], config.dims[s], 2, stage_key.Split("downsample")));
+      stage.downsample_convolution.emplace(
+          PatchConvolution(config.dims[s - 1], config.dims[s], 2, stage_key.Split("downsample")));
     }
     for (int64_t b = 0; b < config.depths[s]; ++b) {
-      stage.blocks.emplace_back(config.dims[s],
-                                nn::ConvNeXtV2BlockOptions{.drop_path = nn::DropPathRate(config.drop_path, index++, count),
-                                                           .mlp_layout = config.mlp_layout},
-                                stage_key.Split(b));
+      stage.blocks.emplace_back(
+          config.dims[s],
+          nn::ConvNeXtV2BlockOptions{.drop_path = nn::DropPathRate(config.drop_path, index++, count),
+                                     .mlp_layout = config.mlp_layout},
+          stage_key.Split(b));
     }
     stages.push_back(std::move(stage));
   }
@@ -90,7 +94,9 @@ std::array<Variable, 4> ConvNeXtV2::operator()(const Variable& images, const nn:
       nn::ConvNeXtV2Block* const block = &stage.blocks[b];
       const nn::Context block_context = context.Split(s).Split(b);
       if (config.checkpoint_blocks) {
-        x = autograd::Checkpoint([block, block_context](std::span<const Variable> inputs) { return (*block)(inputs[0], block_context); }, {x});
+        x = autograd::Checkpoint(
+            [block, block_context](std::span<const Variable> inputs) { return (*block)(inputs[0], block_context); },
+            {x});
       } else {
         x = (*block)(x, block_context);
       }
@@ -110,8 +116,8 @@ namespace {
 
 // The parts of a block under other names.
 std::string BlockPart(const std::string& part) {
-  static constexpr std::pair<const char*, const char*> kParts[] = {{"dwconv", "conv_dw"},    {"layernorm", "norm"},  {"pwconv1", "mlp.fc1"},
-                                                                   {"pwconv2", "mlp.fc2"}, {"grn", "mlp.grn"}};
+  static constexpr std::pair<const char*, const char*> kParts[] = {
+      {"dwconv", "conv_dw"}, {"layernorm", "norm"}, {"pwconv1", "mlp.fc1"}, {"pwconv2", "mlp.fc2"}, {"grn", "mlp.grn"}};
   for (const auto& [from, to] : kParts) {
     if (part == from) return to;
   }
@@ -127,10 +133,12 @@ bool IsNumber(const std::string& text) {
 
 std::string ConvNeXtV2TimmName(const std::string& name) {
   absl::string_view rest = name;
-  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") || absl::ConsumePrefix(&rest, "backbone.")) {
+  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
+         absl::ConsumePrefix(&rest, "backbone.")) {
   }
   const bool hugging_face = absl::ConsumePrefix(&rest, "convnextv2.");
-  for (const char* absent : {"head.", "norm.", "norm_pre.", "classifier.", "mask_token", "decoder.", "proj.", "pred."}) {
+  for (const char* absent :
+       {"head.", "norm.", "norm_pre.", "classifier.", "mask_token", "decoder.", "proj.", "pred."}) {
     if (absl::StartsWith(rest, absent)) return "";
   }
   if (hugging_face) {
@@ -142,7 +150,8 @@ std::string ConvNeXtV2TimmName(const std::string& name) {
   std::vector<std::string> parts = absl::StrSplit(rest, '.');
   if (parts.size() >= 3 && parts[0] == "downsample_layers") {
     const std::vector<std::string> tail(parts.begin() + 2, parts.end());
-    return parts[1] == "0" ? absl::StrCat("stem.", absl::StrJoin(tail, ".")) : absl::StrCat("stages.", parts[1], ".downsample.", absl::StrJoin(tail, "."));
+    return parts[1] == "0" ? absl::StrCat("stem.", absl::StrJoin(tail, "."))
+                           : absl::StrCat("stages.", parts[1], ".downsample.", absl::StrJoin(tail, "."));
   }
   if (parts.size() >= 4 && parts[0] == "stages") {
     if (parts[2] == "downsampling_layer") parts[2] = "downsample";

@@ -44,8 +44,9 @@ TEST_P(Sizes, HaveTimmsTotals) {
 }
 
 INSTANTIATE_TEST_SUITE_P(ConvNeXtV2, Sizes,
-                         ::testing::Values(SizeCase{"atto", 136, 3386760}, SizeCase{"femto", 136, 4847472}, SizeCase{"pico", 136, 8552256},
-                                           SizeCase{"nano", 156, 14981520}, SizeCase{"tiny", 196, 27864960}),
+                         ::testing::Values(SizeCase{"atto", 136, 3386760}, SizeCase{"femto", 136, 4847472},
+                                           SizeCase{"pico", 136, 8552256}, SizeCase{"nano", 156, 14981520},
+                                           SizeCase{"tiny", 196, 27864960}),
                          [](const auto& info) { return info.param.size; });
 
 class Names : public ::testing::TestWithParam<const char*> {};
@@ -62,7 +63,8 @@ TEST_P(Names, AndShapesAreTimms) {
   EXPECT_EQ(actual, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(ConvNeXtV2, Names, ::testing::Values("atto", "nano", "tiny"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(ConvNeXtV2, Names, ::testing::Values("atto", "nano", "tiny"),
+                         [](const auto& info) { return info.param; });
 
 TEST(ConvNeXtV2, UnknownSizesAreNotFound) {
   const absl::Status status = ConfigureConvNeXtV2("huge").status();
@@ -105,7 +107,8 @@ std::vector<std::vector<float>> GradientsOf(const ConvNeXtV2Config& config, cons
   }
   tape.Backward(loss);
   std::vector<std::vector<float>> gradients;
-  for (const nn::NamedParameter& named : nn::NamedParameters(encoder)) gradients.push_back(named.parameter->gradient().ToVector<float>());
+  for (const nn::NamedParameter& named : nn::NamedParameters(encoder))
+    gradients.push_back(named.parameter->gradient().ToVector<float>());
   return gradients;
 }
 
@@ -150,7 +153,8 @@ TEST(ConvNeXtV2, NamesOfOtherSourcesBecomeTimms) {
 // Saves an encoder under the original repository's names and ranks and loads it back.
 TEST(ConvNeXtV2, LoadsFilesOfTheOriginalRepository) {
   ConvNeXtV2 encoder = Make("micro");
-  const std::string path = ::testing::TempDir() + "/timm.safetensors", original = ::testing::TempDir() + "/original.safetensors";
+  const std::string path = ::testing::TempDir() + "/timm.safetensors",
+                    original = ::testing::TempDir() + "/original.safetensors";
   ASSERT_TRUE(nn::SaveWeights(path, encoder).ok());
   const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(path);
   ASSERT_TRUE(file.ok());
@@ -158,8 +162,12 @@ TEST(ConvNeXtV2, LoadsFilesOfTheOriginalRepository) {
   for (const nn::TensorInfo& tensor : file->tensors()) {
     std::string name = tensor.name;
     std::vector<int64_t> shape = tensor.shape;
-    const std::pair<const char*, const char*> renames[] = {{"stem.", "downsample_layers.0."}, {"blocks.", ""}, {"conv_dw", "dwconv"},
-                                                           {"mlp.fc1", "pwconv1"}, {"mlp.fc2", "pwconv2"}, {"mlp.grn.weight", "grn.gamma"},
+    const std::pair<const char*, const char*> renames[] = {{"stem.", "downsample_layers.0."},
+                                                           {"blocks.", ""},
+                                                           {"conv_dw", "dwconv"},
+                                                           {"mlp.fc1", "pwconv1"},
+                                                           {"mlp.fc2", "pwconv2"},
+                                                           {"mlp.grn.weight", "grn.gamma"},
                                                            {"mlp.grn.bias", "grn.beta"}};
     for (const auto& [from, to] : renames) {
       if (const size_t at = name.find(from); at != std::string::npos) name.replace(at, std::string(from).size(), to);

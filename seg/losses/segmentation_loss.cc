@@ -5,7 +5,8 @@
 
 namespace seg {
 
-autograd::Variable SegmentationLoss(const autograd::Variable& logits, const autograd::Array& labels, const SegmentationLossOptions& options) {
+autograd::Variable SegmentationLoss(const autograd::Variable& logits, const autograd::Array& labels,
+                                    const SegmentationLossOptions& options) {
   autograd::Dims dims("SegmentationLoss");
   dims.Match(logits, "logits: n _ _ k").Match(labels, "labels: n h w");
   const autograd::Variable resized = autograd::ResizeBilinear(logits, dims["h"], dims["w"]);

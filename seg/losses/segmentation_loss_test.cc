@@ -27,7 +27,9 @@ TEST(SegmentationLoss, ResizesThenAveragesOverLabelledPixels) {
 
 TEST(SegmentationLoss, NamesShapesThatDoNotFit) {
   autograd::testing::ExpectError(
-      [] { SegmentationLoss(Array::Zeros({2, 4, 4, 3}, autograd::kFloat32), Array::Zeros({1, 8, 8}, autograd::kUInt8)); },
+      [] {
+        SegmentationLoss(Array::Zeros({2, 4, 4, 3}, autograd::kFloat32), Array::Zeros({1, 8, 8}, autograd::kUInt8));
+      },
       "SegmentationLoss: n is 2 in logits");
 }
 

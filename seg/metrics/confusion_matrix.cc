@@ -19,8 +19,10 @@ double Ratio(int64_t numerator, int64_t denominator) {
 
 // Counts are whole numbers, so the order in which threads add theirs does not matter.
 template <typename Label>
-void Count(std::span<const uint8_t> truth, std::span<const Label> prediction, int classes, std::vector<int64_t>& counts) {
-  autograd::Require(truth.size() == prediction.size(), "ConfusionMatrix", truth.size(), " truths and ", prediction.size(), " predictions");
+void Count(std::span<const uint8_t> truth, std::span<const Label> prediction, int classes,
+           std::vector<int64_t>& counts) {
+  autograd::Require(truth.size() == prediction.size(), "ConfusionMatrix", truth.size(), " truths and ",
+                    prediction.size(), " predictions");
   std::mutex mutex;
   const int64_t width = classes + 1;
   autograd::ParallelFor(static_cast<int64_t>(truth.size()), 1 << 17, [&](int64_t begin, int64_t end) {
@@ -28,7 +30,8 @@ void Count(std::span<const uint8_t> truth, std::span<const Label> prediction, in
     for (int64_t i = begin; i < end; ++i) {
       const int label = truth[i];
       if (label >= classes) [[unlikely]] {
-        autograd::Require(label == kVoid, "ConfusionMatrix", "pixel ", i, " has the true label ", label, " of ", classes, " classes");
+        autograd::Require(label == kVoid, "ConfusionMatrix", "pixel ", i, " has the true label ", label, " of ",
+                          classes, " classes");
         continue;
       }
       const uint64_t predicted = static_cast<uint64_t>(static_cast<int64_t>(prediction[i]));
@@ -41,16 +44,24 @@ void Count(std::span<const uint8_t> truth, std::span<const Label> prediction, in
 
 }  // namespace
 
-ConfusionMatrix::ConfusionMatrix(int classes) : classes_(classes), counts_(static_cast<size_t>(classes) * (classes + 1)) {
+ConfusionMatrix::ConfusionMatrix(int classes)
+    : classes_(classes), counts_(static_cast<size_t>(classes) * (classes + 1)) {
   autograd::Require(classes > 0 && classes <= kVoid, "ConfusionMatrix", classes, " classes");
 }
 
-void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const uint8_t> prediction) { Count(truth, prediction, classes_, counts_); }
-void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const int32_t> prediction) { Count(truth, prediction, classes_, counts_); }
-void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const int64_t> prediction) { Count(truth, prediction, classes_, counts_); }
+void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const uint8_t> prediction) {
+  Count(truth, prediction, classes_, counts_);
+}
+void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const int32_t> prediction) {
+  Count(truth, prediction, classes_, counts_);
+}
+void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const int64_t> prediction) {
+  Count(truth, prediction, classes_, counts_);
+}
 
 void ConfusionMatrix::Add(const autograd::Array& truth, const autograd::Array& prediction) {
-  autograd::Require(truth.shape() == prediction.shape(), "ConfusionMatrix", "truth is ", truth.shape(), " but prediction ", prediction.shape());
+  autograd::Require(truth.shape() == prediction.shape(), "ConfusionMatrix", "truth is ", truth.shape(),
+                    " but prediction ", prediction.shape());
   const std::vector<uint8_t> labels = truth.ToVector<uint8_t>();
   switch (prediction.dtype()) {
     case autograd::DType::kUInt8:
@@ -94,7 +105,8 @@ bool ConfusionMatrix::InSet(int label, ClassSet set) const {
 std::vector<double> ConfusionMatrix::ClassIou() const {
   const Totals totals = ComputeTotals();
   std::vector<double> scores(classes_);
-  for (int k = 0; k < classes_; ++k) scores[k] = Ratio(count(k, k), totals.truth[k] + totals.prediction[k] - count(k, k));
+  for (int k = 0; k < classes_; ++k)
+    scores[k] = Ratio(count(k, k), totals.truth[k] + totals.prediction[k] - count(k, k));
   return scores;
 }
 
@@ -120,7 +132,8 @@ double ConfusionMatrix::PixelAccuracy() const {
 
 double ConfusionMatrix::MeanOver(const std::vector<double>& scores, ClassSet set, int first, int last) const {
   last = last < 0 ? classes_ : last;
-  autograd::Require(first >= 0 && first <= last && last <= classes_, "ConfusionMatrix", "classes [", first, ", ", last, ") of ", classes_);
+  autograd::Require(first >= 0 && first <= last && last <= classes_, "ConfusionMatrix", "classes [", first, ", ", last,
+                    ") of ", classes_);
   double sum = 0;
   int64_t counted = 0;
   for (int k = first; k < last; ++k) {
@@ -144,7 +157,11 @@ double ConfusionMatrix::FrequencyWeightedIou() const {
   return all == 0 ? kNone : sum;
 }
 
-double ConfusionMatrix::MeanIou(ClassSet set, int first, int last) const { return MeanOver(ClassIou(), set, first, last); }
-double ConfusionMatrix::MeanDice(ClassSet set, int first, int last) const { return MeanOver(ClassDice(), set, first, last); }
+double ConfusionMatrix::MeanIou(ClassSet set, int first, int last) const {
+  return MeanOver(ClassIou(), set, first, last);
+}
+double ConfusionMatrix::MeanDice(ClassSet set, int first, int last) const {
+  return MeanOver(ClassDice(), set, first, last);
+}
 
 }  // namespace seg

@@ -45,14 +45,14 @@ class ConfusionMatrix {
   bool InSet(int label, ClassSet set) const;
 
   // Per class; NaN where the denominator is 0.
-  std::vector<double> ClassIou() const;       // I_k / U_k
+  std::vector<double> ClassIou() const;         // I_k / U_k
   std::vector<double> ClassAccuracies() const;  // I_k / T_k
-  std::vector<double> ClassDice() const;      // 2·I_k / (T_k + P_k)
+  std::vector<double> ClassDice() const;        // 2·I_k / (T_k + P_k)
 
   // NaN when no pixel or no class counts.
-  double PixelAccuracy() const;            // Σ I_k / N
-  double ClassAccuracy() const;            // mean of I_k / T_k over T_k > 0
-  double FrequencyWeightedIou() const;     // Σ T_k / N · IoU_k over T_k > 0
+  double PixelAccuracy() const;         // Σ I_k / N
+  double ClassAccuracy() const;         // mean of I_k / T_k over T_k > 0
+  double FrequencyWeightedIou() const;  // Σ T_k / N · IoU_k over T_k > 0
   // Over the classes of `set` in [first, last); last < 0 means all. Continual protocols report such ranges.
   double MeanIou(ClassSet set = ClassSet::kUnion, int first = 0, int last = -1) const;
   double MeanDice(ClassSet set = ClassSet::kUnion, int first = 0, int last = -1) const;

@@ -17,7 +17,8 @@ ImageScores Score(std::span<const uint8_t> truth, std::span<const Label> map, in
   for (size_t i = 0; i < truth.size(); ++i) {
     const int label = truth[i];
     if (label >= classes) [[unlikely]] {
-      autograd::Require(label == kVoid, "ScoreImage", "pixel ", i, " has the true label ", label, " of ", classes, " classes");
+      autograd::Require(label == kVoid, "ScoreImage", "pixel ", i, " has the true label ", label, " of ", classes,
+                        " classes");
       continue;
     }
     const uint64_t given = static_cast<uint64_t>(static_cast<int64_t>(map[i]));
@@ -49,8 +50,14 @@ ImageScores Score(std::span<const uint8_t> truth, std::span<const Label> map, in
 
 }  // namespace
 
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes, ClassSet set) { return Score(truth, map, classes, set); }
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int32_t> map, int classes, ClassSet set) { return Score(truth, map, classes, set); }
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int64_t> map, int classes, ClassSet set) { return Score(truth, map, classes, set); }
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes, ClassSet set) {
+  return Score(truth, map, classes, set);
+}
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int32_t> map, int classes, ClassSet set) {
+  return Score(truth, map, classes, set);
+}
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int64_t> map, int classes, ClassSet set) {
+  return Score(truth, map, classes, set);
+}
 
 }  // namespace seg

@@ -18,8 +18,11 @@ struct ImageScores {
 
 // Means are over the classes of `set` in this image: kTruth those in the truth, kUnion those in the truth or in the map (at pixels that are not
 // void), kAll all of them.
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes, ClassSet set = ClassSet::kTruth);
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int32_t> map, int classes, ClassSet set = ClassSet::kTruth);
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int64_t> map, int classes, ClassSet set = ClassSet::kTruth);
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes,
+                       ClassSet set = ClassSet::kTruth);
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int32_t> map, int classes,
+                       ClassSet set = ClassSet::kTruth);
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int64_t> map, int classes,
+                       ClassSet set = ClassSet::kTruth);
 
 }  // namespace seg

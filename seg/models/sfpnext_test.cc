@@ -64,8 +64,10 @@ TEST(SFPNeXt, NanoHasThePublishedReadingsParameters) {
 TEST(SFPNeXt, LastLayerHasItsOwnLearningRate) {
   SFPNeXt model(*ConfigureSFPNeXt("micro", 5), kKey);
   int found = 0;
-  for (const nn::OptimizedParameter& optimized : nn::GroupParameters(model, {.rate_factors = {{SFPNeXt::kLastLayer, 40}}})) {
-    const bool last = optimized.parameter == &model.LastLayer().weight || optimized.parameter == &model.LastLayer().bias;
+  for (const nn::OptimizedParameter& optimized :
+       nn::GroupParameters(model, {.rate_factors = {{SFPNeXt::kLastLayer, 40}}})) {
+    const bool last =
+        optimized.parameter == &model.LastLayer().weight || optimized.parameter == &model.LastLayer().bias;
     EXPECT_EQ(optimized.rate_factor, last ? 40 : 1) << optimized.name;
     found += last;
   }
@@ -100,7 +102,8 @@ TEST(SFPNeXt, LearnsABatchByHeart) {
   const Batch batch = MakeBatch(64);
   nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.01}));
   std::vector<std::vector<float>> before;
-  for (const nn::NamedParameter& named : nn::NamedParameters(model)) before.push_back(named.parameter->value().ToVector<float>());
+  for (const nn::NamedParameter& named : nn::NamedParameters(model))
+    before.push_back(named.parameter->value().ToVector<float>());
   double first = 0, last = 0;
   for (int step = 0; step < 40; ++step) {
     Tape tape;
@@ -115,7 +118,8 @@ TEST(SFPNeXt, LearnsABatchByHeart) {
   EXPECT_GT(first, 0.6);
   EXPECT_LT(last, 0.1 * first);
   const std::vector<nn::NamedParameter> after = nn::NamedParameters(model);
-  for (size_t i = 0; i < after.size(); ++i) EXPECT_NE(after[i].parameter->value().ToVector<float>(), before[i]) << after[i].name;
+  for (size_t i = 0; i < after.size(); ++i)
+    EXPECT_NE(after[i].parameter->value().ToVector<float>(), before[i]) << after[i].name;
 }
 
 TEST(SFPNeXt, CheckpointedBlocksChangeNothing) {
@@ -128,7 +132,8 @@ TEST(SFPNeXt, CheckpointedBlocksChangeNothing) {
     SFPNeXt model(config, kKey);
     Tape tape;
     tape.Backward(SegmentationLoss(model(batch.images, nn::Context::Training(kKey)), batch.labels));
-    for (const nn::NamedParameter& named : nn::NamedParameters(model)) gradients[checkpoint].push_back(named.parameter->gradient().ToVector<float>());
+    for (const nn::NamedParameter& named : nn::NamedParameters(model))
+      gradients[checkpoint].push_back(named.parameter->gradient().ToVector<float>());
   }
   EXPECT_EQ(gradients[0], gradients[1]);
 }
@@ -142,7 +147,8 @@ TEST(SFPNeXt, BFloat16StaysCloseToFloat32) {
   Tape tape;
   const Variable logits = half(batch.images, nn::Context::Training(kKey));
   EXPECT_EQ(logits.dtype(), autograd::kFloat32);
-  const std::vector<float> expected = full(batch.images, nn::Context::Training(kKey)).array().ToVector<float>(), actual = logits.array().ToVector<float>();
+  const std::vector<float> expected = full(batch.images, nn::Context::Training(kKey)).array().ToVector<float>(),
+                           actual = logits.array().ToVector<float>();
   double difference = 0, scale = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     difference += std::pow(expected[i] - actual[i], 2);
@@ -170,8 +176,9 @@ TEST(SFPNeXt, WeightsComeBack) {
   SFPNeXt cold(config, RandomKey(6));
   const absl::StatusOr<nn::LoadReport> cold_report = nn::LoadWeights(path, cold, {.strict = false});
   ASSERT_TRUE(cold_report.ok());
-  EXPECT_EQ(cold_report->mismatched, (std::vector<std::string>{"decoder.classifier.weight: file (3, 8, 1, 1) F32, model (11, 8, 1, 1) F32",
-                                                               "decoder.classifier.bias: file (3) F32, model (11) F32"}));
+  EXPECT_EQ(cold_report->mismatched,
+            (std::vector<std::string>{"decoder.classifier.weight: file (3, 8, 1, 1) F32, model (11, 8, 1, 1) F32",
+                                      "decoder.classifier.bias: file (3) F32, model (11) F32"}));
   EXPECT_EQ(cold_report->loaded.size() + 2, nn::NamedParameters(cold).size() + nn::NamedBuffers(cold).size());
 }
 

@@ -23,8 +23,7 @@ double MeanOverClasses(const Counts& counts, const int64_t* truth, int classes, 
   int averaged = 0;
   for (int k = 0; k < classes; ++k) {
     const int64_t united = truth[k] + counts.predicted[k] - counts.intersection[k];
-    if (class_set == ClassSet::kTruth ? truth[k] == 0 : (class_set == ClassSet::kUnion && united == 0))
-      continue;
+    if (class_set == ClassSet::kTruth ? truth[k] == 0 : (class_set == ClassSet::kUnion && united == 0)) continue;
     ++averaged;
     if (united == 0) continue;
     sum += static_cast<double>(counts.intersection[k]) / static_cast<double>(united);
@@ -45,8 +44,7 @@ double ImageMeanIou(const uint8_t* truth, const uint8_t* map, int64_t pixels, in
   std::array<int64_t, kMostClasses> true_pixels{};
   for (int64_t i = 0; i < pixels; ++i) {
     if (truth[i] == void_label) continue;
-    autograd::Require(truth[i] < classes, "ImageMeanIou", "true class ", static_cast<int>(truth[i]), " of ",
-                      classes);
+    autograd::Require(truth[i] < classes, "ImageMeanIou", "true class ", static_cast<int>(truth[i]), " of ", classes);
     ++true_pixels[truth[i]];
     ++counts.predicted[map[i]];
     counts.intersection[map[i]] += map[i] == truth[i] ? 1 : 0;
@@ -62,8 +60,8 @@ CellHistograms::CellHistograms(const uint8_t* truth, int64_t height, int64_t wid
       truth_(classes) {
   RequireClasses(classes);
   autograd::Require(grid_height >= 1 && grid_height <= height && grid_width >= 1 && grid_width <= width,
-                    "CellHistograms", "a grid of ", grid_height, " x ", grid_width, " over ", height, " x ",
-                    width, " pixels");
+                    "CellHistograms", "a grid of ", grid_height, " x ", grid_width, " over ", height, " x ", width,
+                    " pixels");
   std::vector<int64_t> column(width);
   for (int64_t x = 0; x < width; ++x) column[x] = x * grid_width / width;
   for (int64_t y = 0; y < height; ++y) {
@@ -71,8 +69,7 @@ CellHistograms::CellHistograms(const uint8_t* truth, int64_t height, int64_t wid
     const int64_t first = y * grid_height / height * grid_width;
     for (int64_t x = 0; x < width; ++x) {
       if (row[x] == void_label) continue;
-      autograd::Require(row[x] < classes, "CellHistograms", "true class ", static_cast<int>(row[x]), " of ",
-                        classes);
+      autograd::Require(row[x] < classes, "CellHistograms", "true class ", static_cast<int>(row[x]), " of ", classes);
       ++histograms_[(first + column[x]) * classes + row[x]];
       ++counted_[first + column[x]];
     }
@@ -110,9 +107,8 @@ std::vector<float> MeanIouOfMaps(std::span<const uint8_t* const> truths, const u
                  : CellHistograms(truth, height, width, grid_height, grid_width, classes, void_label);
       for (int64_t index : indices) {
         const uint8_t* map = maps + index * cells;
-        scores[index] =
-            static_cast<float>(direct ? ImageMeanIou(truth, map, cells, classes, class_set, void_label)
-                                      : histograms.MeanIou(map, class_set));
+        scores[index] = static_cast<float>(direct ? ImageMeanIou(truth, map, cells, classes, class_set, void_label)
+                                                  : histograms.MeanIou(map, class_set));
       }
     }
   });

@@ -16,8 +16,7 @@ void Score(benchmark::State& state) {
   constexpr int kClasses = 11;
   const int64_t grid = kSize / state.range(0);
   auto draw = [](uint64_t seed, size_t i) {
-    return static_cast<uint8_t>(
-        autograd::UniformBelow(autograd::Philox(autograd::RandomKey(seed), i).x, kClasses));
+    return static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(autograd::RandomKey(seed), i).x, kClasses));
   };
   std::vector<uint8_t> truth(kImages * kSize * kSize), maps(kMaps * kImages * grid * grid);
   for (size_t i = 0; i < truth.size(); ++i) truth[i] = draw(1, i / 64);
@@ -25,8 +24,7 @@ void Score(benchmark::State& state) {
   std::vector<const uint8_t*> truths;
   for (int64_t i = 0; i < kMaps * kImages; ++i) truths.push_back(truth.data() + i % kImages * kSize * kSize);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        MeanIouOfMaps(truths, maps.data(), kSize, kSize, grid, grid, kClasses, ClassSet::kTruth));
+    benchmark::DoNotOptimize(MeanIouOfMaps(truths, maps.data(), kSize, kSize, grid, grid, kClasses, ClassSet::kTruth));
   }
 }
 BENCHMARK(Score)->Arg(32)->Arg(16)->Arg(8)->Arg(4)->Arg(1)->Unit(benchmark::kMillisecond);

@@ -35,8 +35,7 @@ TEST(ImageMeanIouTest, Edges) {
 }
 
 // By sets of pixels, class by class: the definition.
-double FromSets(const std::vector<uint8_t>& truth, const std::vector<uint8_t>& map, int classes,
-                ClassSet class_set) {
+double FromSets(const std::vector<uint8_t>& truth, const std::vector<uint8_t>& map, int classes, ClassSet class_set) {
   double sum = 0;
   int averaged = 0;
   for (int k = 0; k < classes; ++k) {
@@ -67,8 +66,7 @@ class CellHistogramsTest : public ::testing::TestWithParam<GridSize> {};
 TEST_P(CellHistogramsTest, EqualsTheUpsampledMap) {
   const GridSize size = GetParam();
   constexpr int kClasses = 6;
-  std::vector<uint8_t> truth(size.height * size.width), cells(size.grid_height * size.grid_width),
-      pixels(truth.size());
+  std::vector<uint8_t> truth(size.height * size.width), cells(size.grid_height * size.grid_width), pixels(truth.size());
   for (size_t i = 0; i < truth.size(); ++i) {
     const uint32_t draw = UniformBelow(Philox(RandomKey(1), i).x, kClasses);  // class 5 stands for void
     truth[i] = draw == 5 ? 255 : static_cast<uint8_t>(draw % 4);              // class 4 does not occur
@@ -82,8 +80,7 @@ TEST_P(CellHistogramsTest, EqualsTheUpsampledMap) {
             cells[y * size.grid_height / size.height * size.grid_width + x * size.grid_width / size.width];
       }
     }
-    const CellHistograms histograms(truth.data(), size.height, size.width, size.grid_height, size.grid_width,
-                                    kClasses);
+    const CellHistograms histograms(truth.data(), size.height, size.width, size.grid_height, size.grid_width, kClasses);
     for (ClassSet class_set : {ClassSet::kTruth, ClassSet::kUnion}) {
       const double expected = FromSets(truth, pixels, kClasses, class_set);
       EXPECT_DOUBLE_EQ(histograms.MeanIou(cells.data(), class_set), expected);
@@ -95,9 +92,8 @@ TEST_P(CellHistogramsTest, EqualsTheUpsampledMap) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Grids, CellHistogramsTest,
-                         ::testing::Values(GridSize{16, 24, 4, 6}, GridSize{17, 23, 4, 6},
-                                           GridSize{9, 7, 1, 1}, GridSize{9, 7, 9, 7},
-                                           GridSize{30, 31, 13, 30}),
+                         ::testing::Values(GridSize{16, 24, 4, 6}, GridSize{17, 23, 4, 6}, GridSize{9, 7, 1, 1},
+                                           GridSize{9, 7, 9, 7}, GridSize{30, 31, 13, 30}),
                          [](const auto& info) { return "Grid" + std::to_string(info.index); });
 
 TEST(MeanIouOfMapsTest, ScoresEveryMapWithItsImage) {
@@ -110,12 +106,11 @@ TEST(MeanIouOfMapsTest, ScoresEveryMapWithItsImage) {
   for (int64_t stride : {1, 2, 4}) {
     const int64_t cells = kHeight / stride * kWidth / stride;
     std::vector<uint8_t> maps(kMaps * kImages * cells);
-    for (size_t i = 0; i < maps.size(); ++i)
-      maps[i] = static_cast<uint8_t>(UniformBelow(Philox(RandomKey(9), i).x, 3));
+    for (size_t i = 0; i < maps.size(); ++i) maps[i] = static_cast<uint8_t>(UniformBelow(Philox(RandomKey(9), i).x, 3));
     std::vector<const uint8_t*> of_map;
     for (int64_t i = 0; i < kMaps * kImages; ++i) of_map.push_back(truths[i % kImages].data());
-    const std::vector<float> scores = MeanIouOfMaps(of_map, maps.data(), kHeight, kWidth, kHeight / stride,
-                                                    kWidth / stride, 3, ClassSet::kTruth);
+    const std::vector<float> scores =
+        MeanIouOfMaps(of_map, maps.data(), kHeight, kWidth, kHeight / stride, kWidth / stride, 3, ClassSet::kTruth);
     ASSERT_EQ(scores.size(), of_map.size());
     for (int64_t i = 0; i < kMaps * kImages; ++i) {
       const CellHistograms own(of_map[i], kHeight, kWidth, kHeight / stride, kWidth / stride, 3);

@@ -30,7 +30,8 @@ class ConvNeXtV2Golden : public ::testing::TestWithParam<Case> {};
 
 TEST_P(ConvNeXtV2Golden, MatchesTimm) {
   const File file(GetParam().file);
-  seg::ConvNeXtV2Config config{.depths = {1, 1, 2, 1}, .dims = {8, 12, 16, 24}, .drop_path = 0, .mlp_layout = GetParam().mlp_layout};
+  seg::ConvNeXtV2Config config{
+      .depths = {1, 1, 2, 1}, .dims = {8, 12, 16, 24}, .drop_path = 0, .mlp_layout = GetParam().mlp_layout};
   seg::ConvNeXtV2 encoder(config, autograd::RandomKey(1)), gradients(config, autograd::RandomKey(2));
   const auto weights_only = [](const std::string& name) {
     return absl::StartsWith(name, "stem.") || absl::StartsWith(name, "stages.") ? name : "";
@@ -55,9 +56,11 @@ TEST_P(ConvNeXtV2Golden, MatchesTimm) {
   EXPECT_NEAR(loss.Item(), file.Number("loss"), kTolerance * file.Number("loss"));
   tape.Backward(loss);
   EXPECT_TRUE(AllClose(tape.Gradient(input), file.Read("gradient.input"), kTolerance));
-  const std::vector<nn::NamedParameter> actual = nn::NamedParameters(encoder), expected = nn::NamedParameters(gradients);
+  const std::vector<nn::NamedParameter> actual = nn::NamedParameters(encoder),
+                                        expected = nn::NamedParameters(gradients);
   for (size_t i = 0; i < actual.size(); ++i) {
-    EXPECT_TRUE(AllClose(actual[i].parameter->gradient(), expected[i].parameter->value(), kTolerance)) << actual[i].name;
+    EXPECT_TRUE(AllClose(actual[i].parameter->gradient(), expected[i].parameter->value(), kTolerance))
+        << actual[i].name;
   }
 }
 

@@ -28,9 +28,11 @@ class File {
     const nn::TensorInfo* tensor = file_->Find(name);
     autograd::Require(tensor != nullptr, "golden::File", "no tensor is called ", name);
     std::string bytes = *file_->Read(*tensor);
-    if (tensor->dtype == "U8") return autograd::Array::FromHost(autograd::Shape(tensor->shape), autograd::kUInt8, bytes.data());
+    if (tensor->dtype == "U8")
+      return autograd::Array::FromHost(autograd::Shape(tensor->shape), autograd::kUInt8, bytes.data());
     autograd::Require(tensor->dtype == "F32", "golden::File", name, " is ", tensor->dtype);
-    if (tensor->shape.size() != 4) return autograd::Array::FromHost(autograd::Shape(tensor->shape), autograd::kFloat32, bytes.data());
+    if (tensor->shape.size() != 4)
+      return autograd::Array::FromHost(autograd::Shape(tensor->shape), autograd::kFloat32, bytes.data());
     const autograd::Shape shape{tensor->shape[0], tensor->shape[2], tensor->shape[3], tensor->shape[1]};
     bytes = nn::FromPublic(bytes, nn::Layout::kConv2d, shape, 4);
     return autograd::Array::FromHost(shape, autograd::kFloat32, bytes.data());

@@ -40,7 +40,8 @@ nn::Rename Only(const std::string& prefix) {
 
 TEST(SFPNeXtGolden, MatchesPyTorch) {
   const File file("sfpnext_micro.safetensors");
-  seg::SFPNeXt model(Config(), autograd::RandomKey(1)), gradients(Config(), autograd::RandomKey(2)), updated(Config(), autograd::RandomKey(3));
+  seg::SFPNeXt model(Config(), autograd::RandomKey(1)), gradients(Config(), autograd::RandomKey(2)),
+      updated(Config(), autograd::RandomKey(3));
   absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(file.path(), model, {.rename = Only("")});
   ASSERT_TRUE(report.ok()) << report.status();
   report = nn::LoadWeights(file.path(), gradients, {.strict = false, .rename = Only("gradient.")});
@@ -69,7 +70,8 @@ TEST(SFPNeXtGolden, MatchesPyTorch) {
   const std::vector<nn::NamedParameter> actual = nn::NamedParameters(model), expected = nn::NamedParameters(gradients);
   for (size_t i = 0; i < actual.size(); ++i) {
     // The absolute part is for the key's bias, whose gradient is 0: softmax does not see it.
-    EXPECT_TRUE(AllClose(actual[i].parameter->gradient(), expected[i].parameter->value(), kTolerance, 1e-6)) << actual[i].name;
+    EXPECT_TRUE(AllClose(actual[i].parameter->gradient(), expected[i].parameter->value(), kTolerance, 1e-6))
+        << actual[i].name;
   }
   const std::vector<nn::NamedBuffer> buffers = nn::NamedBuffers(model), after = nn::NamedBuffers(updated);
   for (size_t i = 0; i < buffers.size(); ++i) {

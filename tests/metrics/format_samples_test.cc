@@ -68,11 +68,13 @@ void ExpectScores(const ConfusionMatrix& matrix, const nlohmann::json& expected)
   }
 }
 
-void CheckDataset(const std::string& dataset, int classes, const std::string& truth_folder, const std::vector<std::string>& names, bool shift) {
+void CheckDataset(const std::string& dataset, int classes, const std::string& truth_folder,
+                  const std::vector<std::string>& names, bool shift) {
   const nlohmann::json expected = ReadJson(dataset + "/predictions/expected.json");
   ConfusionMatrix total(classes);
   for (const std::string& name : names) {
-    std::vector<uint8_t> truth = ReadLabels(truth_folder + name), prediction = ReadLabels(dataset + "/predictions/" + name);
+    std::vector<uint8_t> truth = ReadLabels(truth_folder + name),
+                         prediction = ReadLabels(dataset + "/predictions/" + name);
     if (shift) {
       ShiftDown(truth);
       ShiftDown(prediction);
@@ -83,8 +85,10 @@ void CheckDataset(const std::string& dataset, int classes, const std::string& tr
     if (!expected.contains("per_image")) continue;
     const nlohmann::json& scores = expected["per_image"][name];
     ExpectScores(image, scores);
-    EXPECT_NEAR(ScoreImage(truth, std::span<const uint8_t>(prediction), classes, ClassSet::kTruth).mean_iou, scores["mIoU_gt_present"].get<double>(), 1e-12);
-    EXPECT_NEAR(ScoreImage(truth, std::span<const uint8_t>(prediction), classes, ClassSet::kUnion).mean_iou, scores["mIoU_union_present"].get<double>(), 1e-12);
+    EXPECT_NEAR(ScoreImage(truth, std::span<const uint8_t>(prediction), classes, ClassSet::kTruth).mean_iou,
+                scores["mIoU_gt_present"].get<double>(), 1e-12);
+    EXPECT_NEAR(ScoreImage(truth, std::span<const uint8_t>(prediction), classes, ClassSet::kUnion).mean_iou,
+                scores["mIoU_union_present"].get<double>(), 1e-12);
   }
   ExpectScores(total, expected["dataset"]);
 }
@@ -102,7 +106,8 @@ TEST(FormatSamples, Ade20k) {
 
 TEST(FormatSamples, Cihp) {
   SKIP_WITHOUT_DATA();
-  CheckDataset("cihp", 20, "cihp/Training/Category_ids/", {"0002190.png", "0005008.png", "0012008.png", "0026375.png", "0032190.png"}, false);
+  CheckDataset("cihp", 20, "cihp/Training/Category_ids/",
+               {"0002190.png", "0005008.png", "0012008.png", "0026375.png", "0032190.png"}, false);
 }
 
 // The official program: 19 of 34 ids are evaluated; predictions of the others are misses.
@@ -112,7 +117,8 @@ TEST(FormatSamples, CityscapesAgainstTheOfficialProgram) {
   const std::vector<int> evaluated{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33};
   std::vector<uint8_t> train_id(256, kVoid);
   for (size_t k = 0; k < evaluated.size(); ++k) train_id[evaluated[k]] = static_cast<uint8_t>(k);
-  std::vector<uint8_t> truth = ReadLabels("cityscapes/gtFine/val/frankfurt/frankfurt_000000_000294_gtFine_labelIds.png");
+  std::vector<uint8_t> truth =
+      ReadLabels("cityscapes/gtFine/val/frankfurt/frankfurt_000000_000294_gtFine_labelIds.png");
   std::vector<uint8_t> prediction = ReadLabels("cityscapes/predictions/shift/frankfurt_000000_000294_pred.png");
   for (uint8_t& label : truth) label = train_id[label];
   for (uint8_t& label : prediction) label = train_id[label];

@@ -50,7 +50,8 @@ class HiddenLabels : public rl::Reward {
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> ids, const rl::SampledMaps& maps) override {
     std::vector<const uint8_t*> truths;
     for (int64_t id : ids) truths.push_back(labels_.data() + id * maps.height * maps.width);
-    return seg::MeanIouOfMaps(truths, maps.cells, maps.height, maps.width, maps.grid_height, maps.grid_width, classes_, seg::ClassSet::kTruth);
+    return seg::MeanIouOfMaps(truths, maps.cells, maps.height, maps.width, maps.grid_height, maps.grid_width, classes_,
+                              seg::ClassSet::kTruth);
   }
 
  private:
@@ -60,7 +61,8 @@ class HiddenLabels : public rl::Reward {
 
 int Main() {
   if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
-  const int size = absl::GetFlag(FLAGS_size), batch = absl::GetFlag(FLAGS_batch), classes = absl::GetFlag(FLAGS_classes);
+  const int size = absl::GetFlag(FLAGS_size), batch = absl::GetFlag(FLAGS_batch),
+            classes = absl::GetFlag(FLAGS_classes);
   const double memory_before = PeakMebibytes();
   absl::StatusOr<seg::SFPNeXtConfig> config = seg::ConfigureSFPNeXt(absl::GetFlag(FLAGS_model), classes);
   if (!config.ok()) {
@@ -73,8 +75,10 @@ int Main() {
 
   std::vector<float> pixels(static_cast<size_t>(batch) * size * size * 3);
   std::vector<uint8_t> truth(static_cast<size_t>(batch) * size * size);
-  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(1), i).x) - 1;
-  for (size_t i = 0; i < truth.size(); ++i) truth[i] = static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(2), i / 64).x, classes));
+  for (size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(1), i).x) - 1;
+  for (size_t i = 0; i < truth.size(); ++i)
+    truth[i] = static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(2), i / 64).x, classes));
   const Variable images(Array::From<float>({batch, size, size, 3}, pixels));
   const Array labels = Array::From<uint8_t>({batch, size, size}, truth);
   HiddenLabels reward(truth, classes);
@@ -124,10 +128,12 @@ int Main() {
     std::fprintf(stderr, "%s\n%s\n", autograd::Profiler::Report(profiled).c_str(), saved.c_str());
   }
   std::printf(
-      "{\"program\": \"ours\", \"model\": \"%s\", \"size\": %d, \"batch\": %d, \"threads\": %d, \"loss_kind\": \"%s\", \"milliseconds_per_step\": %.2f, "
-      "\"loss_forward_milliseconds\": %.2f, \"images_per_second\": %.2f, \"peak_memory_mib\": %.1f, \"memory_before_mib\": %.1f, \"arrays_peak_mib\": %.1f, \"loss\": %.4f}\n",
-      absl::GetFlag(FLAGS_model).c_str(), size, batch, autograd::ThreadCount(), absl::GetFlag(FLAGS_loss).c_str(), median,
-      loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
+      "{\"program\": \"ours\", \"model\": \"%s\", \"size\": %d, \"batch\": %d, \"threads\": %d, \"loss_kind\": \"%s\", "
+      "\"milliseconds_per_step\": %.2f, "
+      "\"loss_forward_milliseconds\": %.2f, \"images_per_second\": %.2f, \"peak_memory_mib\": %.1f, "
+      "\"memory_before_mib\": %.1f, \"arrays_peak_mib\": %.1f, \"loss\": %.4f}\n",
+      absl::GetFlag(FLAGS_model).c_str(), size, batch, autograd::ThreadCount(), absl::GetFlag(FLAGS_loss).c_str(),
+      median, loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
       static_cast<double>(autograd::Allocator::Cpu().Statistics().peak_bytes) / (1 << 20), loss_value);
   return 0;
 }
