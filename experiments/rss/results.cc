@@ -49,11 +49,12 @@ std::string Duration(double seconds) {
 
 }  // namespace
 
-Results::Results(Table table, RunOptions base, std::string data, std::string folder)
+Results::Results(Table table, RunOptions base, std::string data, std::string folder, std::string command)
     : table_(std::move(table)),
       base_(std::move(base)),
       data_(std::move(data)),
       folder_(std::move(folder)),
+      command_(std::move(command)),
       rows_(table_.rows.size()) {}
 
 void Results::AddRun(size_t row, const RunResult& result) {
@@ -190,7 +191,8 @@ absl::Status Results::Write() const {
       report.AddBars(result->options.name, bars);
     }
   }
-  report.AddHeading("Settings");
+  report.AddHeading("Command and settings");
+  report.AddCommand(command_);
   report.AddSettings(Describe(base_));
   return report.Write(absl::StrCat(folder_, "/report.html"));
 }

@@ -15,7 +15,8 @@ namespace experiments::rss {
 
 class Results {
  public:
-  Results(Table table, RunOptions base, std::string data, std::string folder);
+  // `command` repeats the run, for the report.
+  Results(Table table, RunOptions base, std::string data, std::string folder, std::string command);
 
   void AddRun(size_t row, const RunResult& result);
   void AddScores(size_t row, const RunScores& scores);
@@ -38,7 +39,7 @@ class Results {
 
   Table table_;
   RunOptions base_;
-  std::string data_, folder_;
+  std::string data_, folder_, command_;
   std::vector<Row> rows_;
 };
 

@@ -236,7 +236,7 @@ absl::StatusOr<std::string> MakeColdStart(const RunOptions& base, const std::str
   return weights;
 }
 
-absl::Status Main() {
+absl::Status Main(const std::string& command) {
   if (absl::GetFlag(FLAGS_threads) < 0) return absl::InvalidArgumentError("--threads must not be negative");
   if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
   absl::StatusOr<RunOptions> options = OptionsFromFlags();
@@ -263,7 +263,7 @@ absl::Status Main() {
 
   autograd::OneRank collective;
   InterruptHandler interrupt;
-  Results results(*table, *options, data->description, *output);
+  Results results(*table, *options, data->description, *output, command);
   const int seeds = absl::GetFlag(FLAGS_seeds);
   for (int seed = 0; seed < seeds; ++seed) {
     for (size_t i = 0; i < table->rows.size(); ++i) {
@@ -332,7 +332,9 @@ int main(int argc, char** argv) {
     return 1;
   }
   try {
-    const absl::Status status = experiments::rss::Main();
+    std::string command = "bazel run //experiments:rss_pascal_context --";
+    for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+    const absl::Status status = experiments::rss::Main(command);
     if (status.ok()) return 0;
     std::fprintf(stderr, "rss_pascal_context: %s\n", std::string(status.message()).c_str());
     return 1;

