@@ -310,10 +310,11 @@ struct Minimum {
 }  // namespace autograd::functors
 
 // X(Functor): unary functions whose front end is `Variable Functor(const Variable& x)`.
-#define AUTOGRAD_PLAIN_UNARY_FUNCTIONS(X)                                                                              \
-  X(Negative)                                                                                                          \
-  X(Absolute) X(Square) X(SquareRoot) X(Reciprocal) X(Exponential) X(Logarithm) X(Tanh) X(Sigmoid) X(Softplus) X(Relu) \
-      X(Gelu) X(Silu)
+// clang-format off
+#define AUTOGRAD_PLAIN_UNARY_FUNCTIONS(X) \
+  X(Negative) X(Absolute) X(Square) X(SquareRoot) X(Reciprocal) X(Exponential) X(Logarithm) X(Tanh) X(Sigmoid) \
+  X(Softplus) X(Relu) X(Gelu) X(Silu)
+// clang-format on
 
 // X(Functor): unary functions with numbers; elementwise.h declares their front ends by hand.
 #define AUTOGRAD_UNARY_FUNCTIONS(X) AUTOGRAD_PLAIN_UNARY_FUNCTIONS(X) X(Affine) X(LeakyRelu) X(Clamp)
