@@ -34,7 +34,10 @@ class Shape {
   void Set(int axis, int64_t extent) { extents_[Axis(axis)] = extent; }
   int Axis(int axis) const {
     const int from_front = axis < 0 ? axis + rank_ : axis;
-    Require(from_front >= 0 && from_front < rank_, "Shape", "axis ", axis, " of ", ToString());
+    // Not Require: its arguments would be built on every access.
+    if (from_front < 0 || from_front >= rank_) [[unlikely]] {
+      Fail("Shape", "axis ", axis, " of ", ToString());
+    }
     return from_front;
   }
 
