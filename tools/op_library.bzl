@@ -1,61 +1,84 @@
 """op_library: one differentiable operation from its files, found by name.
 
-    x.h          the function and its documentation          required
-    x.cc         check, run, record, return                  required
-    x_kernels.h  declarations of the kernels                 required
-    x_cpu.cc     the kernels on the CPU                      required
-    x_cuda.cu    the kernels on CUDA                         optional
-    x_test.cc    the contract of the operation               optional
+    x.h             the function and its documentation          required
+    x.cc            check, run, record, return                  required
+    x_kernels.h     declarations of the kernels                 required
+    x_cpu.cc        the kernels on the CPU                      required
+    x_cuda.cu       the kernels on CUDA                         optional
+    x_emulated.cc   what stands in for x_cuda.cu in the emulator, where that calls a library of CUDA
+    x_test.cc       the contract of the operation               optional
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library", "cc_test")
 load("//tools:cuda_library.bzl", "cuda_library", "if_cuda")
+load("//tools:emulated_library.bzl", "emulated_library")
 
 _ENGINE = [
     "//autograd/core",
     "//autograd/runtime",
 ]
 
+_LAUNCH = "//autograd/core:launch_cuda"
+
 def op_library(
         name,
         hdrs = [],
         kernel_hdrs = [],
+        ops = [],
         deps = [],
         cpu_deps = [],
         cuda_deps = [],
+        test_ops = [],
         test_deps = [],
         test_size = "small",
-        has_cuda = True,
         visibility = None):
-    """Expands to NAME_kernels, NAME, NAME_cuda (where CUDA is on) and NAME_test.
+    """Expands to NAME_kernels, NAME, NAME_cuda (where CUDA is on), NAME_emulated and NAME_test.
 
     Args:
       name: the operation; depending on this label links its kernels of every backend.
       hdrs: further public headers.
       kernel_hdrs: further headers shared by the backends, such as functors for host and device.
+      ops: the operations this one is made of: their functions and their kernels.
       deps: further dependencies of every backend.
       cpu_deps: further dependencies of the CPU kernels.
       cuda_deps: further dependencies of the CUDA kernels.
+      test_ops: further operations that the test uses.
       test_deps: further dependencies of the test.
       test_size: the test's size.
-      has_cuda: False leaves NAME_cuda.cu out.
       visibility: of the operation.
     """
     kernels = name + "_kernels"
-    cuda_sources = native.glob([name + "_cuda.cu"]) if has_cuda else []
+    deps = deps + ops + [op + "_kernels" for op in ops]
+    has_cuda = len(native.glob([name + "_cuda.cu"])) > 0
+    stand_in = len(native.glob([name + "_emulated.cc"])) > 0
 
     cc_library(
         name = kernels,
         hdrs = [kernels + ".h"] + kernel_hdrs,
-        visibility = ["//visibility:private"],
+        visibility = visibility,
         deps = _ENGINE + deps,
     )
-    if cuda_sources:
+    if has_cuda:
         cuda_library(
             name = name + "_cuda",
-            srcs = cuda_sources,
+            srcs = [name + "_cuda.cu"],
             visibility = ["//visibility:private"],
-            deps = [":" + kernels, "@local_cuda//:headers"] + _ENGINE + deps + cuda_deps,
+            deps = [":" + kernels, _LAUNCH, "@local_cuda//:headers"] + _ENGINE + deps + cuda_deps,
+        )
+        emulated_library(
+            name = name + "_emulated",
+            src = name + ("_emulated.cc" if stand_in else "_cuda.cu"),
+            visibility = visibility,
+            deps = [":" + kernels] + _ENGINE + deps + [op + "_emulated" for op in ops] +
+                   ([":" + name] if stand_in else []),
+        )
+    else:
+        # So that operations made of this one need not know whether it has kernels on CUDA.
+        cc_library(
+            name = name + "_emulated",
+            testonly = True,
+            visibility = visibility,
+            deps = [op + "_emulated" for op in ops],
         )
     cc_library(
         name = name,
@@ -63,7 +86,7 @@ def op_library(
         hdrs = [name + ".h"] + hdrs,
         visibility = visibility,
         deps = [":" + kernels, "//autograd/cpu"] + _ENGINE + deps + cpu_deps +
-               (if_cuda([":%s_cuda" % name]) if cuda_sources else []),
+               (if_cuda([":%s_cuda" % name]) if has_cuda else []),
     )
     if native.glob([name + "_test.cc"]):
         cc_test(
@@ -71,5 +94,6 @@ def op_library(
             size = test_size,
             srcs = [name + "_test.cc"],
             tags = ["cpu"],
-            deps = [":" + name, "@googletest//:gtest_main"] + _ENGINE + deps + test_deps,
+            deps = [":" + name, "@googletest//:gtest_main"] + _ENGINE + deps + test_ops + test_deps +
+                   [op + "_emulated" for op in [":" + name] + test_ops],
         )

@@ -26,28 +26,26 @@ __global__ void AccumulateKernel(const T* x, T* y, int64_t count) {
 void Fill(Stream& stream, Array& y, double value) {
   if (y.size() == 0) return;
   VisitAny("Fill", y.dtype(), [&]<typename T>(T) {
-    FillKernel<<<Blocks(y.size()), kBlock, 0, Native(stream)>>>(y.data<T>(), y.size(),
-                                                                static_cast<T>(static_cast<ComputeType<T>>(value)));
+    Launch("Fill", stream, Blocks(y.size()), kBlock, FillKernel<T>, y.data<T>(), y.size(),
+           static_cast<T>(static_cast<ComputeType<T>>(value)));
   });
-  CheckLaunch("Fill");
 }
 
 void Convert(Stream& stream, const Array& x, Array& y) {
   if (x.size() == 0) return;
   VisitFloating("Convert", x.dtype(), [&]<typename From>(From) {
     VisitFloating("Convert", y.dtype(), [&]<typename To>(To) {
-      ConvertKernel<<<Blocks(x.size()), kBlock, 0, Native(stream)>>>(x.data<From>(), y.data<To>(), x.size());
+      Launch("Convert", stream, Blocks(x.size()), kBlock, ConvertKernel<From, To>, x.data<From>(), y.data<To>(),
+             x.size());
     });
   });
-  CheckLaunch("Convert");
 }
 
 void Accumulate(Stream& stream, const Array& x, Array& y) {
   if (x.size() == 0) return;
   VisitFloating("Accumulate", y.dtype(), [&]<typename T>(T) {
-    AccumulateKernel<<<Blocks(x.size()), kBlock, 0, Native(stream)>>>(x.data<T>(), y.data<T>(), x.size());
+    Launch("Accumulate", stream, Blocks(x.size()), kBlock, AccumulateKernel<T>, x.data<T>(), y.data<T>(), x.size());
   });
-  CheckLaunch("Accumulate");
 }
 
 }  // namespace autograd::cuda

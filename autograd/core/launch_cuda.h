@@ -1,14 +1,25 @@
 #pragma once
 
-// What CUDA kernels share: grid sizes, 16-byte packs, sums over a warp, and the check of a launch.
+// What CUDA kernels share: the launch, grid sizes, shared memory, 16-byte packs, sums over a warp.
+//
+// The same sources are compiled as C++ for the emulator (autograd/testing/emulator), so kernels are started with Launch, never with <<<>>>,
+// and shared memory is declared with SHARED_MEMORY.
 
 #include <cuda_runtime.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 
 #include "autograd/runtime/dtype.h"
 #include "autograd/runtime/stream.h"
+
+// In a kernel: SHARED_MEMORY(name, Type) declares what the threads of a block share, SHARED_MEMORY(sums, float[8][32]) an array.
+#ifndef SHARED_MEMORY
+#define SHARED_MEMORY(name, ...) __shared__ std::type_identity_t<__VA_ARGS__> name
+#endif
 
 namespace autograd::cuda {
 
@@ -22,8 +33,18 @@ inline unsigned Blocks(int64_t count, int64_t block = kBlock) {
   return static_cast<unsigned>(std::clamp<int64_t>((count + block - 1) / block, 1, 1 << 16));
 }
 
-inline void CheckLaunch(const char* operation) {
-  const cudaError_t error = cudaGetLastError();
+// kernel<<<grid, block>>>(arguments...) on the stream; an Error names the operation. A fault inside a kernel shows at a later
+// launch or copy: with the environment variable CUDA_LAUNCH_BLOCKING=1 it shows here.
+template <typename... Parameters, typename... Arguments>
+void Launch(const char* operation, Stream& stream, dim3 grid, dim3 block, void (*kernel)(Parameters...),
+            Arguments&&... arguments) {
+  std::tuple<std::remove_cv_t<Parameters>...> values(static_cast<Parameters>(arguments)...);
+  const cudaError_t error = std::apply(
+      [&](auto&... value) {
+        void* pointers[] = {&value...};
+        return cudaLaunchKernel(kernel, grid, block, pointers, 0, Native(stream));
+      },
+      values);
   Require(error == cudaSuccess, operation, "CUDA launch failed: ", cudaGetErrorString(error));
 }
 

@@ -81,11 +81,10 @@ void Unary(Stream& stream, UnaryFunction function, double a, double b, const Arr
     using Value = ComputeType<T>;
     const bool packed = Aligned(x.data<T>(), y.data<T>());
     VisitUnary(function, [&]<typename Functor>(Functor) {
-      UnaryKernel<Functor><<<Blocks(x.size()), kBlock, 0, Native(stream)>>>(
-          x.data<T>(), y.data<T>(), x.size(), packed, static_cast<Value>(a), static_cast<Value>(b));
+      Launch("Unary", stream, Blocks(x.size()), kBlock, UnaryKernel<Functor, T, Value>, x.data<T>(), y.data<T>(),
+             x.size(), packed, static_cast<Value>(a), static_cast<Value>(b));
     });
   });
-  CheckLaunch("Unary");
 }
 
 void UnaryGradient(Stream& stream, UnaryFunction function, double a, double b, const Array& saved, const Array& dy,
@@ -95,11 +94,11 @@ void UnaryGradient(Stream& stream, UnaryFunction function, double a, double b, c
     using Value = ComputeType<T>;
     const bool packed = Aligned(saved.data<T>(), dy.data<T>(), dx.data<T>());
     VisitUnary(function, [&]<typename Functor>(Functor) {
-      UnaryGradientKernel<Functor><<<Blocks(dy.size()), kBlock, 0, Native(stream)>>>(
-          saved.data<T>(), dy.data<T>(), dx.data<T>(), dy.size(), packed, static_cast<Value>(a), static_cast<Value>(b));
+      Launch("UnaryGradient", stream, Blocks(dy.size()), kBlock, UnaryGradientKernel<Functor, T, Value>,
+             saved.data<T>(), dy.data<T>(), dx.data<T>(), dy.size(), packed, static_cast<Value>(a),
+             static_cast<Value>(b));
     });
   });
-  CheckLaunch("UnaryGradient");
 }
 
 void Binary(Stream& stream, BinaryFunction function, const Array& x, const Array& z, Array& y) {
@@ -109,11 +108,10 @@ void Binary(Stream& stream, BinaryFunction function, const Array& x, const Array
   VisitFloating("Binary", y.dtype(), [&]<typename T>(T) {
     const bool packed = Aligned(x.data<T>(), z.data<T>(), y.data<T>());
     VisitBinary(function, [&]<typename Functor>(Functor) {
-      BinaryKernel<Functor>
-          <<<Blocks(plan.size), kBlock, 0, Native(stream)>>>(x.data<T>(), z.data<T>(), y.data<T>(), plan, same, packed);
+      Launch("Binary", stream, Blocks(plan.size), kBlock, BinaryKernel<Functor, T>, x.data<T>(), z.data<T>(),
+             y.data<T>(), plan, same, packed);
     });
   });
-  CheckLaunch("Binary");
 }
 
 void BinaryGradient(Stream& stream, BinaryFunction function, int operand, const Array& x, const Array& z,
@@ -122,11 +120,10 @@ void BinaryGradient(Stream& stream, BinaryFunction function, int operand, const 
   const BroadcastPlan plan = PlanBroadcast(dy.shape(), x.shape(), z.shape());
   VisitFloating("BinaryGradient", dy.dtype(), [&]<typename T>(T) {
     VisitBinary(function, [&]<typename Functor>(Functor) {
-      BinaryGradientKernel<Functor><<<Blocks(plan.size), kBlock, 0, Native(stream)>>>(
-          x.data<T>(), z.data<T>(), dy.data<T>(), gradient.data<T>(), plan, operand);
+      Launch("BinaryGradient", stream, Blocks(plan.size), kBlock, BinaryGradientKernel<Functor, T>, x.data<T>(),
+             z.data<T>(), dy.data<T>(), gradient.data<T>(), plan, operand);
     });
   });
-  CheckLaunch("BinaryGradient");
 }
 
 }  // namespace autograd::cuda

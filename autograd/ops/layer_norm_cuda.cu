@@ -95,7 +95,7 @@ __device__ Value SumOverRowsOfThreads(Value value, Value (&shared)[kRowsOfThread
 template <typename T, typename Value>
 __global__ void PartialSumsKernel(const T* x, const Value* means, const Value* inverse_deviations, const T* dy,
                                   int64_t rows, int64_t channels, int64_t chunk, Value* partial) {
-  __shared__ Value shared[kRowsOfThreads][kWarp];
+  SHARED_MEMORY(shared, Value[kRowsOfThreads][kWarp]);
   const int64_t c = static_cast<int64_t>(blockIdx.y) * kWarp + threadIdx.x, k = blockIdx.x;
   const int64_t last = min(rows, (k + 1) * chunk);
   Value gamma_sum = 0, beta_sum = 0;
@@ -117,7 +117,7 @@ __global__ void PartialSumsKernel(const T* x, const Value* means, const Value* i
 // The second stage: the sum over the chunks, each row of threads its share, in an order that never changes.
 template <typename P, typename Value>
 __global__ void ParameterGradientKernel(const Value* partial, int64_t chunks, int64_t channels, P* dgamma, P* dbeta) {
-  __shared__ Value shared[kRowsOfThreads][kWarp];
+  SHARED_MEMORY(shared, Value[kRowsOfThreads][kWarp]);
   const int64_t c = static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x;
   Value gamma_sum = 0, beta_sum = 0;
   if (c < channels) {
@@ -155,16 +155,15 @@ void LayerNormForward(Stream& stream, const Array& x, const Array& gamma, const 
     using Value = ComputeType<T>;
     const int64_t rows = x.shape().rows(), channels = x.shape()[-1];
     auto launch = [&](auto* kernel) {
-      kernel<<<Blocks(rows * kWarp), kBlock, 0, Native(stream)>>>(x.data<T>(), gamma.data<P>(), beta.data<P>(), rows,
-                                                                  channels, static_cast<Value>(epsilon), y.data<T>(),
-                                                                  mean.data<Value>(), inverse_deviation.data<Value>());
+      Launch("LayerNormForward", stream, Blocks(rows * kWarp), kBlock, kernel, x.data<T>(), gamma.data<P>(),
+             beta.data<P>(), rows, channels, static_cast<Value>(epsilon), y.data<T>(), mean.data<Value>(),
+             inverse_deviation.data<Value>());
     };
     if (channels % Pack<T>::kSize == 0 && Aligned(x.raw(), gamma.raw(), beta.raw(), y.raw())) {
       launch(&ForwardKernel<Pack<T>::kSize, T, P, Value>);
     } else {
       launch(&ForwardKernel<1, T, P, Value>);
     }
-    CheckLaunch("LayerNormForward");
   });
 }
 
@@ -176,16 +175,14 @@ void LayerNormGradient(Stream& stream, const Array& x, const Array& gamma, const
     const int64_t rows = x.shape().rows(), channels = x.shape()[-1];
     if (dx.defined() && rows > 0) {
       auto launch = [&](auto* kernel) {
-        kernel<<<Blocks(rows * kWarp), kBlock, 0, Native(stream)>>>(x.data<T>(), gamma.data<P>(), mean.data<Value>(),
-                                                                    inverse_deviation.data<Value>(), dy.data<T>(), rows,
-                                                                    channels, dx.data<T>());
+        Launch("LayerNormGradient", stream, Blocks(rows * kWarp), kBlock, kernel, x.data<T>(), gamma.data<P>(),
+               mean.data<Value>(), inverse_deviation.data<Value>(), dy.data<T>(), rows, channels, dx.data<T>());
       };
       if (channels % Pack<T>::kSize == 0 && Aligned(x.raw(), gamma.raw(), dy.raw(), dx.raw())) {
         launch(&InputGradientKernel<Pack<T>::kSize, T, P, Value>);
       } else {
         launch(&InputGradientKernel<1, T, P, Value>);
       }
-      CheckLaunch("LayerNormGradient");
     }
     if (!dgamma.defined()) return;
     // Enough blocks for the device, and few enough partial sums for the second stage.
@@ -193,14 +190,12 @@ void LayerNormGradient(Stream& stream, const Array& x, const Array& gamma, const
     const unsigned columns = static_cast<unsigned>((channels + kWarp - 1) / kWarp);
     Array partial = Array::Empty({chunks, 2, channels}, DTypeOf<Value>::value);
     if (chunks > 0) {
-      PartialSumsKernel<<<dim3(static_cast<unsigned>(chunks), columns), dim3(kWarp, kRowsOfThreads), 0,
-                          Native(stream)>>>(x.data<T>(), mean.data<Value>(), inverse_deviation.data<Value>(),
-                                            dy.data<T>(), rows, channels, chunk, partial.data<Value>());
-      CheckLaunch("LayerNormGradient");
+      Launch("LayerNormGradient", stream, dim3(static_cast<unsigned>(chunks), columns), dim3(kWarp, kRowsOfThreads),
+             PartialSumsKernel<T, Value>, x.data<T>(), mean.data<Value>(), inverse_deviation.data<Value>(),
+             dy.data<T>(), rows, channels, chunk, partial.data<Value>());
     }
-    ParameterGradientKernel<<<columns, dim3(kWarp, kRowsOfThreads), 0, Native(stream)>>>(
-        partial.data<Value>(), chunks, channels, dgamma.data<P>(), dbeta.data<P>());
-    CheckLaunch("LayerNormGradient");
+    Launch("LayerNormGradient", stream, columns, dim3(kWarp, kRowsOfThreads), ParameterGradientKernel<P, Value>,
+           partial.data<Value>(), chunks, channels, dgamma.data<P>(), dbeta.data<P>());
   });
 }
 

@@ -36,7 +36,7 @@ void LinearForward(Stream& stream, const Array& x, const Array& weight, const Ar
     const T* shift = bias.defined() ? bias.data<T>() : nullptr;
     T* before = before_activation.defined() ? before_activation.data<T>() : nullptr;
     const auto launch = [&](auto kernel) {
-      kernel<<<Blocks(y.size()), kBlock, 0, Native(stream)>>>(y.size(), outputs, shift, before, y.data<T>());
+      Launch("Linear", stream, Blocks(y.size()), kBlock, kernel, y.size(), outputs, shift, before, y.data<T>());
     };
     switch (activation) {
       case Activation::kNone:
@@ -47,7 +47,6 @@ void LinearForward(Stream& stream, const Array& x, const Array& weight, const Ar
         return launch(EpilogueKernel<functors::Gelu, T>);
     }
   });
-  CheckLaunch("Linear");
 }
 
 }  // namespace autograd::cuda

@@ -30,7 +30,7 @@ __global__ void SumRowsKernel(const T* x, int64_t chunks, int64_t tasks, int64_t
 template <typename T, typename Value>
 __global__ void SumColumnsKernel(const T* x, int64_t chunks, int64_t columns, int64_t tasks, int64_t reduced,
                                  int64_t inner, int64_t chunk, Value* partial) {
-  __shared__ Value shared[kRowsOfThreads][kWarp];
+  SHARED_MEMORY(shared, Value[kRowsOfThreads][kWarp]);
   for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     const int64_t block = task / columns, i = task % columns * kWarp + threadIdx.x;
     const int64_t o = block / chunks, first = block % chunks * chunk, last = min(reduced, first + chunk);
@@ -79,17 +79,15 @@ void SumMiddle(Stream& stream, const Array& x, int64_t outer, int64_t reduced, i
     Array partial = Array::Empty({outer * chunks * inner}, DTypeOf<Value>::value);
     if (inner == 1) {
       const int64_t tasks = outer * chunks;
-      SumRowsKernel<<<Blocks(tasks * kWarp), kBlock, 0, Native(stream)>>>(x.data<T>(), chunks, tasks, reduced, chunk,
-                                                                          partial.data<Value>());
+      Launch("Sum", stream, Blocks(tasks * kWarp), kBlock, SumRowsKernel<T, Value>, x.data<T>(), chunks, tasks, reduced,
+             chunk, partial.data<Value>());
     } else {
       const int64_t columns = (inner + kWarp - 1) / kWarp, tasks = outer * chunks * columns;
-      SumColumnsKernel<<<Blocks(tasks, 1), dim3(kWarp, kRowsOfThreads), 0, Native(stream)>>>(
-          x.data<T>(), chunks, columns, tasks, reduced, inner, chunk, partial.data<Value>());
+      Launch("Sum", stream, Blocks(tasks, 1), dim3(kWarp, kRowsOfThreads), SumColumnsKernel<T, Value>, x.data<T>(),
+             chunks, columns, tasks, reduced, inner, chunk, partial.data<Value>());
     }
-    CheckLaunch("Sum");
-    SumChunksKernel<<<Blocks(y.size()), kBlock, 0, Native(stream)>>>(partial.data<Value>(), outer, chunks, inner,
-                                                                     static_cast<Value>(scale), y.data<T>());
-    CheckLaunch("Sum");
+    Launch("Sum", stream, Blocks(y.size()), kBlock, SumChunksKernel<T, Value>, partial.data<Value>(), outer, chunks,
+           inner, static_cast<Value>(scale), y.data<T>());
   });
 }
 
@@ -98,10 +96,9 @@ void RepeatMiddle(Stream& stream, const Array& x, int64_t outer, int64_t repeate
   const int64_t size = outer * repeated * inner;
   if (size == 0) return;
   VisitFloating("Repeat", x.dtype(), [&]<typename T>(T) {
-    RepeatKernel<<<Blocks(size), kBlock, 0, Native(stream)>>>(x.data<T>(), size, repeated, inner,
-                                                              static_cast<ComputeType<T>>(scale), y.data<T>());
+    Launch("Repeat", stream, Blocks(size), kBlock, RepeatKernel<T>, x.data<T>(), size, repeated, inner,
+           static_cast<ComputeType<T>>(scale), y.data<T>());
   });
-  CheckLaunch("Repeat");
 }
 
 }  // namespace autograd::cuda

@@ -34,7 +34,8 @@ OperationScope::OperationScope(const char* name) : previous_(current_operation) 
 OperationScope::~OperationScope() { current_operation = previous_; }
 const char* OperationScope::Current() { return current_operation; }
 
-Allocator::Allocator(MemorySource* source, Device device) : source_(source), device_(device) {}
+Allocator::Allocator(MemorySource* source, Device device, BlockPolicy policy)
+    : source_(source), device_(device), policy_(policy) {}
 
 Allocator::~Allocator() { Trim(); }
 
@@ -46,7 +47,7 @@ size_t Allocator::SizeClass(size_t bytes) {
 }
 
 Allocator::Block Allocator::Allocate(size_t bytes) {
-  const size_t size = SizeClass(bytes);
+  const size_t size = policy_ == BlockPolicy::kExact ? bytes : SizeClass(bytes);
   std::lock_guard<std::mutex> lock(mutex_);
   ++allocations_;
   void* pointer = nullptr;
@@ -93,7 +94,12 @@ void Allocator::Free(const Block& block) {
   std::lock_guard<std::mutex> lock(mutex_);
   live_bytes_ -= static_cast<int64_t>(block.bytes);
   live_by_operation_[block.operation] -= static_cast<int64_t>(block.bytes);
-  cached_[block.bytes].push_back(block.pointer);
+  if (policy_ == BlockPolicy::kExact) {
+    source_->Release(block.pointer, block.bytes);
+    reserved_bytes_ -= static_cast<int64_t>(block.bytes);
+  } else {
+    cached_[block.bytes].push_back(block.pointer);
+  }
 }
 
 void Allocator::TrimLocked() {

@@ -46,11 +46,16 @@ class OperationScope {
   const char* previous_;
 };
 
+enum class BlockPolicy {
+  kCached,  // rounded to size classes and kept for the next request
+  kExact,   // as many bytes as asked for, given back at once: borders can be watched
+};
+
 class Allocator {
  public:
   static constexpr size_t kAlignment = 64;
 
-  Allocator(MemorySource* source, Device device);
+  Allocator(MemorySource* source, Device device, BlockPolicy policy = BlockPolicy::kCached);
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
@@ -58,7 +63,7 @@ class Allocator {
   // A block of at least `bytes`, aligned to kAlignment; throws Error with what is live, by operation, when there is no memory.
   struct Block {
     void* pointer = nullptr;
-    size_t bytes = 0;  // of the size class
+    size_t bytes = 0;  // of the size class, or as asked for
     const char* operation = nullptr;
   };
   Block Allocate(size_t bytes);
@@ -80,6 +85,7 @@ class Allocator {
 
   MemorySource* source_;
   Device device_;
+  BlockPolicy policy_;
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<void*>> cached_;
   std::map<const char*, int64_t> live_by_operation_;

@@ -5,7 +5,11 @@
 
 namespace autograd {
 
-enum class DeviceType : uint8_t { kCpu, kCuda };
+enum class DeviceType : uint8_t {
+  kCpu,
+  kCuda,
+  kEmulatedCuda,  // CUDA kernels run on the CPU, for tests (autograd/testing/emulator)
+};
 
 struct Device {
   DeviceType type = DeviceType::kCpu;
@@ -15,7 +19,7 @@ struct Device {
 
 inline std::ostream& operator<<(std::ostream& out, const Device& device) {
   if (device.type == DeviceType::kCpu) return out << "cpu";
-  return out << "cuda:" << device.index;
+  return out << (device.type == DeviceType::kCuda ? "cuda:" : "emulated cuda:") << device.index;
 }
 
 }  // namespace autograd

@@ -6,6 +6,9 @@
 // In a build without CUDA the CUDA side is null and calling it is an Error. This is the only #if on the backend.
 //
 // KERNEL_CPU_ONLY declares the CPU side alone, for kernels whose CUDA twin does not exist yet.
+//
+// With CUDA_EMULATOR the source is a *_cuda.cu compiled as C++ for the emulator (autograd/testing/emulator): tools/op_library.bzl renames the namespace
+// `cuda`, so that these functions stand beside those of nvcc, and each makes itself known by its kernel's name.
 
 #include <type_traits>
 
@@ -14,6 +17,14 @@
 #include "autograd/runtime/stream.h"
 
 namespace autograd {
+
+namespace internal {
+using AnyFunction = void (*)();
+// Returns true, for the initialiser of a variable.
+bool AddEmulatedKernel(const char* name, AnyFunction function);
+// Null when none was linked.
+AnyFunction FindEmulatedKernel(const char* name);
+}  // namespace internal
 
 template <typename Signature>
 class Kernel;
@@ -25,7 +36,7 @@ class Kernel<void(Stream&, Arguments...)> {
   constexpr Kernel(const char* name, Function* cpu, Function* cuda) : name_(name), cpu_(cpu), cuda_(cuda) {}
 
   void operator()(Stream& stream, Arguments... arguments) const {
-    Function* const function = stream.device().type == DeviceType::kCpu ? cpu_ : cuda_;
+    Function* const function = For(stream.device().type);
     if (function == nullptr) [[unlikely]] {
       Fail(name_, "has no kernel for device ", stream.device(), " in this build");
     }
@@ -34,6 +45,12 @@ class Kernel<void(Stream&, Arguments...)> {
   }
 
  private:
+  Function* For(DeviceType type) const {
+    if (type == DeviceType::kCpu) return cpu_;
+    if (type == DeviceType::kCuda) return cuda_;
+    return reinterpret_cast<Function*>(internal::FindEmulatedKernel(name_));
+  }
+
   const char* name_;
   Function* cpu_;
   Function* cuda_;
@@ -41,7 +58,23 @@ class Kernel<void(Stream&, Arguments...)> {
 
 }  // namespace autograd
 
-#ifdef WITH_CUDA
+#if defined(CUDA_EMULATOR)
+#define KERNEL(Name, ...)                                                                                         \
+  namespace cpu {                                                                                                 \
+  std::type_identity_t<__VA_ARGS__> Name;                                                                         \
+  }                                                                                                               \
+  namespace cuda {                                                                                                \
+  std::type_identity_t<__VA_ARGS__> Name;                                                                         \
+  inline const bool is_known_##Name =                                                                             \
+      ::autograd::internal::AddEmulatedKernel(#Name, reinterpret_cast<::autograd::internal::AnyFunction>(&Name)); \
+  }                                                                                                               \
+  static_assert(true)
+#define KERNEL_CPU_ONLY(Name, ...)        \
+  namespace cpu {                         \
+  std::type_identity_t<__VA_ARGS__> Name; \
+  }                                       \
+  static_assert(true)
+#elif defined(WITH_CUDA)
 #define KERNEL(Name, ...)                                                                                        \
   namespace cpu {                                                                                                \
   std::type_identity_t<__VA_ARGS__> Name;                                                                        \
@@ -57,6 +90,7 @@ class Kernel<void(Stream&, Arguments...)> {
 #define KERNEL(Name, ...) KERNEL_CPU_ONLY(Name, __VA_ARGS__)
 #endif
 
+#ifndef CUDA_EMULATOR
 #define KERNEL_CPU_ONLY(Name, ...)                                                               \
   namespace cpu {                                                                                \
   std::type_identity_t<__VA_ARGS__> Name;                                                        \
@@ -65,3 +99,4 @@ class Kernel<void(Stream&, Arguments...)> {
   inline constexpr ::autograd::Kernel<__VA_ARGS__> Name(#Name, &::autograd::cpu::Name, nullptr); \
   }                                                                                              \
   static_assert(true)
+#endif

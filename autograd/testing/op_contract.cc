@@ -5,7 +5,11 @@
 #include <cstring>
 #include <numeric>
 
+#include "absl/status/statusor.h"
 #include "autograd/core/array_kernels.h"
+#include "autograd/device/device.h"
+#include "autograd/testing/emulator/emulated_device.h"
+#include "autograd/testing/emulator/emulator.h"
 
 namespace autograd::testing {
 namespace {
@@ -95,6 +99,44 @@ void CheckCentralDifference(const OpCase& op_case, const std::vector<Array>& inp
   }
 }
 
+std::vector<bool> Watched(const OpCase& op_case) {
+  std::vector<bool> watched;
+  for (const InputSpec& spec : op_case.inputs) watched.push_back(spec.differentiable && IsFloating(spec.integer));
+  return watched;
+}
+
+RandomKey UpstreamKey(const OpCase& op_case) { return RandomKey(977).Split(op_case.name.c_str()); }
+
+// What the op gives on `stream` for the inputs that the CPU gets, back on the CPU.
+Run DifferentiateOn(Stream& stream, const OpCase& op_case, DType dtype) {
+  std::vector<Array> inputs;
+  for (const Array& input : DrawInputs(op_case, dtype)) inputs.push_back(input.To(stream));
+  StreamScope scope(stream);
+  Run run = Differentiate(op_case, inputs, Watched(op_case), UpstreamKey(op_case), false);
+  run.y = run.y.To(Stream::Cpu());
+  for (Array& gradient : run.gradients) {
+    if (gradient.defined()) gradient = gradient.To(Stream::Cpu());
+  }
+  return run;
+}
+
+void ExpectSame(const Run& measured, const Run& expected, double tolerance) {
+  EXPECT_EQ(measured.y.dtype(), expected.y.dtype());
+  EXPECT_TRUE(AllClose(measured.y, expected.y, tolerance)) << "value";
+  for (size_t i = 0; i < expected.gradients.size(); ++i)
+    EXPECT_TRUE(AllClose(measured.gradients[i], expected.gradients[i], tolerance)) << "gradient of input " << i;
+}
+
+// Both backends compute the same formulas in another order.
+void ExpectSameOn(Stream& stream, const OpCase& op_case) {
+  std::vector<std::pair<DType, double>> rows = {{kFloat64, 1e-10}, {kFloat32, op_case.float32_tolerance}};
+  if (op_case.bfloat16) rows.push_back({kBFloat16, 0.02});
+  for (const auto& [dtype, tolerance] : rows) {
+    SCOPED_TRACE(Name(dtype));
+    ExpectSame(DifferentiateOn(stream, op_case, dtype), DifferentiateOn(Stream::Cpu(), op_case, dtype), tolerance);
+  }
+}
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const OpCase& op_case) { return out << op_case.name; }
@@ -141,9 +183,8 @@ std::vector<Array> DrawInputs(const OpCase& op_case, DType dtype) {
 }
 
 void CheckOpContract(const OpCase& op_case) {
-  const RandomKey key = RandomKey(977).Split(op_case.name.c_str());
-  std::vector<bool> watched;
-  for (const InputSpec& spec : op_case.inputs) watched.push_back(spec.differentiable && IsFloating(spec.integer));
+  const RandomKey key = UpstreamKey(op_case);
+  const std::vector<bool> watched = Watched(op_case);
 
   const std::vector<Array> inputs = DrawInputs(op_case, kFloat64);
   std::vector<Array> before;
@@ -186,6 +227,36 @@ void CheckOpContract(const OpCase& op_case) {
         EXPECT_TRUE(AllClose(low.gradients[i], first.gradients[i], 0.05)) << "bfloat16 gradient of input " << i;
       }
     }
+  }
+}
+
+void CheckInTheEmulator(const OpCase& op_case) {
+  const std::unique_ptr<Stream> stream = cuda_emulator::OpenEmulatedStream();
+  try {
+    ExpectSameOn(*stream, op_case);
+    const Run forward = DifferentiateOn(*stream, op_case, kFloat32);
+    cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kReverse);
+    const Run reverse = DifferentiateOn(*stream, op_case, kFloat32);
+    cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kForward);
+    EXPECT_TRUE(SameBits(forward.y, reverse.y)) << "the value depends on the order of the threads";
+    for (size_t i = 0; i < forward.gradients.size(); ++i) {
+      EXPECT_TRUE(SameBits(forward.gradients[i], reverse.gradients[i]))
+          << "the gradient of input " << i << " depends on the order of the threads";
+    }
+  } catch (const Error& error) {
+    if (std::string(error.what()).find("has no kernel for device") == std::string::npos) throw;
+    GTEST_SKIP() << error.what();
+  }
+}
+
+void CheckOnCuda(const OpCase& op_case) {
+  absl::StatusOr<std::unique_ptr<Stream>> stream = OpenStream("cuda");
+  if (!stream.ok()) GTEST_SKIP() << stream.status().message();
+  try {
+    ExpectSameOn(**stream, op_case);
+  } catch (const Error& error) {
+    if (std::string(error.what()).find("has no kernel for device") == std::string::npos) throw;
+    GTEST_SKIP() << error.what();
   }
 }
 

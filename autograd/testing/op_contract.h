@@ -7,14 +7,15 @@
 //   4. the gradient under Checkpoint equal to the plain one, bit for bit;
 //   5. float32 close to float64, and bfloat16 close to float32 where the case says so;
 //   6. an input that wants no gradient gets none, and the others' gradients do not change;
-//   7. CUDA against the CPU, where there is a device (rows "cuda" skip with the reason otherwise).
+//   7. the kernels of CUDA in the emulator against the CPU (MatchesInTheEmulator): every dtype, and the same bits whatever the order of the threads;
+//   8. CUDA against the CPU, where there is a device (MatchesOnCuda; skipped with the reason otherwise).
 // Seeds come from the case's name.
 //
 //   OP_CONTRACT(LayerNorm,
 //               OpCase{"three_rows", [](Inputs x) { return LayerNorm(x[0], x[1], x[2], 1e-6f); }, {{{3, 5}}, {{5}}, {{5}}}},
 //               OpCase{"one_channel", …});
 //
-// makes a parameterised suite LayerNormContract with one test a case.
+// makes a parameterised suite LayerNormContract with three tests a case.
 
 #include <gtest/gtest.h>
 
@@ -54,6 +55,8 @@ std::ostream& operator<<(std::ostream& out, const OpCase& op_case);
 std::vector<Array> DrawInputs(const OpCase& op_case, DType dtype);
 
 void CheckOpContract(const OpCase& op_case);
+void CheckInTheEmulator(const OpCase& op_case);
+void CheckOnCuda(const OpCase& op_case);
 
 // Expects an autograd::Error whose text contains `text`.
 void ExpectError(const std::function<void()>& function, const std::string& text);
@@ -64,10 +67,12 @@ void ExpectError(const std::function<void()>& function, const std::string& text)
 // Uniform values in [low, high) drawn on the host.
 Array RandomArray(const Shape& shape, DType dtype, RandomKey key, double low = -1, double high = 1);
 
-#define OP_CONTRACT(Operation, ...)                                                            \
-  class Operation##Contract : public ::testing::TestWithParam<::autograd::testing::OpCase> {}; \
-  TEST_P(Operation##Contract, Holds) { ::autograd::testing::CheckOpContract(GetParam()); }     \
-  INSTANTIATE_TEST_SUITE_P(Cases, Operation##Contract, ::testing::Values(__VA_ARGS__),         \
+#define OP_CONTRACT(Operation, ...)                                                                          \
+  class Operation##Contract : public ::testing::TestWithParam<::autograd::testing::OpCase> {};               \
+  TEST_P(Operation##Contract, Holds) { ::autograd::testing::CheckOpContract(GetParam()); }                   \
+  TEST_P(Operation##Contract, MatchesInTheEmulator) { ::autograd::testing::CheckInTheEmulator(GetParam()); } \
+  TEST_P(Operation##Contract, MatchesOnCuda) { ::autograd::testing::CheckOnCuda(GetParam()); }               \
+  INSTANTIATE_TEST_SUITE_P(Cases, Operation##Contract, ::testing::Values(__VA_ARGS__),                       \
                            [](const auto& info) { return info.param.name; })
 
 }  // namespace autograd::testing

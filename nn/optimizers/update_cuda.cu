@@ -1,7 +1,4 @@
-#include <cuda_runtime.h>
-
-#include <algorithm>
-
+#include "autograd/core/launch_cuda.h"
 #include "nn/optimizers/update_kernels.h"
 
 namespace autograd::cuda {
@@ -43,14 +40,14 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) update(tensor, settings, i);
 }
 
-// Calls launch(table, blocks) for parts of the list.
-template <typename Tensor, typename Launch>
-void ForEachTable(std::span<const Tensor> tensors, const Launch& launch) {
+// Calls start(table, blocks) for parts of the list.
+template <typename Tensor, typename Start>
+void ForEachTable(std::span<const Tensor> tensors, const Start& start) {
   Table<Tensor> table;
   int blocks = 0;
   const auto flush = [&] {
     table.first_block[table.count] = blocks;
-    if (blocks > 0) launch(table, blocks);
+    if (blocks > 0) start(table, blocks);
     table.count = 0;
     blocks = 0;
   };
@@ -64,19 +61,12 @@ void ForEachTable(std::span<const Tensor> tensors, const Launch& launch) {
   flush();
 }
 
-cudaStream_t Native(Stream& stream) { return static_cast<cudaStream_t>(stream.native()); }
-
-void CheckLaunch(const char* operation) {
-  const cudaError_t error = cudaGetLastError();
-  Require(error == cudaSuccess, operation, cudaGetErrorString(error));
-}
-
 template <typename Tensor, typename Settings, typename Update>
 void ForEachElement(Stream& stream, const char* operation, std::span<const Tensor> tensors, const Settings& settings,
                     const Update& update) {
   ForEachTable(tensors, [&](const Table<Tensor>& table, int blocks) {
-    ForEachElementKernel<<<blocks, kThreads, 0, Native(stream)>>>(table, settings, update);
-    CheckLaunch(operation);
+    Launch(operation, stream, blocks, kThreads, (ForEachElementKernel<Tensor, Settings, Update>), table, settings,
+           update);
   });
 }
 
@@ -103,7 +93,7 @@ struct ScaleFunctor {
 
 // Sum over the block; the result is valid in thread 0.
 __device__ double BlockSum(double value) {
-  __shared__ double shared[kThreads];
+  SHARED_MEMORY(shared, double[kThreads]);
   shared[threadIdx.x] = value;
   for (int half = kThreads / 2; half > 0; half /= 2) {
     __syncthreads();
@@ -156,12 +146,10 @@ void SumOfSquares(Stream& stream, std::span<const GradientTensor> tensors, Array
   Array partial = Array::Empty({chunks}, kFloat64);
   double* next = partial.data<double>();
   ForEachTable(tensors, [&](const Table<GradientTensor>& table, int blocks) {
-    PartialSquaresKernel<<<blocks, kThreads, 0, Native(stream)>>>(table, next);
-    CheckLaunch("SumOfSquares");
+    Launch("SumOfSquares", stream, blocks, kThreads, PartialSquaresKernel, table, next);
     next += blocks;
   });
-  TotalKernel<<<1, kThreads, 0, Native(stream)>>>(partial.data<double>(), chunks, sum.data<double>());
-  CheckLaunch("SumOfSquares");
+  Launch("SumOfSquares", stream, 1, kThreads, TotalKernel, partial.data<double>(), chunks, sum.data<double>());
 }
 
 }  // namespace autograd::cuda
