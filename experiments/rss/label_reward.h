@@ -10,31 +10,51 @@
 #include "absl/status/statusor.h"
 #include "data/loaders/loader.h"
 #include "rl/rollouts/reward.h"
-#include "seg/rewards/mean_iou_reward.h"
+#include "seg/rewards/label_batch.h"
 
 namespace experiments::rss {
+
+// The labels of a batch on the current stream's device, brought there once.
+class BatchLabels {
+ public:
+  explicit BatchLabels(int classes) : classes_(classes) {}
+  // `batch` must stay until the next call.
+  void SetBatch(const data::Batch& batch);
+  const data::Batch& batch() const { return *batch_; }
+  // Of these slots, in their order.
+  seg::LabelBatch& Of(std::span<const int64_t> slots);
+
+ private:
+  int classes_;
+  const data::Batch* batch_ = nullptr;
+  std::vector<int64_t> slots_;
+  seg::LabelBatch labels_;
+};
 
 // mIoU of each map against its image's label (RSS, section 3.2).
 class MeanIouReward : public rl::Reward {
  public:
-  MeanIouReward(int classes, seg::ClassSet class_set) : classes_(classes), class_set_(class_set) {}
-  void SetBatch(const data::Batch& batch) { batch_ = &batch; }
+  MeanIouReward(int classes, seg::ClassSet class_set) : classes_(classes), class_set_(class_set), labels_(classes) {}
+  void SetBatch(const data::Batch& batch) { labels_.SetBatch(batch); }
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids, const rl::SampledMaps& maps) override;
+  absl::StatusOr<autograd::Array> ScoreInPlace(std::span<const int64_t> image_ids, const autograd::Array& maps,
+                                               int64_t height, int64_t width) override;
 
  private:
   int classes_;
   seg::ClassSet class_set_;
-  const data::Batch* batch_ = nullptr;
+  BatchLabels labels_;
 };
 
 // 1 where the action is the label (RSS, section 3.1).
 class LabelMatchReward : public rl::PixelReward {
  public:
-  void SetBatch(const data::Batch& batch) { batch_ = &batch; }
+  explicit LabelMatchReward(int classes) : labels_(classes) {}
+  void SetBatch(const data::Batch& batch) { labels_.SetBatch(batch); }
   absl::StatusOr<rl::PixelScores> Score(std::span<const int64_t> image_ids, const autograd::Array& actions) override;
 
  private:
-  const data::Batch* batch_ = nullptr;
+  BatchLabels labels_;
 };
 
 }  // namespace experiments::rss

@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/resize.h"
 #include "experiments/rss/label_reward.h"
 #include "rl/rss/pixel_reward_loss.h"
 #include "rl/rss/rss_loss.h"
+#include "seg/losses/segmentation_loss.h"
 
 namespace experiments::rss {
 namespace {
@@ -26,7 +26,7 @@ std::vector<int64_t> Slots(const data::Batch& batch) {
 absl::StatusOr<StepResult> Supervised(const Variable& logits, const StepView& view) {
   const data::Batch& batch = view.batch;
   const Array labels = Array::From<uint8_t>({batch.size, batch.height, batch.width}, batch.labels);
-  return StepResult{autograd::CrossEntropy(autograd::ResizeBilinear(logits, batch.height, batch.width), labels), {}};
+  return StepResult{seg::SegmentationLoss(logits, labels), {}};
 }
 
 rl::CategoricalSurrogateOptions Surrogate(const RunOptions& options) {
@@ -40,7 +40,7 @@ rl::CategoricalSurrogateOptions Surrogate(const RunOptions& options) {
 // A rollout serves all updates of its step.
 class PixelObjective {
  public:
-  explicit PixelObjective(const RunOptions& options) {
+  PixelObjective(const RunOptions& options, int classes) : reward_(classes) {
     options_.group_size = options.samples;
     options_.synchronize_advantages = options.synchronized_advantages;
     options_.surrogate = Surrogate(options);
@@ -58,7 +58,8 @@ class PixelObjective {
       rollout_ = *std::move(rollout);
     }
     rl::PixelRewardResult result = rl::PixelRolloutLoss(full, rollout_, options_);
-    return StepResult{std::move(result.loss), {{"reward", rollout_.mean_reward}, {"entropy", result.entropy}}};
+    const rl::PixelRewardReport report = result.Report();
+    return StepResult{std::move(result.loss), {{"reward", report.mean_reward}, {"entropy", report.entropy}}};
   }
 
  private:
@@ -101,10 +102,11 @@ class ImageObjective {
       rollout_ = *std::move(rollout);
     }
     rl::RssResult result = rl::RolloutLoss(grids, rollout_, options_);
+    const rl::RssReport report = result.Report();
     double entropy = 0;
-    for (const rl::ScaleReport& scale : result.scales)
-      entropy += scale.entropy / static_cast<double>(result.scales.size());
-    return StepResult{std::move(result.loss), {{"reward", rollout_.mean_reward}, {"entropy", entropy}}};
+    for (const rl::ScaleReport& scale : report.scales)
+      entropy += scale.entropy / static_cast<double>(report.scales.size());
+    return StepResult{std::move(result.loss), {{"reward", report.mean_reward}, {"entropy", entropy}}};
   }
 
  private:
@@ -121,7 +123,7 @@ Objective MakeObjective(const RunOptions& options, int classes) {
     case Supervision::kLabels:
       return Supervised;
     case Supervision::kPixelReward: {
-      auto objective = std::make_shared<PixelObjective>(options);
+      auto objective = std::make_shared<PixelObjective>(options, classes);
       return [objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); };
     }
     case Supervision::kImageReward:

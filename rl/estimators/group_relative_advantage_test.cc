@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace rl {
@@ -34,6 +35,16 @@ TEST(GroupRelativeAdvantageTest, EqualRewardsGiveExactlyZero) {
               std::vector<float>(21, 0.0f));
     EXPECT_EQ(GroupRelativeAdvantage(Array::Full({1, 2}, autograd::kFloat32, 0.1), deviation).ToVector<float>(),
               std::vector<float>(2, 0.0f));
+  }
+}
+
+TEST(GroupRelativeAdvantageTest, CudaInTheEmulatorGivesTheSame) {
+  const Array rewards = autograd::testing::RandomArray({5, 40}, autograd::kFloat32, autograd::RandomKey(1));
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (Deviation deviation : {Deviation::kPopulation, Deviation::kSample}) {
+    const std::vector<float> expected = GroupRelativeAdvantage(rewards, deviation).ToVector<float>();
+    autograd::StreamScope scope(*stream);
+    EXPECT_EQ(GroupRelativeAdvantage(rewards.To(*stream), deviation).ToVector<float>(), expected);
   }
 }
 

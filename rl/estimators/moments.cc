@@ -9,7 +9,7 @@ namespace rl {
 
 using autograd::Array;
 
-Moments MomentsOf(const Array& values, const Array& valid, Entries entries, autograd::Collective* collective) {
+Array MomentsOf(const Array& values, const Array& valid, Entries entries, autograd::Collective* collective) {
   autograd::Dims dims("MomentsOf");
   dims.Is(values, autograd::kFloat32, "values");
   autograd::Require(values.rank() >= 2, dims.operation(), "values are [n, b, ..], not ", values.shape());
@@ -19,18 +19,26 @@ Moments MomentsOf(const Array& values, const Array& valid, Entries entries, auto
                       "valid ", valid.shape(), " for values ", values.shape());
   }
 
-  Array sums = Array::Empty({values.shape()[1], 3}, autograd::kFloat64);
-  autograd::kernels::ImageMoments(autograd::Stream::Current(), values, valid, entries == Entries::kNonZero, sums);
-  std::vector<double> images = sums.ToVector<double>();
-  if (collective != nullptr) images = GatherInRankOrder(*collective, images);
-
-  Moments moments;
-  for (size_t i = 0; i < images.size(); i += 3) {
-    moments.count += images[i];
-    moments.sum += images[i + 1];
-    moments.sum_of_squares += images[i + 2];
+  autograd::Stream& stream = autograd::Stream::Current();
+  Array images = Array::Empty({values.shape()[1], 3}, autograd::kFloat64);
+  autograd::kernels::ImageMoments(stream, values, valid, entries == Entries::kNonZero, images);
+  if (collective != nullptr && collective->world_size() > 1) {
+    const std::vector<double> all = GatherInRankOrder(*collective, images.ToVector<double>());
+    images = Array::From({static_cast<int64_t>(all.size()) / 3, 3}, all);
   }
+  Array moments = Array::Empty({3}, autograd::kFloat64);
+  autograd::kernels::AddImageMoments(stream, images, moments);
   return moments;
+}
+
+Array CountPerRank(const Array& moments, autograd::Collective* collective) {
+  if (collective == nullptr || collective->world_size() == 1) return moments.Slice(0, 1);
+  return Array::Full({1}, autograd::kFloat64, ReadMoments(moments).count / collective->world_size());
+}
+
+Moments ReadMoments(const Array& moments) {
+  const std::vector<double> numbers = moments.ToVector<double>();
+  return {numbers.at(0), numbers.at(1), numbers.at(2)};
 }
 
 }  // namespace rl

@@ -2,6 +2,7 @@
 
 #include "autograd/runtime/parallel.h"
 #include "rl/estimators/moments_kernels.h"
+#include "rl/estimators/standardization.h"
 
 namespace autograd::cpu {
 namespace {
@@ -61,7 +62,17 @@ void ImageMoments(Stream&, const Array& values, const Array& valid, bool non_zer
   });
 }
 
-void Standardize(Stream&, const Array& x, const Array& valid, double mean, double scale, Array& y) {
+void AddImageMoments(Stream&, const Array& sums, Array& moments) {
+  const double* image = sums.data<double>();
+  double total[3] = {};
+  for (int64_t i = 0; i < sums.size(); ++i) total[i % 3] += image[i];
+  std::copy(total, total + 3, moments.data<double>());
+}
+
+void Standardize(Stream&, const Array& x, const Array& valid, const Array& moments, bool centre, Array& y) {
+  const double* const numbers = moments.data<double>();
+  const rl::Moments over{numbers[0], numbers[1], numbers[2]};
+  const double mean = centre ? over.mean() : 0.0, scale = 1.0 / (over.standard_deviation() + rl::kDeviationFloor);
   const int64_t maps = x.shape()[0], size = maps == 0 ? 0 : x.size() / maps;
   const float* in = x.data<float>();
   const uint8_t* mask = valid.defined() ? valid.data<uint8_t>() : nullptr;

@@ -7,9 +7,13 @@ namespace autograd {
 
 // sums float64 [b, 3] = (count, Σx, Σx²) of values float32 [n, b, ..] by image, over the entries where valid uint8 [b, ..] (if
 // defined) is not 0 and, with `non_zero`, x is not 0. The order of summation depends on the extents of one image alone.
-KERNEL_CPU_ONLY(ImageMoments, void(Stream&, const Array& values, const Array& valid, bool non_zero, Array& sums));
+KERNEL(ImageMoments, void(Stream&, const Array& values, const Array& valid, bool non_zero, Array& sums));
 
-// y = (x − mean)·scale where valid, 0 elsewhere; computed in float64. Shapes as above.
-KERNEL_CPU_ONLY(Standardize, void(Stream&, const Array& x, const Array& valid, double mean, double scale, Array& y));
+// moments float64 [3] = Σ over the images of sums [b, 3], in order.
+KERNEL(AddImageMoments, void(Stream&, const Array& sums, Array& moments));
+
+// y = (x − mean)/(σ + 1e-6) where valid, 0 elsewhere, with mean (0 unless `centre`) and σ from moments float64 [3]; computed in
+// float64. Shapes as above.
+KERNEL(Standardize, void(Stream&, const Array& x, const Array& valid, const Array& moments, bool centre, Array& y));
 
 }  // namespace autograd

@@ -6,14 +6,12 @@ namespace rl {
 
 using autograd::Array;
 
-Array NormalizedAdvantages(const Array& rewards, const Array& valid, autograd::Collective* collective,
-                           Moments* moments) {
+Array NormalizedAdvantages(const Array& rewards, const Array& valid, autograd::Collective* collective, Array* moments) {
   autograd::OperationScope scope("NormalizedAdvantages");
-  const Moments over = MomentsOf(rewards, valid, Entries::kAll, collective);
+  const Array over = MomentsOf(rewards, valid, Entries::kAll, collective);
   if (moments != nullptr) *moments = over;
   Array advantages = autograd::EmptyLike(rewards);
-  autograd::kernels::Standardize(autograd::Stream::Current(), rewards, valid, over.mean(),
-                                 1.0 / (over.standard_deviation() + kDeviationFloor), advantages);
+  autograd::kernels::Standardize(autograd::Stream::Current(), rewards, valid, over, true, advantages);
   return advantages;
 }
 

@@ -11,8 +11,8 @@ namespace rl {
 
 // A = (r − mean)/(σ + 1e-6) where valid, 0 elsewhere: rewards float32 [n, b, ..], valid uint8 [b, ..] or undefined. Mean and
 // (biased) standard deviation are over all n samples of all valid pixels of all images, of every rank when a collective is
-// given (SyncAN) and of this rank with nullptr. `moments`, if asked for, receives what was used.
+// given (SyncAN) and of this rank with nullptr. `moments`, if asked for, receives what was used, as MomentsOf gives it.
 autograd::Array NormalizedAdvantages(const autograd::Array& rewards, const autograd::Array& valid,
-                                     autograd::Collective* collective, Moments* moments = nullptr);
+                                     autograd::Collective* collective, autograd::Array* moments = nullptr);
 
 }  // namespace rl

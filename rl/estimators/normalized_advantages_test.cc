@@ -7,6 +7,7 @@
 
 #include "autograd/collective/in_process.h"
 #include "autograd/runtime/random.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace rl {
@@ -15,6 +16,7 @@ namespace {
 using autograd::Array;
 using autograd::Collective;
 using autograd::RandomKey;
+using autograd::testing::AllClose;
 using autograd::testing::ExpectError;
 using autograd::testing::RandomArray;
 
@@ -42,14 +44,14 @@ TEST(NormalizedAdvantagesTest, ClosedFormForZeroOneRewards) {
   // Six valid entries, two of them 1: mean 1/3, biased deviation sqrt(2)/3.
   const Array rewards = Array::From<float>({2, 1, 4}, {1, 0, 0, 1, 0, 1, 0, 1});
   const Array valid = Array::From<uint8_t>({1, 4}, {1, 1, 1, 0});
-  Moments moments;
+  Array moments;
   const std::vector<float> advantages = NormalizedAdvantages(rewards, valid, nullptr, &moments).ToVector<float>();
   const double sigma = std::sqrt(2.0) / 3 + 1e-6;
   const std::vector<double> expected = {2 / 3.0 / sigma,  -1 / 3.0 / sigma, -1 / 3.0 / sigma, 0,
                                         -1 / 3.0 / sigma, 2 / 3.0 / sigma,  -1 / 3.0 / sigma, 0};
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(advantages[i], expected[i], 1e-6) << i;
-  EXPECT_EQ(moments.count, 6);
-  EXPECT_EQ(moments.sum, 2);
+  EXPECT_EQ(ReadMoments(moments).count, 6);
+  EXPECT_EQ(ReadMoments(moments).sum, 2);
 }
 
 TEST(NormalizedAdvantagesTest, NothingToLearnFrom) {
@@ -96,6 +98,28 @@ TEST(NormalizedAdvantagesTest, RanksMayHoldDifferentNumbersOfImages) {
     EXPECT_EQ(NormalizedAdvantages(Images<float>(rewards, begin, end), {}, &collective).ToVector<float>(),
               Images<float>(whole, begin, end).ToVector<float>());
   });
+}
+
+// More than one chunk of an image, maps that are no multiple of anything, with and without a mask.
+TEST(NormalizedAdvantagesTest, CudaInTheEmulator) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (const autograd::Shape& shape :
+       {autograd::Shape{3, 2, 5000}, autograd::Shape{2, 3, 7}, autograd::Shape{1, 1, 1}}) {
+    const Array rewards = RandomArray(shape, autograd::kFloat32, RandomKey(9), -0.3, 1.7);
+    for (const Array& valid : {Array(), Mask(shape[1], shape[2])}) {
+      Array moments, device_moments, measured;
+      const Array expected = NormalizedAdvantages(rewards, valid, nullptr, &moments);
+      {
+        autograd::StreamScope scope(*stream);
+        measured = NormalizedAdvantages(rewards.To(*stream), valid.To(*stream), nullptr, &device_moments);
+        measured = measured.To(autograd::Stream::Cpu());
+        device_moments = device_moments.To(autograd::Stream::Cpu());
+      }
+      EXPECT_EQ(ReadMoments(device_moments).count, ReadMoments(moments).count);
+      EXPECT_TRUE(AllClose(device_moments, moments, 1e-13));
+      EXPECT_TRUE(AllClose(measured, expected, 1e-7));
+    }
+  }
 }
 
 TEST(NormalizedAdvantagesTest, Misuse) {

@@ -32,13 +32,13 @@ NormalizedDifferences NormalizeDifferences(const Array& differences, const Array
   NormalizedDifferences result;
   const Entries entries = normalization == DifferenceNormalization::kNonZero ? Entries::kNonZero : Entries::kAll;
   result.moments = MomentsOf(differences, valid, entries, collective);
-  result.count = result.moments.count / (collective != nullptr ? collective->world_size() : 1);
+  result.count = CountPerRank(result.moments, collective);
   result.advantages = differences;
   if (normalization == DifferenceNormalization::kNone) return result;
   // The mean is 0 by construction and stays where it is: taking it away would make the zeros non-zero.
   result.advantages = autograd::EmptyLike(differences);
-  autograd::kernels::Standardize(autograd::Stream::Current(), differences, valid, 0.0,
-                                 1.0 / (result.moments.standard_deviation() + kDeviationFloor), result.advantages);
+  autograd::kernels::Standardize(autograd::Stream::Current(), differences, valid, result.moments, false,
+                                 result.advantages);
   return result;
 }
 

@@ -27,10 +27,10 @@ enum class DifferenceNormalization {
 
 struct NormalizedDifferences {
   autograd::Array advantages;  // float32 [n, b, ..]
-  // What the loss Σ −A log π is divided by. With a collective of R ranks it is the count over all ranks, divided by R: the
-  // mean of the ranks' losses (and gradients) is then the mean over all entries. 0 when there is none: the loss is 0.
-  double count = 0;
-  Moments moments;  // of the entries counted
+  // What the loss Σ −A log π is divided by, float64 [1]. With a collective of R ranks it is the count over all ranks, divided by
+  // R: the mean of the ranks' losses (and gradients) is then the mean over all entries. 0 when there is none: the loss is 0.
+  autograd::Array count;
+  autograd::Array moments;  // of the entries counted, as MomentsOf gives them
 };
 
 // With a collective the standard deviation and the count are taken over all ranks, with nullptr over this one.

@@ -7,7 +7,7 @@ namespace autograd {
 
 // advantages float32 [n, b, ..] from rewards float32 [n, b] and actions uint8 [n, b, ..]; 0 where valid uint8 [b, ..] (if
 // defined) is 0.
-KERNEL_CPU_ONLY(PairwiseSpatialDifference,
-                void(Stream&, const Array& rewards, const Array& actions, const Array& valid, Array& advantages));
+KERNEL(PairwiseSpatialDifference,
+       void(Stream&, const Array& rewards, const Array& actions, const Array& valid, Array& advantages));
 
 }  // namespace autograd

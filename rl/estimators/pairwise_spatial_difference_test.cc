@@ -7,6 +7,7 @@
 
 #include "autograd/collective/in_process.h"
 #include "autograd/runtime/random.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace rl {
@@ -81,13 +82,13 @@ TEST(NormalizeDifferencesTest, ThreeNormalizations) {
   const Array differences = Array::From<float>({2, 1, 4}, {0.3f, 0, 0, 0, -0.3f, 0, 0, 0});
   const NormalizedDifferences non_zero =
       NormalizeDifferences(differences, {}, DifferenceNormalization::kNonZero, nullptr);
-  EXPECT_EQ(non_zero.count, 2);
+  EXPECT_EQ(non_zero.count.Item(), 2);
   EXPECT_NEAR(non_zero.advantages.ToVector<float>()[0], 0.3 / (0.3 + 1e-6), 1e-6);
   const NormalizedDifferences all = NormalizeDifferences(differences, {}, DifferenceNormalization::kAll, nullptr);
-  EXPECT_EQ(all.count, 8);
+  EXPECT_EQ(all.count.Item(), 8);
   EXPECT_NEAR(all.advantages.ToVector<float>()[0], 2.0, 1e-4);  // sigma = 0.3·sqrt(2/8)
   const NormalizedDifferences none = NormalizeDifferences(differences, {}, DifferenceNormalization::kNone, nullptr);
-  EXPECT_EQ(none.count, 8);
+  EXPECT_EQ(none.count.Item(), 8);
   EXPECT_EQ(none.advantages.ToVector<float>(), differences.ToVector<float>());
   for (const NormalizedDifferences* each : {&non_zero, &all, &none})
     EXPECT_EQ(each->advantages.ToVector<float>()[1], 0.0f);
@@ -96,7 +97,7 @@ TEST(NormalizeDifferencesTest, ThreeNormalizations) {
 TEST(NormalizeDifferencesTest, NothingDiffers) {
   const NormalizedDifferences result =
       NormalizeDifferences(Array::Zeros({3, 2, 4}, kFloat32), {}, DifferenceNormalization::kNonZero, nullptr);
-  EXPECT_EQ(result.count, 0);
+  EXPECT_EQ(result.count.Item(), 0);
   EXPECT_EQ(result.advantages.ToVector<float>(), std::vector<float>(24, 0.0f));
 }
 
@@ -106,7 +107,7 @@ TEST(NormalizeDifferencesTest, InvalidPositionsDoNotCount) {
   const Array valid = Array::From<uint8_t>({1, 2}, {1, 0});
   const Array differences = PairwiseSpatialDifference(rewards, actions, valid);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(differences.ToVector<float>()[2 * i + 1], 0.0f);
-  EXPECT_EQ(NormalizeDifferences(differences, valid, DifferenceNormalization::kAll, nullptr).count, 4);
+  EXPECT_EQ(NormalizeDifferences(differences, valid, DifferenceNormalization::kAll, nullptr).count.Item(), 4);
 }
 
 TEST(NormalizeDifferencesTest, RanksShareDeviationAndCount) {
@@ -128,14 +129,36 @@ TEST(NormalizeDifferencesTest, RanksShareDeviationAndCount) {
   autograd::RunRanks(kRanks, [&](Collective& collective) {
     const NormalizedDifferences own =
         NormalizeDifferences(differences[collective.rank()], {}, DifferenceNormalization::kNonZero, &collective);
-    EXPECT_EQ(own.count * kRanks, whole.count);
-    EXPECT_EQ(own.moments.sum_of_squares, whole.moments.sum_of_squares);
+    EXPECT_EQ(own.count.Item() * kRanks, whole.count.Item());
+    EXPECT_EQ(own.moments.ToVector<double>(), whole.moments.ToVector<double>());
     const std::vector<float> values = own.advantages.ToVector<float>(), expected = whole.advantages.ToVector<float>();
     for (int i = 0; i < kMaps; ++i) {
       for (int p = 0; p < kSize; ++p)
         ASSERT_EQ(values[i * kSize + p], expected[(i * kRanks + collective.rank()) * kSize + p]);
     }
   });
+}
+
+// Differences bit for bit: "non-zero" must mean the same on every device. More maps than a thread keeps at once.
+TEST(PairwiseSpatialDifferenceTest, CudaInTheEmulatorGivesTheSame) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (int64_t maps : {1, 3, 8, 11}) {
+    Array rewards = RandomArray({maps, 2}, kFloat32, RandomKey(1), 0, 1);
+    if (maps > 2) rewards.data<float>()[4] = rewards.data<float>()[0];  // two maps of one image score the same
+    const Array actions = RandomActions({maps, 2, 7, 45}, 3, RandomKey(2));
+    for (const Array& valid : {Array(), RandomActions({2, 7, 45}, 2, RandomKey(3))}) {
+      for (DifferenceNormalization normalization : {DifferenceNormalization::kNonZero, DifferenceNormalization::kAll}) {
+        const Array differences = PairwiseSpatialDifference(rewards, actions, valid);
+        const NormalizedDifferences normalized = NormalizeDifferences(differences, valid, normalization, nullptr);
+        autograd::StreamScope scope(*stream);
+        const Array on_device = PairwiseSpatialDifference(rewards.To(*stream), actions.To(*stream), valid.To(*stream));
+        EXPECT_EQ(on_device.ToVector<float>(), differences.ToVector<float>()) << maps << " maps";
+        const NormalizedDifferences result = NormalizeDifferences(on_device, valid.To(*stream), normalization, nullptr);
+        EXPECT_EQ(result.count.Item(), normalized.count.Item());
+        EXPECT_TRUE(autograd::testing::AllClose(result.advantages, normalized.advantages, 1e-6));
+      }
+    }
+  }
 }
 
 TEST(PairwiseSpatialDifferenceTest, Misuse) {

@@ -2,6 +2,7 @@
 
 #include "autograd/core/dims.h"
 #include "rl/objectives/categorical_surrogate_kernels.h"
+#include "rl/objectives/clipped_surrogate.h"
 
 namespace rl {
 namespace {
@@ -43,24 +44,33 @@ void CheckInputs(autograd::Dims& dims, const Variable& logits, const Categorical
 
 Variable CategoricalSurrogate(const Variable& logits, const CategoricalSurrogateInputs& inputs, double count,
                               const CategoricalSurrogateOptions& options, Array* statistics) {
+  Require(count >= 0, "CategoricalSurrogate", "count is ", count);
+  return CategoricalSurrogate(logits, inputs, Array::Full({1}, autograd::kFloat64, count), options, statistics);
+}
+
+Variable CategoricalSurrogate(const Variable& logits, const CategoricalSurrogateInputs& inputs, const Array& count,
+                              const CategoricalSurrogateOptions& options, Array* statistics) {
   autograd::Dims dims("CategoricalSurrogate");
   CheckInputs(dims, logits, inputs);
-  Require(count >= 0, dims.operation(), "count is ", count);
+  if (count.defined()) {
+    dims.Is(count, autograd::kFloat64, "count");
+    Require(count.size() == 1, dims.operation(), "count is ", count.shape());
+  }
   Require(options.clip >= 0 && options.clip <= 1, dims.operation(), "clip is ", options.clip);
   Require(options.divergence_weight == 0 || inputs.reference_logits.defined(), dims.operation(),
           "divergence_weight is ", options.divergence_weight, " but there are no reference_logits");
   autograd::CategoricalSurrogateTerms terms;
-  terms.scale = count > 0 ? 1.0 / count : 0.0;
   terms.low = 1 - options.clip;
   terms.high = 1 + (options.clip_high < 0 ? options.clip : options.clip_high);
+  terms.largest_log_ratio = kLargestLogRatio;
   terms.entropy_weight = options.entropy_weight;
   terms.divergence_weight = options.divergence_weight;
 
   Array loss = Array::Empty({}, logits.dtype() == autograd::kFloat64 ? autograd::kFloat64 : autograd::kFloat32);
   Array dlogits = autograd::WillRecord({logits}) ? autograd::EmptyLike(logits.array()) : Array();
-  Array numbers = statistics != nullptr ? Array::Empty({3}, autograd::kFloat64) : Array();
+  Array numbers = statistics != nullptr ? Array::Empty({4}, autograd::kFloat64) : Array();
   autograd::kernels::CategoricalSurrogate(autograd::Stream::Current(), logits.array(), inputs.actions,
-                                          inputs.advantages, inputs.old_log_probability, inputs.reference_logits,
+                                          inputs.advantages, count, inputs.old_log_probability, inputs.reference_logits,
                                           inputs.valid, terms, loss, dlogits, numbers);
   if (statistics != nullptr) *statistics = numbers;
 

@@ -29,9 +29,14 @@ struct CategoricalSurrogateOptions {
 //   −Σ min(ρ·A, clip(ρ)·A)/count − entropy_weight·mean H + divergence_weight·mean KL,   ρ = π/π_old,
 //
 // and, without old_log_probability (the one inner update of on-policy training, where ρ = 1), −Σ A·log π(a)/count in place of the
-// first term: the same gradient, Σ_i A_i (π − onehot(a_i))/count, and a value that tells something. With count 0 the first term is
-// exactly 0, never NaN. `statistics`, if asked for, receives float64 [3]: mean entropy, mean divergence from the reference, share
-// of entries whose ratio is clipped.
+// first term: the same gradient, Σ_i A_i (π − onehot(a_i))/count, and a value that tells something. `count` is float64 [1], where the
+// logits are, so that it may be a result of kernels; undefined, it is the number of all entries at valid positions. With count 0 the
+// first term is exactly 0, never NaN. `statistics`, if asked for, receives float64 [4]: mean entropy, mean divergence from the
+// reference, and of the entries at valid positions the share whose ratio is clipped and the share whose advantage is not 0.
+autograd::Variable CategoricalSurrogate(const autograd::Variable& logits, const CategoricalSurrogateInputs& inputs,
+                                        const autograd::Array& count, const CategoricalSurrogateOptions& options = {},
+                                        autograd::Array* statistics = nullptr);
+// The same for a count that is known, >= 0.
 autograd::Variable CategoricalSurrogate(const autograd::Variable& logits, const CategoricalSurrogateInputs& inputs,
                                         double count, const CategoricalSurrogateOptions& options = {},
                                         autograd::Array* statistics = nullptr);

@@ -4,7 +4,6 @@
 #include "autograd/runtime/math.h"
 #include "autograd/runtime/parallel.h"
 #include "rl/objectives/categorical_surrogate_kernels.h"
-#include "rl/objectives/clipped_surrogate.h"
 #include "rl/policies/softmax_block_cpu.h"
 
 namespace autograd::cpu {
@@ -12,7 +11,7 @@ namespace {
 
 using rl::SoftmaxBlock;
 constexpr int64_t kRows = rl::kBlockRows;
-constexpr int kSums = 4;  // a block's Σ surrogate, Σ entropy, Σ divergence, clipped entries
+constexpr int kSums = 5;  // a block's Σ surrogate, Σ entropy, Σ divergence, clipped entries, entries with an advantage
 
 // What one thread keeps while it walks through its blocks.
 template <typename Value>
@@ -29,8 +28,9 @@ class Surrogate {
  public:
   using Value = ComputeType<T>;
 
-  Surrogate(const Array& logits, const Array& actions, const Array& advantages, const Array& old_log_probability,
-            const Array& reference_logits, const Array& valid, const CategoricalSurrogateTerms& terms, Array& dlogits)
+  Surrogate(const Array& logits, const Array& actions, const Array& advantages, const Array& count,
+            const Array& old_log_probability, const Array& reference_logits, const Array& valid,
+            const CategoricalSurrogateTerms& terms, Array& dlogits)
       : classes_(logits.shape()[-1]),
         positions_(logits.shape().rows()),
         samples_(actions.shape()[0]),
@@ -46,6 +46,9 @@ class Surrogate {
     valid_positions_ = positions_;
     if (valid_ != nullptr) valid_positions_ = positions_ - std::count(valid_, valid_ + positions_, uint8_t{0});
     per_position_ = valid_positions_ > 0 ? 1.0 / static_cast<double>(valid_positions_) : 0.0;
+    const double entries = count.defined() ? count.data<double>()[0]
+                                           : static_cast<double>(samples_) * static_cast<double>(valid_positions_);
+    scale_ = entries > 0 ? 1.0 / entries : 0.0;
   }
 
   void Run(bool need_entropy, Array& loss, Array& statistics) {
@@ -61,13 +64,14 @@ class Surrogate {
     for (size_t i = 0; i < sums.size(); ++i) total[i % kSums] += sums[i];
     const double entropy = total[1] * per_position_, divergence = total[2] * per_position_;
     double value = terms_.divergence_weight * divergence - terms_.entropy_weight * entropy;
-    if (terms_.scale != 0) value -= terms_.scale * total[0];
+    if (scale_ != 0) value -= scale_ * total[0];
     loss.data<Value>()[0] = static_cast<Value>(value);
     if (statistics.defined()) {
       double* out = statistics.data<double>();
       out[0] = entropy;
       out[1] = divergence;
       out[2] = samples_ > 0 ? total[3] * per_position_ / static_cast<double>(samples_) : 0.0;
+      out[3] = samples_ > 0 ? total[4] * per_position_ / static_cast<double>(samples_) : 0.0;
     }
   }
 
@@ -110,25 +114,21 @@ class Surrogate {
       work.log_probability[r] = work.block.LogProbability(action[r], r);
     }
     double surrogate = 0;
+    for (int64_t r = 0; r < rows; ++r) sums[4] += work.advantage[r] != Value(0) ? 1.0 : 0.0;
     if (old_ == nullptr) {
       for (int64_t r = 0; r < rows; ++r) {
-        const Value advantage = work.advantage[r];
-        work.weight[r] = advantage;
-        surrogate += advantage != Value(0) ? static_cast<double>(advantage * work.log_probability[r]) : 0.0;
+        const auto term = surrogates::PolicyGradient(work.advantage[r], work.log_probability[r]);
+        work.weight[r] = term.weight;
+        surrogate += static_cast<double>(term.value);
       }
     } else {
-      const Value low = static_cast<Value>(terms_.low), high = static_cast<Value>(terms_.high);
-      const Value bound = static_cast<Value>(rl::kLargestLogRatio);
+      const surrogates::Clip<Value> clip(terms_);
       for (int64_t r = 0; r < rows; ++r) {
-        const Value advantage = work.advantage[r];
-        const Value log_ratio = work.log_probability[r] - static_cast<Value>(old_[offset + r]);
-        const Value ratio = math::Exp(log_ratio < -bound ? -bound : (log_ratio > bound ? bound : log_ratio));
-        const Value clipped = ratio < low ? low : (ratio > high ? high : ratio);
-        const Value plain = ratio * advantage, bounded = clipped * advantage;
-        const bool flows = plain <= bounded && log_ratio >= -bound && log_ratio <= bound;
-        work.weight[r] = flows ? plain : Value(0);
-        surrogate += static_cast<double>(advantage != Value(0) ? std::min(plain, bounded) : Value(0));
-        sums[3] += plain > bounded ? 1.0 : 0.0;
+        const auto term = surrogates::ClippedRatio(work.advantage[r], work.log_probability[r],
+                                                   static_cast<Value>(old_[offset + r]), clip);
+        work.weight[r] = term.weight;
+        surrogate += static_cast<double>(term.value);
+        sums[3] += term.clipped ? 1.0 : 0.0;
       }
     }
     sums[0] += surrogate;
@@ -141,7 +141,7 @@ class Surrogate {
   // ∂/∂z_k of Σ_i w_i log π(a_i) is Σ_{i: a_i = k} w_i − π_k Σ_i w_i; of the entropy −π_k(log π_k + H); of the divergence
   // π_k(log π_k − log ρ_k − KL).
   void StoreGradient(const Workspace<Value>& work, int64_t first, int64_t rows) const {
-    const Value scale = static_cast<Value>(terms_.scale);
+    const Value scale = static_cast<Value>(scale_);
     const Value entropy_scale = static_cast<Value>(terms_.entropy_weight * per_position_);
     const Value divergence_scale = static_cast<Value>(terms_.divergence_weight * per_position_);
     rl::StoreRows(classes_, rows, dlogits_ + first * classes_, [&](int64_t k, int64_t r) {
@@ -167,17 +167,18 @@ class Surrogate {
   const CategoricalSurrogateTerms terms_;
   T* dlogits_;
   int64_t valid_positions_ = 0;
-  double per_position_ = 0;
+  double per_position_ = 0, scale_ = 0;
   bool need_entropy_ = false;
 };
 
 }  // namespace
 
 void CategoricalSurrogate(Stream&, const Array& logits, const Array& actions, const Array& advantages,
-                          const Array& old_log_probability, const Array& reference_logits, const Array& valid,
-                          const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits, Array& statistics) {
+                          const Array& count, const Array& old_log_probability, const Array& reference_logits,
+                          const Array& valid, const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits,
+                          Array& statistics) {
   VisitFloating("CategoricalSurrogate", logits.dtype(), [&]<typename T>(T) {
-    Surrogate<T>(logits, actions, advantages, old_log_probability, reference_logits, valid, terms, dlogits)
+    Surrogate<T>(logits, actions, advantages, count, old_log_probability, reference_logits, valid, terms, dlogits)
         .Run(terms.entropy_weight != 0 || statistics.defined(), loss, statistics);
   });
 }

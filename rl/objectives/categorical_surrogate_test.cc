@@ -9,6 +9,7 @@
 #include "autograd/core/array_kernels.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 #include "rl/objectives/clipped_surrogate.h"
 #include "rl/policies/categorical.h"
@@ -85,6 +86,56 @@ OP_CONTRACT(CategoricalSurrogate, Case("OnPolicy", {}, false, false), Case("OneA
             Case("Ratio", {}, true, false), Case("RatioMasked", {0.1, 0.3, 0, 0}, true, true),
             Case("Entropy", {0.2, -1, 0.7, 0}, false, true), Case("Divergence", {0.2, -1, 0, 1.3}, false, true),
             Case("Everything", {0.2, -1, 0.4, 0.6}, true, true));
+
+// Statistics, many classes, bfloat16, an undefined count and no gradient, against the CPU.
+TEST(CategoricalSurrogateTest, CudaInTheEmulator) {
+  struct Row {
+    Shape logits;
+    int64_t samples;
+    DType dtype;
+  };
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (const Row& row : {Row{{2, 3, 5, 150}, 9, kFloat32}, Row{{1, 7, 9, 21}, 4, autograd::kBFloat16},
+                         Row{{3, 4, 4, 255}, 40, kFloat64}, Row{{1, 70000, 2}, 2, kFloat32}}) {
+    const Array logits = RandomArray(row.logits, row.dtype, RandomKey(4), -2, 2);
+    const Shape positions(row.logits.begin(), row.logits.rank() - 1);
+    std::vector<int64_t> extents(positions.begin(), positions.end());
+    extents.insert(extents.begin(), row.samples);
+    const Shape actions(extents);
+    CategoricalSurrogateInputs inputs;
+    inputs.actions = RandomBytes(actions, static_cast<uint32_t>(row.logits[-1]), RandomKey(1));
+    inputs.advantages = RandomArray(actions, kFloat32, RandomKey(2), -2, 2);
+    for (int64_t i = 0; i < inputs.advantages.size(); i += 3) inputs.advantages.data<float>()[i] = 0;
+    inputs.old_log_probability = OldLogProbability(logits, inputs.actions);
+    inputs.valid = RandomBytes(positions, 3, RandomKey(5));
+    inputs.reference_logits = RandomArray(row.logits, row.dtype, RandomKey(6), -2, 2);
+    CategoricalSurrogateInputs on_device;
+    on_device.actions = inputs.actions.To(*stream);
+    on_device.advantages = inputs.advantages.To(*stream);
+    on_device.old_log_probability = inputs.old_log_probability.To(*stream);
+    on_device.valid = inputs.valid.To(*stream);
+    on_device.reference_logits = inputs.reference_logits.To(*stream);
+
+    const CategoricalSurrogateOptions options{0.2, 0.3, 0.4, 0.6};
+    Array statistics, device_statistics;
+    Tape tape;
+    const Variable watched = tape.Watch(logits);
+    const Variable loss = CategoricalSurrogate(watched, inputs, Array(), options, &statistics);
+    tape.Backward(loss);
+    autograd::StreamScope scope(*stream);
+    Tape device_tape;
+    const Variable device_watched = device_tape.Watch(logits.To(*stream));
+    const Variable device_loss = CategoricalSurrogate(device_watched, on_device, Array(), options, &device_statistics);
+    device_tape.Backward(device_loss);
+    EXPECT_NEAR(device_loss.Item(), loss.Item(), 1e-5 * std::abs(loss.Item())) << row.logits;
+    EXPECT_TRUE(AllClose(device_statistics, statistics, 1e-5)) << row.logits;
+    EXPECT_TRUE(AllClose(device_tape.Gradient(device_watched), tape.Gradient(watched),
+                         row.dtype == autograd::kBFloat16 ? 0.01 : 1e-5))
+        << row.logits;
+    const autograd::PauseTape pause;
+    EXPECT_EQ(CategoricalSurrogate(device_watched, on_device, Array(), options).Item(), device_loss.Item());
+  }
+}
 
 // The pure functions, composed: what the fused kernel must equal.
 Variable Composed(const Variable& logits, const CategoricalSurrogateInputs& inputs, double count,
@@ -243,6 +294,19 @@ TEST(CategoricalSurrogateTest, NothingCountsGivesExactlyZero) {
   tape.Backward(loss);
   EXPECT_EQ(loss.Item(), 0);
   EXPECT_EQ(tape.Gradient(watched).ToVector<float>(), std::vector<float>(kLogits.size(), 0.0f));
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  {
+    autograd::StreamScope scope(*stream);
+    CategoricalSurrogateInputs on_device;
+    on_device.actions = inputs.actions.To(*stream);
+    on_device.advantages = inputs.advantages.To(*stream);
+    Tape device_tape;
+    const Variable device_watched = device_tape.Watch(logits.To(*stream));
+    const Variable device_loss = CategoricalSurrogate(device_watched, on_device, 0);
+    device_tape.Backward(device_loss);
+    EXPECT_EQ(device_loss.Item(), 0);
+    EXPECT_EQ(device_tape.Gradient(device_watched).ToVector<float>(), std::vector<float>(kLogits.size(), 0.0f));
+  }
 
   inputs.valid = Array::Zeros({kImages, kHeight, kWidth}, kUInt8);
   EXPECT_EQ(CategoricalSurrogate(Variable(logits), inputs, 0, {0.2, -1, 0.5, 0}).Item(), 0);

@@ -10,28 +10,29 @@
 namespace autograd {
 
 // actions uint8 [n, p]. The draw of sample i at position q is word i mod 4 of Philox(key, counter), where counter holds
-// i div 4 above bit 40 and first_position + q below: it depends on nothing else.
-KERNEL_CPU_ONLY(CategoricalSample,
-                void(Stream&, const Array& logits, const RandomKey& key, int64_t first_position, Array& actions));
+// i div 4 above bit 40 and first_position + q below: it depends on nothing else. Backends add the classes in the same order, so actions
+// differ only where a draw meets a class's boundary within the rounding of their exp (some 10^-7 of the draws in float32).
+KERNEL(CategoricalSample,
+       void(Stream&, const Array& logits, const RandomKey& key, int64_t first_position, Array& actions));
 
 // actions uint8 [p]: the first class of the largest logit.
-KERNEL_CPU_ONLY(CategoricalMode, void(Stream&, const Array& logits, Array& actions));
+KERNEL(CategoricalMode, void(Stream&, const Array& logits, Array& actions));
 
-// y[i, q] = log π_q(actions[i, q]); an action >= k is an Error.
-KERNEL_CPU_ONLY(CategoricalLogProbability, void(Stream&, const Array& logits, const Array& actions, Array& y));
+// y[i, q] = log π_q(actions[i, q]); an action >= k is an Error on the CPU and gives NaN elsewhere.
+KERNEL(CategoricalLogProbability, void(Stream&, const Array& logits, const Array& actions, Array& y));
 // dlogits[q, k] = Σ_i dy[i, q]·(1[actions[i, q] = k] − π_q(k))
-KERNEL_CPU_ONLY(CategoricalLogProbabilityGradient,
-                void(Stream&, const Array& logits, const Array& actions, const Array& dy, Array& dlogits));
+KERNEL(CategoricalLogProbabilityGradient,
+       void(Stream&, const Array& logits, const Array& actions, const Array& dy, Array& dlogits));
 
 // y[q] = H(π_q)
-KERNEL_CPU_ONLY(CategoricalEntropy, void(Stream&, const Array& logits, Array& y));
+KERNEL(CategoricalEntropy, void(Stream&, const Array& logits, Array& y));
 // dlogits[q, k] = −dy[q]·π(k)·(log π(k) + H)
-KERNEL_CPU_ONLY(CategoricalEntropyGradient, void(Stream&, const Array& logits, const Array& dy, Array& dlogits));
+KERNEL(CategoricalEntropyGradient, void(Stream&, const Array& logits, const Array& dy, Array& dlogits));
 
 // y[q] = KL(π_q ‖ ρ_q)
-KERNEL_CPU_ONLY(CategoricalDivergence, void(Stream&, const Array& logits, const Array& other_logits, Array& y));
+KERNEL(CategoricalDivergence, void(Stream&, const Array& logits, const Array& other_logits, Array& y));
 // For operand 0: dlogits[q, k] = dy[q]·π(k)·(log π(k) − log ρ(k) − KL); for operand 1: dy[q]·(ρ(k) − π(k)).
-KERNEL_CPU_ONLY(CategoricalDivergenceGradient, void(Stream&, const Array& logits, const Array& other_logits,
-                                                    int operand, const Array& dy, Array& dlogits));
+KERNEL(CategoricalDivergenceGradient,
+       void(Stream&, const Array& logits, const Array& other_logits, int operand, const Array& dy, Array& dlogits));
 
 }  // namespace autograd

@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "autograd/testing/emulator/emulated_device.h"
+#include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/op_contract.h"
 
 namespace rl {
@@ -41,9 +43,11 @@ OpCase DivergenceCase(const char* name, Shape logits) {
 
 OP_CONTRACT(Categorical, LogProbabilityCase("OneMap", {2, 3, 5, 7}, {2, 3, 5}),
             LogProbabilityCase("ThreeMaps", {2, 3, 5, 7}, {3, 2, 3, 5}),
-            LogProbabilityCase("SeveralBlocks", {3, 67, 11}, {2, 3, 67}), LogProbabilityCase("OneClass", {5, 1}, {5}),
+            LogProbabilityCase("SeveralBlocks", {3, 67, 11}, {2, 3, 67}),
+            LogProbabilityCase("ManyClasses", {3, 5, 255}, {19, 3, 5}), LogProbabilityCase("OneClass", {5, 1}, {5}),
             EntropyCase("Entropy", {2, 41, 5}), EntropyCase("EntropyOfTwo", {1, 2}),
-            DivergenceCase("Divergence", {2, 41, 5}), DivergenceCase("DivergenceOfTwo", {3, 2}));
+            EntropyCase("EntropyOfMany", {19, 130}), DivergenceCase("Divergence", {2, 41, 5}),
+            DivergenceCase("DivergenceOfMany", {9, 171}), DivergenceCase("DivergenceOfTwo", {3, 2}));
 
 // Values from facts about torch.distributions: z = (1, 2, 0.5).
 TEST(CategoricalTest, KnownValues) {
@@ -122,6 +126,45 @@ TEST(CategoricalTest, ADrawDependsOnKeySampleAndPositionOnly) {
     for (int q = 0; q < 150; ++q) ASSERT_EQ(half[i * 150 + q], eight[i * 300 + 150 + q]) << i << " " << q;
   }
   EXPECT_NE(Categorical(logits).Sample(RandomKey(78), 8).ToVector<uint8_t>(), eight);
+}
+
+// Draws and modes are the CPU's, bit for bit: rows of one lane (many positions) to rows of a whole warp (many classes in float64),
+// logits that allow packs and that do not, counts that do not fill the words of a draw.
+TEST(CategoricalTest, CudaInTheEmulatorDrawsTheSame) {
+  struct Row {
+    Shape logits;
+    int64_t count;
+  };
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (const Row& row : {Row{{2, 9, 7, 5}, 6}, Row{{3, 1}, 1}, Row{{1, 40, 19}, 9}, Row{{37, 59}, 8},
+                         Row{{21, 255}, 30}, Row{{65573, 3}, 2}}) {
+    for (autograd::DType dtype : {kFloat32, autograd::kBFloat16, kFloat64}) {
+      if (row.logits.size() > 100000 && dtype != kFloat32) continue;
+      const Array logits = autograd::testing::RandomArray(row.logits, dtype, RandomKey(3), -4, 4);
+      const Categorical policy((Variable(logits)));
+      const std::vector<uint8_t> drawn = policy.Sample(RandomKey(4), row.count, 1000).ToVector<uint8_t>();
+      const std::vector<uint8_t> mode = policy.Mode().ToVector<uint8_t>();
+      autograd::StreamScope scope(*stream);
+      const Categorical on_device((Variable(logits.To(*stream))));
+      for (auto order : {cuda_emulator::ThreadOrder::kForward, cuda_emulator::ThreadOrder::kReverse}) {
+        cuda_emulator::SetThreadOrder(order);
+        EXPECT_EQ(on_device.Sample(RandomKey(4), row.count, 1000).ToVector<uint8_t>(), drawn) << row.logits;
+        EXPECT_EQ(on_device.Mode().ToVector<uint8_t>(), mode) << row.logits;
+      }
+      cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kForward);
+    }
+  }
+  // Rows that do not start at sixteen bytes, equal logits, and classes that are never drawn.
+  const float never = -std::numeric_limits<float>::infinity();
+  std::vector<float> ties(7 * 3, 1.0f);
+  for (size_t i = 0; i < ties.size(); i += 7) ties[i] = never;
+  const Array logits = Array::From({7, 3}, ties);
+  const std::vector<uint8_t> drawn = Categorical(logits.Slice(1, 7)).Sample(RandomKey(4), 50).ToVector<uint8_t>();
+  const std::vector<uint8_t> mode = Categorical(logits.Slice(1, 7)).Mode().ToVector<uint8_t>();
+  autograd::StreamScope scope(*stream);
+  const Categorical on_device(logits.To(*stream).Slice(1, 7));
+  EXPECT_EQ(on_device.Sample(RandomKey(4), 50).ToVector<uint8_t>(), drawn);
+  EXPECT_EQ(on_device.Mode().ToVector<uint8_t>(), mode);
 }
 
 TEST(CategoricalTest, GradientOfEntropyVanishesAtUniform) {

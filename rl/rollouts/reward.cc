@@ -23,6 +23,19 @@ void SampledMaps::Upsample(int64_t index, uint8_t* pixels) const {
   }
 }
 
+absl::StatusOr<autograd::Array> Reward::ScoreInPlace(std::span<const int64_t> image_ids, const autograd::Array& maps,
+                                                     int64_t height, int64_t width) {
+  const autograd::Shape& shape = maps.shape();
+  const std::vector<uint8_t> cells = maps.ToVector<uint8_t>();
+  std::vector<int64_t> ids;
+  ids.reserve(shape[0] * shape[1]);
+  for (int64_t i = 0; i < shape[0]; ++i) ids.insert(ids.end(), image_ids.begin(), image_ids.end());
+  absl::StatusOr<std::vector<float>> scores =
+      CheckedScore(*this, ids, {cells.data(), shape[0] * shape[1], shape[2], shape[3], height, width});
+  if (!scores.ok()) return scores.status();
+  return autograd::Array::From({shape[0], shape[1]}, *scores);
+}
+
 absl::StatusOr<std::vector<float>> CheckedScore(Reward& reward, std::span<const int64_t> image_ids,
                                                 const SampledMaps& maps) {
   absl::StatusOr<std::vector<float>> scores = reward.Score(image_ids, maps);

@@ -34,6 +34,12 @@ class Reward {
   // Scores of maps of images image_ids[0 .. maps.count), in order: one finite number each. An id occurs as often as there are
   // maps of its image. What an id means is between the caller and the reward (an index into the data set, a slot of the batch …).
   virtual absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids, const SampledMaps& maps) = 0;
+
+  // What a learner calls: scores float32 [n, b] of maps uint8 [n, b, grid_height, grid_width], n of each of the images image_ids[0 ..
+  // b), shown as height × width pixels. Maps and scores lie on the current stream's device. Unless a reward can score them there, the
+  // maps go to the host for Score, and what it gives is checked (CheckedScore).
+  virtual absl::StatusOr<autograd::Array> ScoreInPlace(std::span<const int64_t> image_ids, const autograd::Array& maps,
+                                                       int64_t height, int64_t width);
 };
 
 struct PixelScores {
@@ -46,7 +52,8 @@ class PixelReward {
  public:
   virtual ~PixelReward() = default;
 
-  // actions uint8 [n, b, h, w]: n maps of each of the images image_ids[0 .. b).
+  // actions uint8 [n, b, h, w]: n maps of each of the images image_ids[0 .. b). They lie on the current stream's device, and so do
+  // the scores.
   virtual absl::StatusOr<PixelScores> Score(std::span<const int64_t> image_ids, const autograd::Array& actions) = 0;
 };
 

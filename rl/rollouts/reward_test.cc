@@ -28,6 +28,26 @@ TEST(SampledMapsTest, FullResolutionIsCopied) {
   EXPECT_EQ(pixels, cells);
 }
 
+// Says what it was asked: image ids and first cells.
+class Echo : public Reward {
+ public:
+  absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids, const SampledMaps& maps) override {
+    std::vector<float> scores;
+    for (int64_t i = 0; i < maps.count; ++i)
+      scores.push_back(static_cast<float>(100 * image_ids[i] + maps.Map(i)[1] + maps.height + maps.width));
+    return scores;
+  }
+};
+
+TEST(RewardTest, MapsGoToTheHostUnlessARewardKnowsBetter) {
+  Echo reward;
+  const std::vector<int64_t> ids = {7, 8};
+  const auto maps = autograd::Array::From<uint8_t>({2, 2, 1, 2}, {0, 1, 0, 2, 0, 3, 0, 4});
+  const autograd::Array scores = reward.ScoreInPlace(ids, maps, 30, 60).value();
+  EXPECT_EQ(scores.shape(), (autograd::Shape{2, 2}));
+  EXPECT_EQ(scores.ToVector<float>(), (std::vector<float>{791, 892, 793, 894}));
+}
+
 class Fixed : public Reward {
  public:
   explicit Fixed(std::vector<float> scores) : scores_(std::move(scores)) {}

@@ -12,16 +12,16 @@ void ForEachMap(const Array& draws, int64_t first_image, Array& y, const Body& b
   const int64_t maps = draws.shape()[0], images = draws.shape()[1], cells = draws.shape()[2] * draws.shape()[3];
   const uint8_t* in = draws.data<uint8_t>();
   uint8_t* out = y.data<uint8_t>();
-  ParallelFor(
-      maps * images, std::max<int64_t>(1, (1 << 12) / std::max<int64_t>(1, cells)), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t map = i / images, image = i % images;
-          const uint64_t counter = static_cast<uint64_t>(map) << 40 | static_cast<uint64_t>(first_image + image);
-          const uint8_t* base = in + image * cells;
-          std::copy(base, base + cells, out + i * cells);
-          if (map > 0) body(counter, in + i * cells, out + i * cells);
-        }
-      });
+  ParallelFor(maps * images, std::max<int64_t>(1, (1 << 12) / std::max<int64_t>(1, cells)),
+              [&](int64_t begin, int64_t end) {
+                for (int64_t i = begin; i < end; ++i) {
+                  const int64_t map = i / images, image = i % images;
+                  const uint64_t counter = resampling::MapCounter(map, first_image + image);
+                  const uint8_t* base = in + image * cells;
+                  std::copy(base, base + cells, out + i * cells);
+                  if (map > 0) body(counter, in + i * cells, out + i * cells);
+                }
+              });
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ void ResampleCells(Stream&, const Array& draws, double rate, const RandomKey& ke
   ForEachMap(draws, first_image, y, [&](uint64_t counter, const uint8_t* draw, uint8_t* out) {
     const RandomKey own = key.Split(counter);
     for (int64_t i = 0; i < cells; ++i) {
-      if (static_cast<double>(UniformFloat(Philox(own, static_cast<uint64_t>(i)).x)) < rate) out[i] = draw[i];
+      if (resampling::TakesCell(own, i, rate)) out[i] = draw[i];
     }
   });
 }
@@ -40,9 +40,7 @@ void ResampleBlock(Stream&, const Array& draws, int64_t block_height, int64_t bl
                    int64_t first_image, Array& y) {
   const int64_t height = draws.shape()[2], width = draws.shape()[3];
   ForEachMap(draws, first_image, y, [&](uint64_t counter, const uint8_t* draw, uint8_t* out) {
-    const PhiloxWords words = Philox(key, counter);
-    const int64_t top = UniformBelow(words.x, static_cast<uint32_t>(height - block_height + 1));
-    const int64_t left = UniformBelow(words.y, static_cast<uint32_t>(width - block_width + 1));
+    const auto [top, left] = resampling::BlockCorner(key, counter, height - block_height + 1, width - block_width + 1);
     for (int64_t row = top; row < top + block_height; ++row) {
       std::copy(draw + row * width + left, draw + row * width + left + block_width, out + row * width + left);
     }

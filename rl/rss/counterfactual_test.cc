@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace rl {
@@ -74,6 +75,17 @@ TEST(CounterfactualTest, ChoicesBelongToTheImageNotToTheBatch) {
       EXPECT_TRUE(std::equal(last.begin() + map * kCells, last.begin() + (map + 1) * kCells,
                              all.begin() + (map * 3 + 2) * kCells));
     }
+  }
+}
+
+TEST(CounterfactualTest, CudaInTheEmulatorChoosesTheSame) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (Variation variation : {Variation::kCells, Variation::kBlock}) {
+    const std::vector<uint8_t> expected =
+        CounterfactualGroup(Draws(), {variation, 0.2}, RandomKey(1), 7).ToVector<uint8_t>();
+    autograd::StreamScope scope(*stream);
+    EXPECT_EQ(CounterfactualGroup(Draws().To(*stream), {variation, 0.2}, RandomKey(1), 7).ToVector<uint8_t>(),
+              expected);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "autograd/core/dims.h"
+#include "rl/estimators/moments.h"
 #include "rl/estimators/normalized_advantages.h"
 #include "rl/policies/categorical.h"
 
@@ -35,23 +36,23 @@ absl::StatusOr<PixelRollout> DrawPixelRollout(const Array& logits, std::span<con
                                                    " for actions ", rollout.inputs.actions.shape().ToString()));
   }
 
-  Moments moments;
   autograd::Collective* const synchronized = options.synchronize_advantages ? &collective : nullptr;
-  rollout.inputs.advantages = NormalizedAdvantages(scores->rewards, scores->valid, synchronized, &moments);
+  rollout.inputs.advantages = NormalizedAdvantages(scores->rewards, scores->valid, synchronized, &rollout.moments);
   rollout.inputs.valid = std::move(scores->valid);
-  rollout.count = moments.count / (synchronized != nullptr ? collective.world_size() : 1);
-  rollout.mean_reward = moments.mean();
+  rollout.count = CountPerRank(rollout.moments, synchronized);
   return rollout;
 }
 
 PixelRewardResult PixelRolloutLoss(const Variable& logits, const PixelRollout& rollout,
                                    const PixelRewardOptions& options) {
-  Array statistics;
   PixelRewardResult result;
-  result.loss = CategoricalSurrogate(logits, rollout.inputs, rollout.count, options.surrogate, &statistics);
-  result.mean_reward = rollout.mean_reward;
-  result.entropy = statistics.ToVector<double>()[0];
+  result.loss = CategoricalSurrogate(logits, rollout.inputs, rollout.count, options.surrogate, &result.statistics);
+  result.moments = rollout.moments;
   return result;
+}
+
+PixelRewardReport PixelRewardResult::Report() const {
+  return {ReadMoments(moments).mean(), statistics.ToVector<double>().at(0)};
 }
 
 absl::StatusOr<PixelRewardResult> PixelRewardLoss(const Variable& logits, std::span<const int64_t> image_ids,

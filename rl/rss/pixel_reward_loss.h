@@ -22,10 +22,11 @@ struct PixelRewardOptions {
   bool keep_old_log_probability = false;  // for more than one update a rollout
 };
 
+// Arrays lie where the logits do: nothing here has waited for the device.
 struct PixelRollout {
   CategoricalSurrogateInputs inputs;
-  double count = 0;
-  double mean_reward = 0;  // over what the advantages were normalised over
+  autograd::Array count;    // what the surrogate is divided by: float64 [1]
+  autograd::Array moments;  // of the rewards, over what the advantages were normalised over (moments.h)
 };
 
 // logits [b, h, w, k] at the labels' resolution. Ranks draw what one rank with the whole batch would, given equally many images
@@ -34,10 +35,17 @@ absl::StatusOr<PixelRollout> DrawPixelRollout(const autograd::Array& logits, std
                                               PixelReward& reward, const PixelRewardOptions& options,
                                               const autograd::RandomKey& key, autograd::Collective& collective);
 
-struct PixelRewardResult {
-  autograd::Variable loss;  // []
-  double mean_reward = 0;
+struct PixelRewardReport {
+  double mean_reward = 0;  // over what the advantages were normalised over
   double entropy = 0;
+};
+
+struct PixelRewardResult {
+  autograd::Variable loss;              // []
+  autograd::Array moments, statistics;  // what the report is made of, still on the device
+
+  // Brings the numbers to the host and so waits for the device: call it after Backward, and only when somebody looks.
+  PixelRewardReport Report() const;
 };
 
 PixelRewardResult PixelRolloutLoss(const autograd::Variable& logits, const PixelRollout& rollout,

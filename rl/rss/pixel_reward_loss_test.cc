@@ -4,11 +4,14 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "autograd/collective/in_process.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 #include "rl/policies/categorical.h"
+#include "rl/rss/counting_stream.h"
 #include "rl/rss/hidden_labels.h"
 
 namespace rl {
@@ -42,7 +45,8 @@ std::map<int64_t, std::vector<uint8_t>> Labels(int64_t images) {
 }
 
 struct Step {
-  PixelRewardResult result;
+  PixelRewardReport report;
+  double loss = 0;
   Array gradient;
 };
 
@@ -52,8 +56,10 @@ Step TakeStep(const Array& logits, const std::vector<int64_t>& ids, const PixelR
   Tape tape;
   const Variable watched = tape.Watch(logits);
   Step step;
-  step.result = PixelRewardLoss(watched, ids, reward, options, RandomKey(key), collective).value();
-  tape.Backward(step.result.loss);
+  const PixelRewardResult result = PixelRewardLoss(watched, ids, reward, options, RandomKey(key), collective).value();
+  tape.Backward(result.loss);
+  step.loss = result.loss.Item();
+  step.report = result.Report();
   step.gradient = tape.Gradient(watched);
   return step;
 }
@@ -79,7 +85,7 @@ TEST(PixelRewardLossTest, TheMeanGradientApproachesTheClosedForm) {
   }
   mean /= pixels;
   const double sigma = std::sqrt(mean * (1 - mean));
-  EXPECT_NEAR(step.result.mean_reward, mean, 0.01);
+  EXPECT_NEAR(step.report.mean_reward, mean, 0.01);
   for (int64_t p = 0; p < kPixels; ++p) {
     for (int64_t k = 0; k < kClasses; ++k) {
       const int64_t i = p * kClasses + k;
@@ -109,6 +115,50 @@ TEST(PixelRewardLossTest, SyncAnMakesRanksLearnWhatOneRankWould) {
                 synchronize);
     });
   }
+}
+
+TEST(PixelRewardLossTest, CudaInTheEmulator) {
+  const Array logits = RandomArray({2, kSize, kSize, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  OneRank collective;
+  for (bool keep : {false, true}) {
+    PixelRewardOptions options;
+    options.keep_old_log_probability = keep;
+    const Step expected = TakeStep(logits, {0, 1}, options, collective);
+    autograd::StreamScope scope(*stream);
+    const Step measured = TakeStep(logits.To(*stream), {0, 1}, options, collective);
+    EXPECT_NEAR(measured.loss, expected.loss, 1e-5);
+    EXPECT_EQ(measured.report.mean_reward, expected.report.mean_reward);
+    EXPECT_NEAR(measured.report.entropy, expected.report.entropy, 1e-5);
+    EXPECT_TRUE(AllClose(measured.gradient, expected.gradient, 1e-5));
+  }
+}
+
+class OnDevice : public PixelReward {
+ public:
+  explicit OnDevice(PixelScores scores) : scores_(std::move(scores)) {}
+  absl::StatusOr<PixelScores> Score(std::span<const int64_t>, const Array&) override { return scores_; }
+
+ private:
+  PixelScores scores_;
+};
+
+TEST(PixelRewardLossTest, NothingPassesTheHostBetweenLogitsAndGradient) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  testing::CountingStream counting(*stream);
+  autograd::StreamScope scope(counting);
+  const Array logits = RandomArray({2, kSize, kSize, kClasses}, kFloat32, RandomKey(1), -1, 1).To(counting);
+  OnDevice reward(
+      {RandomArray({4, 2, kSize, kSize}, kFloat32, RandomKey(2)), Array::Full({2, kSize, kSize}, autograd::kUInt8, 1)});
+  OneRank collective;
+  const std::vector<int64_t> ids = {0, 1};
+  counting.copies = 0;
+  Tape tape;
+  const Variable watched = tape.Watch(logits);
+  const PixelRewardResult result = PixelRewardLoss(watched, ids, reward, {}, RandomKey(3), collective).value();
+  tape.Backward(result.loss);
+  EXPECT_EQ(counting.copies, 0);
+  EXPECT_GT(result.Report().entropy, 0);
 }
 
 TEST(PixelRewardLossTest, LearnsTheLabels) {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "autograd/core/dims.h"
 #include "autograd/ops/elementwise.h"
 #include "rl/policies/categorical.h"
@@ -18,8 +20,8 @@ using autograd::Require;
 using autograd::Variable;
 
 // The number of cells that count in the batch.
-int64_t CountCells(const Array& valid, const autograd::Shape& logits) {
-  if (!valid.defined()) return logits.rows();
+int64_t CountCells(const Array& valid, const autograd::Shape& actions) {
+  if (!valid.defined()) return actions.size() / actions[0];
   const std::vector<uint8_t> cells = valid.ToVector<uint8_t>();
   return static_cast<int64_t>(cells.size()) - std::count(cells.begin(), cells.end(), uint8_t{0});
 }
@@ -38,43 +40,35 @@ double MeanDeviation(const std::vector<float>& rewards, int64_t maps, int64_t im
   return images > 0 ? total / static_cast<double>(images) : 0;
 }
 
-absl::StatusOr<std::vector<float>> ScoreMaps(Reward& reward, const RssBatch& batch, const Array& actions) {
-  const int64_t maps = actions.shape()[0], images = actions.shape()[1];
-  const std::vector<uint8_t> cells = actions.ToVector<uint8_t>();
-  std::vector<int64_t> ids;
-  ids.reserve(maps * images);
-  for (int64_t i = 0; i < maps; ++i) ids.insert(ids.end(), batch.image_ids.begin(), batch.image_ids.end());
-  return CheckedScore(reward, ids,
-                      {cells.data(), maps * images, actions.shape()[2], actions.shape()[3], batch.height, batch.width});
+absl::StatusOr<Array> ScoreMaps(Reward& reward, const RssBatch& batch, const Array& actions) {
+  absl::StatusOr<Array> scores = reward.ScoreInPlace(batch.image_ids, actions, batch.height, batch.width);
+  if (!scores.ok()) return scores;
+  const autograd::Shape expected = {actions.shape()[0], actions.shape()[1]};
+  if (!scores->defined() || !(scores->shape() == expected) || scores->dtype() != autograd::kFloat32) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the reward gave scores ", scores->shape().ToString(), " for maps ", actions.shape().ToString()));
+  }
+  return scores;
 }
 
-// Fills in advantages, count and credited from the rewards [n, b] of the drawn maps.
-void AssignCredit(const Array& rewards, const RssOptions& options, const autograd::Shape& logits,
-                  Collective& collective, ScaleRollout& rollout) {
+// Fills in advantages and count from the rewards of the drawn maps.
+void AssignCredit(const RssOptions& options, Collective& collective, ScaleRollout& rollout) {
   CategoricalSurrogateInputs& inputs = rollout.inputs;
-  const double cells = static_cast<double>(CountCells(inputs.valid, logits)),
-               maps = static_cast<double>(options.group_size);
+  Collective* const synchronized = options.synchronize_advantages ? &collective : nullptr;
   if (options.credit == Credit::kPairwise) {
-    const Array differences = PairwiseSpatialDifference(rewards, inputs.actions, inputs.valid);
-    const double entries = maps * cells;
-    const double non_zero = MomentsOf(differences, inputs.valid, Entries::kNonZero, nullptr).count;
-    rollout.credited = entries > 0 ? non_zero / entries : 0;
-    NormalizedDifferences normalized = NormalizeDifferences(differences, inputs.valid, options.normalization,
-                                                            options.synchronize_advantages ? &collective : nullptr);
+    const Array differences = PairwiseSpatialDifference(rollout.rewards, inputs.actions, inputs.valid);
+    NormalizedDifferences normalized =
+        NormalizeDifferences(differences, inputs.valid, options.normalization, synchronized);
     inputs.advantages = std::move(normalized.advantages);
-    rollout.count = normalized.count;
+    rollout.count = std::move(normalized.count);
     return;
   }
-  inputs.advantages = GroupRelativeAdvantage(rewards, options.deviation);
-  double global_cells[1] = {cells};
-  if (options.synchronize_advantages) {
-    collective.AllReduceSum(global_cells);
-    global_cells[0] /= collective.world_size();
-  }
-  rollout.count = maps * global_cells[0];
-  const std::vector<float> advantages = inputs.advantages.ToVector<float>();
-  const auto zeros = std::count(advantages.begin(), advantages.end(), 0.0f);
-  rollout.credited = advantages.empty() ? 0 : 1 - static_cast<double>(zeros) / static_cast<double>(advantages.size());
+  inputs.advantages = GroupRelativeAdvantage(rollout.rewards, options.deviation);
+  if (synchronized == nullptr || collective.world_size() == 1) return;
+  double cells[1] = {static_cast<double>(CountCells(inputs.valid, inputs.actions.shape()))};
+  collective.AllReduceSum(cells);
+  const double maps = static_cast<double>(options.group_size);
+  rollout.count = Array::Full({1}, autograd::kFloat64, maps * (cells[0] / collective.world_size()));
 }
 
 }  // namespace
@@ -118,15 +112,11 @@ absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, cons
     if (options.keep_old_log_probability)
       drawn.inputs.old_log_probability = policy.LogProbability(drawn.inputs.actions).array();
 
-    absl::StatusOr<std::vector<float>> scores = ScoreMaps(reward, batch, drawn.inputs.actions);
-    if (!scores.ok()) return scores.status();
-    AssignCredit(Array::From({options.group_size, images}, *scores), options, shape, collective, drawn);
-    double sum = 0;
-    for (float score : *scores) sum += score;
-    drawn.mean_reward = scores->empty() ? 0 : sum / static_cast<double>(scores->size());
-    drawn.reward_deviation = MeanDeviation(*scores, options.group_size, images);
-    rollout.reward_queries += static_cast<int64_t>(scores->size());
-    rollout.mean_reward += drawn.mean_reward / static_cast<double>(grids.size());
+    absl::StatusOr<Array> rewards = ScoreMaps(reward, batch, drawn.inputs.actions);
+    if (!rewards.ok()) return rewards.status();
+    drawn.rewards = *std::move(rewards);
+    AssignCredit(options, collective, drawn);
+    rollout.reward_queries += drawn.rewards.size();
     rollout.scales.push_back(std::move(drawn));
   }
   return rollout;
@@ -136,7 +126,6 @@ RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rol
   Require(grids.size() == rollout.scales.size() && !grids.empty(), "RolloutLoss", grids.size(),
           " grids for a rollout of ", rollout.scales.size(), " scales");
   RssResult result;
-  result.mean_reward = rollout.mean_reward;
   result.reward_queries = rollout.reward_queries;
   for (size_t i = 0; i < grids.size(); ++i) {
     const ScaleRollout& drawn = rollout.scales[i];
@@ -147,11 +136,25 @@ RssResult RolloutLoss(const std::vector<ScaledLogits>& grids, const Rollout& rol
         CategoricalSurrogate(grids[i].logits, drawn.inputs, drawn.count, options.surrogate, &statistics);
     const Variable weighted = grids[i].scale.weight == 1 ? loss : Scale(loss, grids[i].scale.weight);
     result.loss = result.loss.defined() ? result.loss + weighted : weighted;
-    const std::vector<double> numbers = statistics.ToVector<double>();
-    result.scales.push_back({drawn.stride, loss.Item(), drawn.mean_reward, drawn.reward_deviation, drawn.credited,
-                             numbers[0], numbers[1], numbers[2]});
+    result.measures.push_back({drawn.stride, loss.array(), drawn.rewards, statistics});
   }
   return result;
+}
+
+RssReport RssResult::Report() const {
+  RssReport report;
+  for (const ScaleMeasures& scale : measures) {
+    const std::vector<double> numbers = scale.statistics.ToVector<double>();
+    const std::vector<float> rewards = scale.rewards.ToVector<float>();
+    double sum = 0;
+    for (float reward : rewards) sum += reward;
+    const double mean = rewards.empty() ? 0 : sum / static_cast<double>(rewards.size());
+    const autograd::Shape& groups = scale.rewards.shape();
+    report.scales.push_back({scale.stride, scale.loss.Item(), mean, MeanDeviation(rewards, groups[0], groups[1]),
+                             numbers.at(3), numbers.at(0), numbers.at(1), numbers.at(2)});
+    report.mean_reward += mean / static_cast<double>(measures.size());
+  }
+  return report;
 }
 
 absl::StatusOr<RssResult> RssLoss(const Variable& logits, const RssBatch& batch, Reward& reward,

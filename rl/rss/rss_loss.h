@@ -67,19 +67,16 @@ struct ScaledLogits {
 std::vector<ScaledLogits> OnGrids(const autograd::Variable& logits, int64_t height, int64_t width,
                                   const std::vector<RewardScale>& scales, double progress);
 
-// What was drawn and earned at one scale.
+// What was drawn and earned at one scale. Arrays lie where the logits do: nothing here has waited for the device.
 struct ScaleRollout {
   int64_t stride = 0;
   CategoricalSurrogateInputs inputs;
-  double count = 0;             // what the surrogate is divided by
-  double mean_reward = 0;       // of this rank's maps
-  double reward_deviation = 0;  // mean over the images of the (biased) standard deviation within a group
-  double credited = 0;          // the share of this rank's entries (map and cell) with a non-zero advantage
+  autograd::Array count;  // what the surrogate is divided by: float64 [1], or undefined for all entries at valid cells
+  autograd::Array rewards;  // float32 [n, b] of this rank's maps
 };
 
 struct Rollout {
   std::vector<ScaleRollout> scales;
-  double mean_reward = 0;
   int64_t reward_queries = 0;  // maps scored for this rank
 };
 
@@ -93,17 +90,31 @@ absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, cons
 struct ScaleReport {
   int64_t stride = 0;
   double loss = 0;
-  double mean_reward = 0, reward_deviation = 0, credited = 0;  // as in ScaleRollout
-  double entropy = 0;                                          // mean of the policy's at the grid
-  double divergence = 0;                                       // mean KL from the reference
-  double clipped = 0;                                          // share of entries whose ratio is clipped
+  double mean_reward = 0;       // of this rank's maps
+  double reward_deviation = 0;  // mean over the images of the (biased) standard deviation within a group
+  double credited = 0;          // the share of this rank's entries (map and cell) with a non-zero advantage
+  double entropy = 0;           // mean of the policy's at the grid
+  double divergence = 0;        // mean KL from the reference
+  double clipped = 0;           // share of entries whose ratio is clipped
+};
+
+struct RssReport {
+  double mean_reward = 0;  // over the scales
+  std::vector<ScaleReport> scales;
 };
 
 struct RssResult {
   autograd::Variable loss;  // []: Σ over scales of weight · loss
-  double mean_reward = 0;
   int64_t reward_queries = 0;
-  std::vector<ScaleReport> scales;
+  // What the report is made of, still on the device.
+  struct ScaleMeasures {
+    int64_t stride = 0;
+    autograd::Array loss, rewards, statistics;
+  };
+  std::vector<ScaleMeasures> measures;
+
+  // Brings the numbers to the host and so waits for the device: call it after Backward, and only when somebody looks.
+  RssReport Report() const;
 };
 
 // Pure; `grids` as they were for the rollout but for the parameters behind them.

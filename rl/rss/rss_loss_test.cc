@@ -4,13 +4,16 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "autograd/collective/in_process.h"
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 #include "rl/policies/categorical.h"
+#include "rl/rss/counting_stream.h"
 #include "rl/rss/hidden_labels.h"
 
 namespace rl {
@@ -27,6 +30,7 @@ using autograd::Variable;
 using autograd::testing::AllClose;
 using autograd::testing::ExpectError;
 using autograd::testing::RandomArray;
+using testing::CountingStream;
 using testing::PixelAccuracy;
 
 constexpr int64_t kHeight = 12, kWidth = 16, kClasses = 4;
@@ -50,6 +54,7 @@ struct Step {
   double loss = 0;
   Array gradient;
   RssResult result;
+  RssReport report;
 };
 
 Step TakeStep(const Array& logits, const std::vector<int64_t>& ids, Reward& reward, const RssOptions& options,
@@ -62,6 +67,7 @@ Step TakeStep(const Array& logits, const std::vector<int64_t>& ids, Reward& rewa
   tape.Backward(step.result.loss);
   step.loss = step.result.loss.Item();
   step.gradient = tape.Gradient(watched);
+  step.report = step.result.Report();
   return step;
 }
 
@@ -143,7 +149,7 @@ TEST(RssLossTest, PairwiseGradientFromItsDefinition) {
     }
   }
   EXPECT_TRUE(AllClose(step.gradient, Array::From(logits.shape(), expected), 1e-6));
-  EXPECT_EQ(rollout.scales[0].count, count);
+  EXPECT_EQ(rollout.scales[0].count.Item(), count);
 }
 
 TEST(RssLossTest, WholeMapCreditIsGroupRelativePolicyGradient) {
@@ -175,15 +181,15 @@ TEST(RssLossTest, ScalesAreSummedWithTheirWeights) {
   options.scales[1].weight = 2.5;
   OneRank collective;
   const Step step = TakeStep(logits, ids, reward, options, collective);
-  ASSERT_EQ(step.result.scales.size(), 4u);
+  ASSERT_EQ(step.report.scales.size(), 4u);
   double sum = 0;
-  for (const ScaleReport& scale : step.result.scales) sum += scale.loss * (scale.stride == 4 ? 2.5 : 1.0);
+  for (const ScaleReport& scale : step.report.scales) sum += scale.loss * (scale.stride == 4 ? 2.5 : 1.0);
   EXPECT_NEAR(step.loss, sum, 1e-6);
   EXPECT_EQ(step.result.reward_queries, 4 * options.group_size);
   EXPECT_EQ(reward.queries, 4 * options.group_size);
   // Each scale draws from its own stream: alone, the second gives the same loss.
   options.scales = {options.scales[1]};
-  EXPECT_NEAR(TakeStep(logits, ids, reward, options, collective).result.scales[0].loss, step.result.scales[1].loss,
+  EXPECT_NEAR(TakeStep(logits, ids, reward, options, collective).report.scales[0].loss, step.report.scales[1].loss,
               1e-7);
 }
 
@@ -194,8 +200,8 @@ TEST(RssLossTest, ProgressSwitchesScalesOn) {
   RssOptions options;
   options.scales = CoarseToFine({2, 4, 8});
   OneRank collective;
-  EXPECT_EQ(TakeStep(logits, ids, reward, options, collective, 0.1).result.scales.size(), 1u);
-  EXPECT_EQ(TakeStep(logits, ids, reward, options, collective, 0.9).result.scales.size(), 3u);
+  EXPECT_EQ(TakeStep(logits, ids, reward, options, collective, 0.1).report.scales.size(), 1u);
+  EXPECT_EQ(TakeStep(logits, ids, reward, options, collective, 0.9).report.scales.size(), 3u);
   options.scales = {{8, 1, 0.5, 1}};
   ExpectError([&] { TakeStep(logits, ids, reward, options, collective, 0.1); }, "none of 1 scales is in use");
 }
@@ -220,7 +226,7 @@ TEST(RssLossTest, NoDifferenceInRewardGivesExactlyZero) {
       const Step step = TakeStep(logits, ids, reward, options, collective);
       EXPECT_EQ(step.loss, 0);
       EXPECT_EQ(step.gradient.ToVector<float>(), std::vector<float>(logits.size(), 0.0f));
-      EXPECT_EQ(step.result.scales[0].credited, 0);
+      EXPECT_EQ(step.report.scales[0].credited, 0);
     }
   }
 }
@@ -318,11 +324,110 @@ TEST(RssLossTest, SeveralUpdatesARollout) {
     const Array gradient = tape.Gradient(watched);
     if (update == 0) {
       EXPECT_TRUE(AllClose(gradient, on_policy.gradient, 1e-5));
-      EXPECT_EQ(result.scales[1].clipped, 0);
+      EXPECT_EQ(result.Report().scales[1].clipped, 0);
     } else {
-      EXPECT_GT(result.scales[1].clipped, 0);
+      EXPECT_GT(result.Report().scales[1].clipped, 0);
     }
     for (int64_t i = 0; i < moved.size(); ++i) moved.data<float>()[i] -= 40 * gradient.data<float>()[i];
+  }
+}
+
+// The whole step on the emulated device against the CPU: what is drawn and scored is the same, loss and gradient are close, and the host
+// never touches the device's memory (that would be a segmentation fault).
+TEST(RssLossTest, CudaInTheEmulator) {
+  const std::vector<int64_t> ids = {1, 2};
+  const Array logits = RandomArray({2, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  std::vector<uint8_t> padding(2 * kHeight * kWidth, 1);
+  for (size_t i = 0; i < padding.size(); ++i) padding[i] = i % kWidth < 13 ? 1 : 0;
+  const Array valid = Array::From({2, kHeight, kWidth}, padding);
+  PixelAccuracy reward(Labels(ids));
+  OneRank collective;
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+    for (Variation variation : {Variation::kIndependent, Variation::kCells, Variation::kBlock}) {
+      RssOptions options = Options(credit, {4, 2, 1});
+      options.scales[0].weight = 0.5;
+      options.group_size = 5;
+      options.counterfactual = {variation, 0.3};
+      options.keep_old_log_probability = variation == Variation::kCells;
+      options.surrogate.entropy_weight = 0.1;
+      const Array mask = variation == Variation::kBlock ? Array() : valid;
+      const Step expected = TakeStep(logits, ids, reward, options, collective, 0, mask);
+      autograd::StreamScope scope(*stream);
+      const Step measured = TakeStep(logits.To(*stream), ids, reward, options, collective, 0, mask.To(*stream));
+      EXPECT_NEAR(measured.loss, expected.loss, 1e-5);
+      EXPECT_TRUE(AllClose(measured.gradient, expected.gradient, 1e-5));
+      ASSERT_EQ(measured.report.scales.size(), expected.report.scales.size());
+      for (size_t i = 0; i < measured.report.scales.size(); ++i) {
+        EXPECT_EQ(measured.result.measures[i].rewards.ToVector<float>(),
+                  expected.result.measures[i].rewards.ToVector<float>());
+        EXPECT_NEAR(measured.report.scales[i].credited, expected.report.scales[i].credited, 1e-12);
+        EXPECT_NEAR(measured.report.scales[i].entropy, expected.report.scales[i].entropy, 1e-5);
+      }
+    }
+  }
+}
+
+// Scores that lie on the device already.
+class OnDevice : public Constant {
+ public:
+  explicit OnDevice(Array scores) : scores_(std::move(scores)) {}
+  absl::StatusOr<Array> ScoreInPlace(std::span<const int64_t>, const Array&, int64_t, int64_t) override {
+    return scores_;
+  }
+
+ private:
+  Array scores_;
+};
+
+TEST(RssLossTest, NothingPassesTheHostBetweenLogitsAndGradient) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  CountingStream counting(*stream);
+  autograd::StreamScope scope(counting);
+  const std::vector<int64_t> ids = {1, 2};
+  const Array logits = RandomArray({2, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1).To(counting);
+  const Array valid = Array::Full({2, kHeight, kWidth}, autograd::kUInt8, 1);
+  OnDevice reward(RandomArray({8, 2}, kFloat32, RandomKey(2), 0, 1));
+  OneRank collective;
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+    RssOptions options = Options(credit, {4, 2, 1});
+    options.counterfactual = {Variation::kCells, 0.3};
+    options.keep_old_log_probability = true;
+    counting.copies = 0;
+    Tape tape;
+    const Variable watched = tape.Watch(logits);
+    const RssResult result =
+        RssLoss(watched, {ids, kHeight, kWidth, valid, logits}, reward, options, 0, RandomKey(5), collective).value();
+    tape.Backward(result.loss);
+    EXPECT_EQ(counting.copies, 0);
+    EXPECT_TRUE(std::isfinite(result.loss.Item()));
+    EXPECT_GT(result.Report().scales[0].credited, 0);
+  }
+}
+
+TEST(RssLossTest, AShapeThatAnswersNothingIsRefused) {
+  OnDevice reward(Array::Zeros({8, 3}, kFloat32));
+  OneRank collective;
+  const std::vector<int64_t> ids = {1};
+  const auto result = RssLoss(Variable(Array::Zeros({1, 3, 4, kClasses}, kFloat32)), {ids, kHeight, kWidth, {}, {}},
+                              reward, Options(Credit::kPairwise, {4}), 0, RandomKey(5), collective);
+  EXPECT_EQ(result.status().message(), "the reward gave scores [8, 3] for maps [8, 1, 3, 4]");
+}
+
+TEST(RssLossTest, CudaInTheEmulatorOnSeveralRanks) {
+  const std::vector<int64_t> ids = {1, 2};
+  const Array logits = RandomArray({2, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+    autograd::RunRanks(2, [&](Collective& collective) {
+      const std::vector<int64_t> own = {ids[collective.rank()]};
+      const Array part = logits.Slice(collective.rank(), collective.rank() + 1);
+      PixelAccuracy reward(Labels(ids));
+      const Step expected = TakeStep(part, own, reward, Options(credit, {2}), collective);
+      const auto stream = cuda_emulator::OpenEmulatedStream();
+      autograd::StreamScope scope(*stream);
+      const Step measured = TakeStep(part.To(*stream), own, reward, Options(credit, {2}), collective);
+      EXPECT_TRUE(AllClose(measured.gradient, expected.gradient, 1e-5));
+    });
   }
 }
 

@@ -6,6 +6,7 @@
 #include "autograd/core/dims.h"
 #include "autograd/ops/pooling.h"
 #include "autograd/ops/resize.h"
+#include "rl/rss/scales_kernels.h"
 
 namespace rl {
 
@@ -44,20 +45,10 @@ Variable OnGrid(const Variable& logits, int64_t grid_height, int64_t grid_width)
 Array ValidCells(const Array& valid, int64_t grid_height, int64_t grid_width) {
   autograd::Dims dims("ValidCells");
   dims.Match(valid, "valid: b h w").Is(valid, autograd::kUInt8, "valid");
-  const int64_t images = dims["b"], height = dims["h"], width = dims["w"];
-  if (height == grid_height && width == grid_width) return valid;
-  const std::vector<uint8_t> pixels = valid.ToVector<uint8_t>();
-  std::vector<uint8_t> cells(images * grid_height * grid_width);
-  for (int64_t image = 0; image < images; ++image) {
-    for (int64_t y = 0; y < height; ++y) {
-      const uint8_t* row = pixels.data() + (image * height + y) * width;
-      uint8_t* out = cells.data() + (image * grid_height + y * grid_height / height) * grid_width;
-      for (int64_t x = 0; x < width; ++x) {
-        if (row[x] != 0) out[x * grid_width / width] = 1;
-      }
-    }
-  }
-  return Array::From({images, grid_height, grid_width}, cells);
+  if (dims["h"] == grid_height && dims["w"] == grid_width) return valid;
+  Array cells = Array::Empty({dims["b"], grid_height, grid_width}, autograd::kUInt8);
+  autograd::kernels::ValidCells(autograd::Stream::Current(), valid, cells);
+  return cells;
 }
 
 }  // namespace rl

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace rl {
@@ -67,6 +68,16 @@ TEST(ValidCellsTest, ACellCountsWhenOnePixelDoes) {
   // Columns 0 … 2 show cell 0, columns 3 and 4 cell 1.
   EXPECT_EQ(ValidCells(valid, 1, 2).ToVector<uint8_t>(), (std::vector<uint8_t>{0, 1}));
   EXPECT_EQ(ValidCells(valid, 2, 5).ToVector<uint8_t>(), valid.ToVector<uint8_t>());
+}
+
+TEST(ValidCellsTest, CudaInTheEmulatorGivesTheSame) {
+  std::vector<uint8_t> pixels(2 * 17 * 23);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = autograd::Philox(autograd::RandomKey(1), i).x % 16 == 0;
+  const Array valid = Array::From({2, 17, 23}, pixels);
+  const std::vector<uint8_t> expected = ValidCells(valid, 4, 6).ToVector<uint8_t>();
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  autograd::StreamScope scope(*stream);
+  EXPECT_EQ(ValidCells(valid.To(*stream), 4, 6).ToVector<uint8_t>(), expected);
 }
 
 }  // namespace

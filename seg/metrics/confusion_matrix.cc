@@ -1,6 +1,5 @@
 #include "seg/metrics/confusion_matrix.h"
 
-#include <cmath>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -12,10 +11,6 @@ namespace seg {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-double Ratio(int64_t numerator, int64_t denominator) {
-  return denominator == 0 ? kNone : static_cast<double>(numerator) / static_cast<double>(denominator);
-}
 
 // Counts are whole numbers, so the order in which threads add theirs does not matter.
 template <typename Label>
@@ -82,45 +77,33 @@ void ConfusionMatrix::Add(const ConfusionMatrix& other) {
 
 int64_t ConfusionMatrix::pixels() const { return std::accumulate(counts_.begin(), counts_.end(), int64_t{0}); }
 
-ConfusionMatrix::Totals ConfusionMatrix::ComputeTotals() const {
-  Totals totals{std::vector<int64_t>(classes_), std::vector<int64_t>(classes_)};
+std::vector<ClassCounts> ConfusionMatrix::ByClass() const {
+  std::vector<ClassCounts> by_class(classes_);
   for (int truth = 0; truth < classes_; ++truth) {
+    by_class[truth].hits = count(truth, truth);
     for (int prediction = 0; prediction <= classes_; ++prediction) {
-      totals.truth[truth] += count(truth, prediction);
-      if (prediction < classes_) totals.prediction[prediction] += count(truth, prediction);
+      by_class[truth].truth += count(truth, prediction);
+      if (prediction < classes_) by_class[prediction].prediction += count(truth, prediction);
     }
   }
-  return totals;
-}
-
-bool ConfusionMatrix::InSet(int label, ClassSet set) const {
-  if (set == ClassSet::kAll) return true;
-  for (int other = 0; other <= classes_; ++other) {
-    if (count(label, other) > 0) return true;
-    if (set == ClassSet::kUnion && other < classes_ && count(other, label) > 0) return true;
-  }
-  return false;
+  return by_class;
 }
 
 std::vector<double> ConfusionMatrix::ClassIou() const {
-  const Totals totals = ComputeTotals();
-  std::vector<double> scores(classes_);
-  for (int k = 0; k < classes_; ++k)
-    scores[k] = Ratio(count(k, k), totals.truth[k] + totals.prediction[k] - count(k, k));
+  std::vector<double> scores;
+  for (const ClassCounts& counts : ByClass()) scores.push_back(counts.Iou());
   return scores;
 }
 
 std::vector<double> ConfusionMatrix::ClassAccuracies() const {
-  const Totals totals = ComputeTotals();
-  std::vector<double> scores(classes_);
-  for (int k = 0; k < classes_; ++k) scores[k] = Ratio(count(k, k), totals.truth[k]);
+  std::vector<double> scores;
+  for (const ClassCounts& counts : ByClass()) scores.push_back(counts.Accuracy());
   return scores;
 }
 
 std::vector<double> ConfusionMatrix::ClassDice() const {
-  const Totals totals = ComputeTotals();
-  std::vector<double> scores(classes_);
-  for (int k = 0; k < classes_; ++k) scores[k] = Ratio(2 * count(k, k), totals.truth[k] + totals.prediction[k]);
+  std::vector<double> scores;
+  for (const ClassCounts& counts : ByClass()) scores.push_back(counts.Dice());
   return scores;
 }
 
@@ -130,38 +113,30 @@ double ConfusionMatrix::PixelAccuracy() const {
   return Ratio(right, pixels());
 }
 
-double ConfusionMatrix::MeanOver(const std::vector<double>& scores, ClassSet set, int first, int last) const {
+double ConfusionMatrix::MeanOver(double (ClassCounts::*score)() const, ClassSet set, int first, int last) const {
   last = last < 0 ? classes_ : last;
   autograd::Require(first >= 0 && first <= last && last <= classes_, "ConfusionMatrix", "classes [", first, ", ", last,
                     ") of ", classes_);
-  double sum = 0;
-  int64_t counted = 0;
-  for (int k = first; k < last; ++k) {
-    if (!InSet(k, set)) continue;
-    if (!std::isnan(scores[k])) sum += scores[k];
-    ++counted;
-  }
-  return counted == 0 ? kNone : sum / static_cast<double>(counted);
+  const std::vector<ClassCounts> by_class = ByClass();
+  return MeanOverClasses(std::span(by_class).subspan(first, last - first), set, score).value_or(kNone);
 }
 
-double ConfusionMatrix::ClassAccuracy() const { return MeanOver(ClassAccuracies(), ClassSet::kTruth, 0, -1); }
+double ConfusionMatrix::ClassAccuracy() const { return MeanOver(&ClassCounts::Accuracy, ClassSet::kTruth, 0, -1); }
 
 double ConfusionMatrix::FrequencyWeightedIou() const {
-  const Totals totals = ComputeTotals();
-  const std::vector<double> iou = ClassIou();
   const int64_t all = pixels();
   double sum = 0;
-  for (int k = 0; k < classes_; ++k) {
-    if (totals.truth[k] > 0) sum += Ratio(totals.truth[k], all) * iou[k];
+  for (const ClassCounts& counts : ByClass()) {
+    if (counts.truth > 0) sum += Ratio(counts.truth, all) * counts.Iou();
   }
   return all == 0 ? kNone : sum;
 }
 
 double ConfusionMatrix::MeanIou(ClassSet set, int first, int last) const {
-  return MeanOver(ClassIou(), set, first, last);
+  return MeanOver(&ClassCounts::Iou, set, first, last);
 }
 double ConfusionMatrix::MeanDice(ClassSet set, int first, int last) const {
-  return MeanOver(ClassDice(), set, first, last);
+  return MeanOver(&ClassCounts::Dice, set, first, last);
 }
 
 }  // namespace seg

@@ -3,24 +3,15 @@
 // Scores of label maps from one matrix of 64-bit counts C[g][p] (g truth, p prediction) over all pixels whose truth is not void:
 //
 //   T_k = Σ_p C[k][p],   P_k = Σ_g C[g][k],   I_k = C[k][k],   U_k = T_k + P_k − I_k,   N = Σ C
-//
-// What published programs call mIoU differs in the classes that are averaged; ClassSet names the choices.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "autograd/core/array.h"
+#include "seg/metrics/class_counts.h"
 
 namespace seg {
-
-inline constexpr uint8_t kVoid = 255;
-
-enum class ClassSet : uint8_t {
-  kUnion,  // U_k > 0: Cityscapes' program, mmseg, SSSegmentation, iSeg ("nan-mean")
-  kTruth,  // T_k > 0: MiB, PLOP
-  kAll,    // all K, absent ones count as 0: sceneparsing, semseg, SCHP
-};
 
 class ConfusionMatrix {
  public:
@@ -42,7 +33,7 @@ class ConfusionMatrix {
   std::vector<int64_t>& counts() { return counts_; }
   const std::vector<int64_t>& counts() const { return counts_; }
   int64_t pixels() const;
-  bool InSet(int label, ClassSet set) const;
+  std::vector<ClassCounts> ByClass() const;  // T, P, I
 
   // Per class; NaN where the denominator is 0.
   std::vector<double> ClassIou() const;         // I_k / U_k
@@ -58,11 +49,7 @@ class ConfusionMatrix {
   double MeanDice(ClassSet set = ClassSet::kUnion, int first = 0, int last = -1) const;
 
  private:
-  struct Totals {
-    std::vector<int64_t> truth, prediction;  // T, P
-  };
-  Totals ComputeTotals() const;
-  double MeanOver(const std::vector<double>& scores, ClassSet set, int first, int last) const;
+  double MeanOver(double (ClassCounts::*score)() const, ClassSet set, int first, int last) const;
 
   int classes_;
   std::vector<int64_t> counts_;

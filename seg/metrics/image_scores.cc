@@ -1,19 +1,31 @@
 #include "seg/metrics/image_scores.h"
 
-#include <vector>
+#include <algorithm>
+#include <array>
+#include <cstddef>
 
 #include "autograd/runtime/error.h"
 
 namespace seg {
 namespace {
 
+// Counters for every byte, so that a byte of a map needs no check before it is counted.
+constexpr size_t kCounters = 256;
+
+// The counter of a map's value; those of values outside the classes are not read.
+size_t Counter(uint8_t value, int) { return value; }
+template <typename Label>
+size_t Counter(Label value, int classes) {
+  const auto unsigned_value = static_cast<uint64_t>(static_cast<int64_t>(value));
+  return std::min(unsigned_value, static_cast<uint64_t>(classes));
+}
+
 // O(pixels + classes): three counters a class and no matrix.
 template <typename Label>
 ImageScores Score(std::span<const uint8_t> truth, std::span<const Label> map, int classes, ClassSet set) {
   autograd::Require(truth.size() == map.size(), "ScoreImage", truth.size(), " truths for a map of ", map.size());
   autograd::Require(classes > 0 && classes <= kVoid, "ScoreImage", classes, " classes");
-  // The last element takes labels outside the classes.
-  std::vector<int64_t> truths(classes + 1), predictions(classes + 1), hits(classes + 1);
+  std::array<ClassCounts, kCounters> counters{};
   for (size_t i = 0; i < truth.size(); ++i) {
     const int label = truth[i];
     if (label >= classes) [[unlikely]] {
@@ -21,31 +33,20 @@ ImageScores Score(std::span<const uint8_t> truth, std::span<const Label> map, in
                         " classes");
       continue;
     }
-    const uint64_t given = static_cast<uint64_t>(static_cast<int64_t>(map[i]));
-    const int predicted = given < static_cast<uint64_t>(classes) ? static_cast<int>(given) : classes;
-    ++truths[label];
-    ++predictions[predicted];
-    hits[label] += predicted == label;
+    const size_t predicted = Counter(map[i], classes);
+    ++counters[label].truth;
+    ++counters[predicted].prediction;
+    counters[label].hits += predicted == static_cast<size_t>(label);
   }
-  ImageScores scores;
-  int64_t counted = 0, pixels = 0, right = 0;
-  for (int k = 0; k < classes; ++k) {
-    pixels += truths[k];
-    right += hits[k];
-    const bool in_set = set == ClassSet::kAll || truths[k] > 0 || (set == ClassSet::kUnion && predictions[k] > 0);
-    if (!in_set) continue;
-    ++counted;
-    const double sum = static_cast<double>(truths[k] + predictions[k]), hit = static_cast<double>(hits[k]);
-    if (sum == 0) continue;
-    scores.mean_iou += hit / (sum - hit);
-    scores.mean_dice += 2 * hit / sum;
+  const std::span<const ClassCounts> by_class(counters.data(), classes);
+  int64_t pixels = 0, right = 0;
+  for (const ClassCounts& counts : by_class) {
+    pixels += counts.truth;
+    right += counts.hits;
   }
-  if (counted > 0) {
-    scores.mean_iou /= static_cast<double>(counted);
-    scores.mean_dice /= static_cast<double>(counted);
-  }
-  if (pixels > 0) scores.pixel_accuracy = static_cast<double>(right) / static_cast<double>(pixels);
-  return scores;
+  return {.mean_iou = MeanOverClasses(by_class, set, &ClassCounts::Iou).value_or(0),
+          .mean_dice = MeanOverClasses(by_class, set, &ClassCounts::Dice).value_or(0),
+          .pixel_accuracy = pixels > 0 ? Ratio(right, pixels) : 0};
 }
 
 }  // namespace

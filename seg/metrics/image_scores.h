@@ -1,12 +1,13 @@
 #pragma once
 
 // Scores of one label map against one truth, as rewards want them (spec: the image-level reward of RSS is the mIoU of a sampled
-// map). Void pixels count for nothing. An image without a pixel that counts scores 0.
+// map). Pixels whose truth is void count for nothing; a map's value outside [0, classes) is wrong for the true class and counts for no
+// other. An image without a pixel that counts scores 0.
 
 #include <cstdint>
 #include <span>
 
-#include "seg/metrics/confusion_matrix.h"
+#include "seg/metrics/class_counts.h"
 
 namespace seg {
 

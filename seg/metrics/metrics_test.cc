@@ -115,9 +115,24 @@ TEST(ImageScores, ClassSetsByHand) {
   EXPECT_DOUBLE_EQ(ScoreImage(kTruth, map, 5, ClassSet::kUnion).mean_iou, 1.0 / 3);
   EXPECT_DOUBLE_EQ(ScoreImage(kTruth, map, 5, ClassSet::kAll).mean_iou, 4.0 / 15);
   EXPECT_DOUBLE_EQ(ScoreImage(kTruth, map, 5).mean_dice, 0.6);
-  const Labels nothing(4, kVoid);
-  EXPECT_EQ(ScoreImage(nothing, std::span<const uint8_t>(Labels(4, 0)), 5).mean_iou, 0);
-  EXPECT_THROW(ScoreImage(Labels{9}, std::span<const uint8_t>(Labels{0}), 5), autograd::Error);
+  EXPECT_DOUBLE_EQ(ScoreImage(kTruth, map, 5).pixel_accuracy, 4.0 / 7);
+}
+
+TEST(ImageScores, Edges) {
+  const Labels nothing(5, kVoid), truth{0, 1, 0, 1, 0}, stray{0, 9, 0, 255, 0};
+  for (const ClassSet set : {ClassSet::kTruth, ClassSet::kUnion}) {
+    const ImageScores scores = ScoreImage(nothing, std::span<const uint8_t>(truth), 2, set);
+    EXPECT_EQ(scores.mean_iou, 0);
+    EXPECT_EQ(scores.mean_dice, 0);
+    EXPECT_EQ(scores.pixel_accuracy, 0);
+    EXPECT_EQ(ScoreImage(truth, std::span<const uint8_t>(truth), 2, set).mean_iou, 1);
+    // Values outside the classes are misses of the true class only, in every type of map.
+    EXPECT_DOUBLE_EQ(ScoreImage(truth, std::span<const uint8_t>(stray), 2, set).mean_iou, (1.0 + 0.0) / 2);
+    const std::vector<int32_t> wide{0, -1, 0, 1 << 30, 0};
+    EXPECT_DOUBLE_EQ(ScoreImage(truth, std::span<const int32_t>(wide), 2, set).mean_iou, (1.0 + 0.0) / 2);
+  }
+  EXPECT_THROW(ScoreImage(stray, std::span<const uint8_t>(truth), 2), autograd::Error);
+  EXPECT_THROW(ScoreImage(truth, std::span<const uint8_t>(truth).first(4), 2), autograd::Error);
 }
 
 }  // namespace

@@ -8,41 +8,40 @@
 #include <span>
 #include <vector>
 
-#include "seg/metrics/confusion_matrix.h"
+#include "seg/metrics/class_counts.h"
 
 namespace seg {
 
-// truth and map [pixels]. Pixels whose truth is `void_label` are left out; a map value outside [0, classes) counts as wrong for
-// the true class and for nothing else. 0 when no pixel counts.
-double ImageMeanIou(const uint8_t* truth, const uint8_t* map, int64_t pixels, int classes, ClassSet class_set,
-                    uint8_t void_label = 255);
+// histograms [grid_height·grid_width, classes + 1]: how often each class occurs in truth [height, width] under each cell of a grid, and
+// last their sum. truth: below `classes` or kVoid, which counts nowhere. Pixel (y, x) lies under cell (⌊y·grid_height/height⌋,
+// ⌊x·grid_width/width⌋): nearest-neighbour upsampling of a map on the grid.
+void CountCells(const uint8_t* truth, int64_t height, int64_t width, int64_t grid_height, int64_t grid_width,
+                int classes, int32_t* histograms);
 
-// How often each class occurs in the truth under each cell of a grid. Maps drawn on that grid and shown at full size by
-// nearest-neighbour upsampling (pixel (y, x) shows cell (⌊y·grid_height/height⌋, ⌊x·grid_width/width⌋)) then cost one look-up a
-// cell and never become pixels: MeanIou equals ImageMeanIou of the upsampled map, exactly.
+// The score of map [cells] on that grid: one look-up a cell, and the map never becomes pixels. truth [classes]: how often each class
+// occurs in the image. Equals that of ScoreImage (image_scores.h) for the upsampled map, exactly.
+double MeanIouOfCells(const uint8_t* map, const int32_t* histograms, int64_t cells, std::span<const int32_t> truth,
+                      ClassSet class_set);
+
+// Both for one image. For a batch, and on any device: label_batch.h.
 class CellHistograms {
  public:
   CellHistograms() = default;
-  // truth [height, width].
   CellHistograms(const uint8_t* truth, int64_t height, int64_t width, int64_t grid_height, int64_t grid_width,
-                 int classes, uint8_t void_label = 255);
+                 int classes);
 
   // map [grid_height, grid_width].
   double MeanIou(const uint8_t* map, ClassSet class_set) const;
 
-  int64_t cells() const { return static_cast<int64_t>(counted_.size()); }
-
  private:
-  int classes_ = 0;
-  std::vector<uint32_t> histograms_;  // [cells, classes]
-  std::vector<uint32_t> counted_;     // [cells]: pixels that are not void
-  std::vector<int64_t> truth_;        // [classes]
+  int64_t cells_ = 0;
+  std::vector<int32_t> histograms_, truth_;
 };
 
 // Scores of maps [count, grid_height, grid_width] of images given by truths[i] (each [height, width]); the maps of one image need
 // not be neighbours, and its histograms are built once. Images are scored in parallel.
 std::vector<float> MeanIouOfMaps(std::span<const uint8_t* const> truths, const uint8_t* maps, int64_t height,
                                  int64_t width, int64_t grid_height, int64_t grid_width, int classes,
-                                 ClassSet class_set, uint8_t void_label = 255);
+                                 ClassSet class_set);
 
 }  // namespace seg

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "autograd/runtime/error.h"
 #include "autograd/runtime/random.h"
+#include "seg/metrics/image_scores.h"
 
 namespace seg {
 namespace {
@@ -15,24 +17,6 @@ namespace {
 using autograd::Philox;
 using autograd::RandomKey;
 using autograd::UniformBelow;
-
-TEST(ImageMeanIouTest, WorkedExample) {
-  // Truth: four pixels of 0, two of 1, one void. Map: 0 0 0 1 | 1 2 | 2.
-  const std::vector<uint8_t> truth = {0, 0, 0, 0, 1, 1, 255}, map = {0, 0, 0, 1, 1, 2, 2};
-  // IoU of 0: 3/4; of 1: 1/(2 + 2 − 1); of 2: 0/1 (only in the map; its pixel in the void does not count).
-  EXPECT_DOUBLE_EQ(ImageMeanIou(truth.data(), map.data(), 7, 5, ClassSet::kTruth), (0.75 + 1 / 3.0) / 2);
-  EXPECT_DOUBLE_EQ(ImageMeanIou(truth.data(), map.data(), 7, 5, ClassSet::kUnion), (0.75 + 1 / 3.0 + 0) / 3);
-}
-
-TEST(ImageMeanIouTest, Edges) {
-  const std::vector<uint8_t> nothing(5, 255), map = {0, 1, 0, 1, 0}, stray = {0, 9, 0, 9, 0};
-  EXPECT_EQ(ImageMeanIou(nothing.data(), map.data(), 5, 2, ClassSet::kTruth), 0);
-  EXPECT_EQ(ImageMeanIou(nothing.data(), map.data(), 5, 2, ClassSet::kUnion), 0);
-  EXPECT_EQ(ImageMeanIou(map.data(), map.data(), 5, 2, ClassSet::kTruth), 1);
-  // Values outside the classes are misses of the true class only.
-  EXPECT_DOUBLE_EQ(ImageMeanIou(map.data(), stray.data(), 5, 2, ClassSet::kUnion), (1.0 + 0.0) / 2);
-  EXPECT_THROW(ImageMeanIou(stray.data(), map.data(), 5, 2, ClassSet::kTruth), autograd::Error);
-}
 
 // By sets of pixels, class by class: the definition.
 double FromSets(const std::vector<uint8_t>& truth, const std::vector<uint8_t>& map, int classes, ClassSet class_set) {
@@ -84,9 +68,7 @@ TEST_P(CellHistogramsTest, EqualsTheUpsampledMap) {
     for (ClassSet class_set : {ClassSet::kTruth, ClassSet::kUnion}) {
       const double expected = FromSets(truth, pixels, kClasses, class_set);
       EXPECT_DOUBLE_EQ(histograms.MeanIou(cells.data(), class_set), expected);
-      EXPECT_DOUBLE_EQ(
-          ImageMeanIou(truth.data(), pixels.data(), static_cast<int64_t>(pixels.size()), kClasses, class_set),
-          expected);
+      EXPECT_DOUBLE_EQ(ScoreImage(truth, std::span<const uint8_t>(pixels), kClasses, class_set).mean_iou, expected);
     }
   }
 }

@@ -1,0 +1,55 @@
+#include "seg/rewards/label_batch.h"
+
+#include <cstdint>
+#include <limits>
+
+#include "autograd/core/dims.h"
+#include "seg/rewards/mean_iou_kernels.h"
+
+namespace seg {
+
+using autograd::Array;
+using autograd::Require;
+using autograd::Stream;
+
+LabelBatch::LabelBatch(Array labels, int classes) : classes_(classes), labels_(std::move(labels)) {
+  autograd::Dims dims("LabelBatch");
+  dims.Match(labels_, "labels: b h w").Is(labels_, autograd::kUInt8, "labels");
+  Require(classes >= 1 && classes <= kVoid, dims.operation(), classes, " classes");
+  Require(dims["h"] * dims["w"] <= std::numeric_limits<int32_t>::max(), dims.operation(), "labels ", labels_.shape());
+}
+
+Array LabelBatch::MeanIou(const Array& maps, ClassSet class_set) {
+  autograd::Dims dims("LabelBatch::MeanIou");
+  dims.Match(labels_, "labels: b h w").Match(maps, "maps: n b gh gw").Is(maps, autograd::kUInt8, "maps");
+  const int64_t grid_height = dims["gh"], grid_width = dims["gw"];
+  Require(grid_height >= 1 && grid_height <= dims["h"] && grid_width >= 1 && grid_width <= dims["w"], dims.operation(),
+          "maps ", maps.shape(), " for labels ", labels_.shape());
+  Stream& stream = Stream::Current();
+  if (!truth_.defined()) {
+    truth_ = Array::Empty({dims["b"], classes_}, autograd::kInt32);
+    autograd::kernels::CountImageClasses(stream, labels_, truth_);
+  }
+  Array scores = Array::Empty({dims["n"], dims["b"]}, autograd::kFloat32);
+  if (grid_height == dims["h"] && grid_width == dims["w"]) {
+    autograd::kernels::MeanIouOfPixels(stream, maps, labels_, truth_, class_set, scores);
+    return scores;
+  }
+  Array& histograms = histograms_[{grid_height, grid_width}];
+  if (!histograms.defined()) {
+    histograms = Array::Empty({dims["b"], grid_height, grid_width, classes_ + 1}, autograd::kInt32);
+    autograd::kernels::CountCellClasses(stream, labels_, histograms);
+  }
+  autograd::kernels::MeanIouOfCells(stream, maps, histograms, truth_, class_set, scores);
+  return scores;
+}
+
+PixelMatches LabelBatch::Match(const Array& actions) const {
+  autograd::Dims dims("LabelBatch::Match");
+  dims.Match(labels_, "labels: b h w").Match(actions, "actions: n b h w").Is(actions, autograd::kUInt8, "actions");
+  PixelMatches matches{Array::Empty(actions.shape(), autograd::kFloat32), autograd::EmptyLike(labels_)};
+  autograd::kernels::PixelMatch(Stream::Current(), labels_, actions, matches.rewards, matches.valid);
+  return matches;
+}
+
+}  // namespace seg

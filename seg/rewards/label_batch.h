@@ -1,0 +1,42 @@
+#pragma once
+
+// The truth of a batch of images, kept where the maps are that it scores: nothing passes the host.
+
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "autograd/core/array.h"
+#include "seg/metrics/class_counts.h"
+
+namespace seg {
+
+struct PixelMatches {
+  autograd::Array rewards;  // float32 [n, b, height, width]: 1 where the action is the label, 0 elsewhere
+  autograd::Array valid;    // uint8 [b, height, width]: 0 where the label is void
+};
+
+class LabelBatch {
+ public:
+  LabelBatch() = default;
+  // labels uint8 [b, height, width] on the current stream's device: below `classes` (1 to 255) or kVoid. Another value is an Error on
+  // the CPU and void elsewhere.
+  LabelBatch(autograd::Array labels, int classes);
+
+  const autograd::Array& labels() const { return labels_; }
+
+  // Mean IoU, float32 [n, b], of n maps of each image, uint8 [n, b, grid_height, grid_width] on a grid no finer than the labels. It is that of
+  // CellHistograms (mean_iou_reward.h). What a grid needs to know of the labels is counted at its first use.
+  autograd::Array MeanIou(const autograd::Array& maps, ClassSet class_set);
+
+  // actions uint8 [n, b, height, width].
+  PixelMatches Match(const autograd::Array& actions) const;
+
+ private:
+  int classes_ = 0;
+  autograd::Array labels_;
+  autograd::Array truth_;                                              // int32 [b, classes]
+  std::map<std::pair<int64_t, int64_t>, autograd::Array> histograms_;  // by grid
+};
+
+}  // namespace seg
