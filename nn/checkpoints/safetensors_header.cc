@@ -128,7 +128,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 absl::Status CheckSize(const TensorInfo& tensor) {
   const int64_t element = SafetensorsElementSize(tensor.dtype);
   if (element == 0)
-    return absl::UnimplementedError(absl::StrCat("tensor '", tensor.name, "': unknown dtype '", tensor.dtype, "'"));
+    return absl::InvalidArgumentError(absl::StrCat("tensor '", tensor.name, "': unknown dtype '", tensor.dtype, "'"));
   int64_t size = element;
   for (int64_t extent : tensor.shape) {
     if (__builtin_mul_overflow(size, extent, &size)) {

@@ -18,8 +18,7 @@ The two files that are checked in:
 The second one has sizes that no stage divides evenly, and the two-dimensional fc weights of tiny and larger
 models.
 
-A full-size model, for a comparison outside the repository:
-  python3 convnextv2.py --model convnextv2_nano --height 224 --width 224 --output /tmp/nano.safetensors
+check_full.py makes and compares full-size ones.
 """
 
 import timm

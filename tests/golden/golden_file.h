@@ -1,47 +1,38 @@
 #pragma once
 
-// Tensors of a golden file as Arrays.
-
-#include <gtest/gtest.h>
+// A golden file's tensors as Arrays, and its weights in modules.
 
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "autograd/core/array.h"
-#include "nn/checkpoints/layouts.h"
 #include "nn/checkpoints/safetensors.h"
 #include "nn/module.h"
 
 namespace golden {
 
+// What is wrong with the file is an Error: it is the fault of who made it.
 class File {
  public:
-  explicit File(const std::string& name) : path_("tests/golden/" + name), file_(nn::SafetensorsFile::Open(path_)) {
-    if (!file_.ok()) throw autograd::Error(file_.status().ToString());
-  }
+  explicit File(const std::string& path);
 
-  const std::string& path() const { return path_; }
-
+  bool Has(const std::string& name) const { return file_->Find(name) != nullptr; }
+  // As the file has it.
+  const std::vector<int64_t>& Shape(const std::string& name) const { return Info(name).shape; }
   // Float tensors of four dimensions are [N, C, H, W] in the file and become [N, H, W, C]; others stay as they are.
-  autograd::Array Read(const std::string& name) const {
-    const nn::TensorInfo* tensor = file_->Find(name);
-    autograd::Require(tensor != nullptr, "golden::File", "no tensor is called ", name);
-    std::string bytes = *file_->Read(*tensor);
-    if (tensor->dtype == "U8")
-      return autograd::Array::FromHost(autograd::Shape(tensor->shape), autograd::kUInt8, bytes.data());
-    autograd::Require(tensor->dtype == "F32", "golden::File", name, " is ", tensor->dtype);
-    if (tensor->shape.size() != 4)
-      return autograd::Array::FromHost(autograd::Shape(tensor->shape), autograd::kFloat32, bytes.data());
-    const autograd::Shape shape{tensor->shape[0], tensor->shape[2], tensor->shape[3], tensor->shape[1]};
-    bytes = nn::FromPublic(bytes, nn::Layout::kConv2d, shape, 4);
-    return autograd::Array::FromHost(shape, autograd::kFloat32, bytes.data());
-  }
+  autograd::Array Read(const std::string& name) const;
+  // "" where there is no such entry.
+  std::string Metadata(const std::string& name) const;
 
-  double Number(const std::string& name) const { return Read(name).Item(); }
+  // The tensors called `prefix` + one of `parts` + … into what `network` calls by the rest of the name. `count` of them must be there, and
+  // all must fit.
+  void Load(const std::string& prefix, const std::vector<std::string>& parts, const nn::ModuleReference& network,
+            size_t count) const;
 
  private:
-  std::string path_;
+  const nn::TensorInfo& Info(const std::string& name) const;
+
   absl::StatusOr<nn::SafetensorsFile> file_;
 };
 

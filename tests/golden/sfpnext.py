@@ -33,9 +33,7 @@ that enters a ReLU is within 2e-4 of its kink, so rounding cannot flip one.
 gradient.decoder.attention.key.bias is 0 but for rounding: softmax does not see a constant added to all
 keys' scores of a query. Checked in:
   python3 sfpnext.py
-With a real encoder, outside the repository:
-  python3 sfpnext.py --model convnextv2_nano --width 256 --pyramid-width 128 --key-width 64 --classes 59 \\
-      --image-height 128 --image-width 128 --output /tmp/sfpnext_nano.safetensors
+check_full.py makes and compares full-size ones.
 """
 
 import timm

@@ -1,0 +1,63 @@
+// compare_models FILE: the same comparison for a file of any size, such as check_full.py makes. Prints the largest relative difference of each
+// output and over all gradients and statistics; exits with 1 where one is above the tolerance, and with 2 where the file is not as expected.
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "autograd/runtime/error.h"
+#include "tests/golden/comparison.h"
+
+namespace {
+
+void Print(const golden::Difference& difference) {
+  std::printf("  %-28s %.2e%s\n", difference.name.c_str(), difference.value,
+              difference.value <= golden::kTolerance ? "" : "  ABOVE THE TOLERANCE");
+}
+
+// The tensors behind a prefix as one line, with the worst of them by name.
+void PrintWorst(const std::vector<golden::Difference>& differences, const std::string& prefix) {
+  const golden::Difference* worst = nullptr;
+  int count = 0;
+  for (const golden::Difference& difference : differences) {
+    if (!absl::StartsWith(difference.name, prefix)) continue;
+    ++count;
+    if (worst == nullptr || difference.value > worst->value) worst = &difference;
+  }
+  if (worst == nullptr) return;
+  Print({std::to_string(count) + " × " + prefix + "*", worst->value});
+  std::printf("      the worst is %s\n", worst->name.c_str());
+}
+
+int Run(const std::string& path) {
+  const golden::File file(path);
+  const std::vector<golden::Difference> differences = golden::Compare(file);
+  std::printf("%s: %s, tolerance %.0e\n", path.c_str(), file.Metadata("model").c_str(), golden::kTolerance);
+  for (const golden::Difference& difference : differences) {
+    if (!absl::StartsWith(difference.name, "gradient.") && !absl::StartsWith(difference.name, "updated."))
+      Print(difference);
+  }
+  PrintWorst(differences, "gradient.");
+  PrintWorst(differences, "updated.");
+  return std::all_of(differences.begin(), differences.end(),
+                     [](const golden::Difference& difference) { return difference.value <= golden::kTolerance; })
+             ? 0
+             : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: compare_models FILE.safetensors\n");
+    return 2;
+  }
+  try {
+    return Run(argv[1]);
+  } catch (const autograd::Error& error) {
+    std::fprintf(stderr, "compare_models: %s\n", error.what());
+    return 2;
+  }
+}
