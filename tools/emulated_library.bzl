@@ -2,32 +2,35 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
 
-def emulated_library(name, src, deps = [], visibility = None):
-    """Makes the kernels of `src` known to the emulated device of every test that links this.
+def emulated_library(name, srcs, hdrs = [], deps = [], visibility = None):
+    """Makes the kernels of `srcs` known to the emulated device of every test that links this.
 
     Args:
       name: the target.
-      src: NAME_cuda.cu, whose kernels then run thread by thread; or, where those call a library of CUDA, NAME_emulated.cc, a
-        stand-in that computes the same on the CPU.
-      deps: what the source includes, and the emulated libraries of the kernels that it calls.
+      srcs: NAME_cuda.cu, whose kernels then run thread by thread; NAME_emulated.cc, a stand-in on the CPU for what calls a library
+        of CUDA. May be empty.
+      hdrs: headers of these sources alone.
+      deps: what the sources include, and the emulated libraries of the kernels that they call.
       visibility: of the target.
     """
-    source = src
-    if src.endswith(".cu"):
+    kernels = [src for src in srcs if src.endswith(".cu")]
+    sources = [src for src in srcs if not src.endswith(".cu")]
+    for kernel in kernels:
+        source = kernel[:-len(".cu")] + "_emulated_source"
         native.genrule(
-            name = name + "_source",
-            outs = [name + "_source.cc"],
-            cmd = "echo '#include \"%s/%s\"' > $@" % (native.package_name(), src),
+            name = source,
+            outs = [source + ".cc"],
+            cmd = "echo '#include \"%s/%s\"' > $@" % (native.package_name(), kernel),
         )
-        source = ":%s_source" % name
+        sources.append(":" + source)
     cc_library(
         name = name,
         testonly = True,
-        srcs = [source],
+        srcs = sources + hdrs,
         # The namespace autograd::cuda gets another name, so that one program can hold what nvcc made of the same source.
         # The emulator's <cuda_runtime.h> comes before a toolkit's.
         copts = ["-DCUDA_EMULATOR", "-Dcuda=cuda_emulated", "-Iautograd/testing/emulator/include"],
-        textual_hdrs = [src] if src.endswith(".cu") else [],
+        textual_hdrs = kernels,
         visibility = visibility,
         deps = deps + ["//autograd/core:launch_cuda", "//autograd/testing/emulator"],
         alwayslink = True,

@@ -35,7 +35,7 @@ ENGINE = {
 }
 
 CPU_SOURCE = re.compile(r"^autograd/cpu/|_cpu\.(cc|h)$")
-CUDA_SOURCE = re.compile(r"^autograd/(cuda|collective)/|_cuda\.(cu|cuh|h)$")
+CUDA_SOURCE = re.compile(r"^autograd/(cuda|collective|testing/emulator)/|_cuda\.(cu|cc|h)$")
 
 # (header, sources that may include it, what to say)
 HEADERS = [
@@ -70,7 +70,7 @@ BUILD_NAMES = ("BUILD", "BUILD.bazel")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 LABEL = re.compile(r'"((?:@[A-Za-z0-9_]*)?//[^"]*)"')
 LABEL_OF_VISIBILITY = re.compile(r"^//visibility:|:__pkg__$|:__subpackages__$")
-TEST_SOURCE = re.compile(r"(^|/)testing/|_(test|benchmark)\.(cc|cu)$")
+TEST_SOURCE = re.compile(r"(^|/)testing/|_(test|benchmark|emulated)\.(cc|cu)$")
 
 
 def within(path, folders):

@@ -5,7 +5,8 @@
     x_kernels.h     declarations of the kernels                 required
     x_cpu.cc        the kernels on the CPU                      required
     x_cuda.cu       the kernels on CUDA                         optional
-    x_emulated.cc   what stands in for x_cuda.cu in the emulator, where that calls a library of CUDA
+    x_cuda.cc       calls of CUDA's libraries                   optional
+    x_emulated.cc   what stands in for x_cuda.cc in the emulator
     x_test.cc       the contract of the operation               optional
 """
 
@@ -49,8 +50,11 @@ def op_library(
     """
     kernels = name + "_kernels"
     deps = deps + ops + [op + "_kernels" for op in ops]
-    has_cuda = len(native.glob([name + "_cuda.cu"])) > 0
-    stand_in = len(native.glob([name + "_emulated.cc"])) > 0
+    cuda_kernels = native.glob([name + "_cuda.cu"])
+    cuda_calls = native.glob([name + "_cuda.cc"])
+    cuda_headers = native.glob([name + "_cuda.h"])
+    cuda_libraries = [":" + name + "_cuda"] if cuda_kernels else []
+    cuda_libraries += [":" + name + "_cuda_calls"] if cuda_calls else []
 
     cc_library(
         name = kernels,
@@ -58,35 +62,39 @@ def op_library(
         visibility = visibility,
         deps = _ENGINE + deps,
     )
-    if has_cuda:
+    backend_deps = [":" + kernels] + _ENGINE + deps
+    if cuda_kernels:
         cuda_library(
             name = name + "_cuda",
-            srcs = [name + "_cuda.cu"],
+            srcs = cuda_kernels,
+            hdrs = cuda_headers,
             visibility = ["//visibility:private"],
-            deps = [":" + kernels, _LAUNCH, "@local_cuda//:headers"] + _ENGINE + deps + cuda_deps,
+            deps = backend_deps + [_LAUNCH, "@local_cuda//:headers"] + ([] if cuda_calls else cuda_deps),
         )
-        emulated_library(
-            name = name + "_emulated",
-            src = name + ("_emulated.cc" if stand_in else "_cuda.cu"),
-            visibility = visibility,
-            deps = [":" + kernels] + _ENGINE + deps + [op + "_emulated" for op in ops] +
-                   ([":" + name] if stand_in else []),
-        )
-    else:
-        # So that operations made of this one need not know whether it has kernels on CUDA.
+    if cuda_calls:
         cc_library(
-            name = name + "_emulated",
-            testonly = True,
-            visibility = visibility,
-            deps = [op + "_emulated" for op in ops],
+            name = name + "_cuda_calls",
+            srcs = cuda_calls,
+            hdrs = cuda_headers,
+            # Only where CUDA is on, through if_cuda below.
+            tags = ["manual"],
+            visibility = ["//visibility:private"],
+            deps = backend_deps + [_LAUNCH, "@local_cuda//:headers"] + cuda_deps,
         )
+    emulated_library(
+        name = name + "_emulated",
+        srcs = cuda_kernels + native.glob([name + "_emulated.cc"]),
+        hdrs = cuda_headers,
+        visibility = visibility,
+        deps = backend_deps + [op + "_emulated" for op in ops] + ([":" + name] if cuda_calls else []),
+    )
     cc_library(
         name = name,
         srcs = [name + ".cc", name + "_cpu.cc"],
         hdrs = [name + ".h"] + hdrs,
         visibility = visibility,
         deps = [":" + kernels, "//autograd/cpu"] + _ENGINE + deps + cpu_deps +
-               (if_cuda([":%s_cuda" % name]) if has_cuda else []),
+               (if_cuda(cuda_libraries) if cuda_libraries else []),
     )
     if native.glob([name + "_test.cc"]):
         cc_test(

@@ -16,6 +16,19 @@ struct Array::Storage {
   bool persistent = false;
 };
 
+namespace {
+
+// Some arrays stay on the host while the current stream is a device's: counters of steps, for one.
+Stream& StreamOf(const char* operation, const Array& array) {
+  Stream& current = Stream::Current();
+  Stream& stream = array.device() == current.device() ? current : Stream::Cpu();
+  Require(stream.device() == array.device(), operation, "array is on ", array.device(), " but the stream on ",
+          current.device());
+  return stream;
+}
+
+}  // namespace
+
 Array Array::Empty(const Shape& shape, DType dtype) {
   Array array;
   array.shape_ = shape;
@@ -81,17 +94,21 @@ Array Array::Slice(int64_t begin, int64_t end) const {
 }
 
 Array Array::Copy() const {
+  StreamScope scope(StreamOf("Copy", *this));
   Array copy = Empty(shape_, dtype_);
-  if (bytes() > 0) Stream::Current().CopyOnDevice(copy.pointer_, pointer_, bytes());
+  copy.CopyFrom(*this);
   return copy;
+}
+
+void Array::CopyFrom(const Array& source) {
+  Require(shape_ == source.shape_ && dtype_ == source.dtype_ && device() == source.device(), "CopyFrom", source.dtype_,
+          " ", source.shape_, " on ", source.device(), " into ", dtype_, " ", shape_, " on ", device());
+  if (bytes() > 0) StreamOf("CopyFrom", *this).CopyOnDevice(pointer_, source.pointer_, bytes());
 }
 
 void Array::CopyToHost(void* values) const {
   if (bytes() == 0) return;
-  Stream& stream = device() == Stream::Current().device() ? Stream::Current() : Stream::Cpu();
-  Require(stream.device() == device(), "CopyToHost", "array is on ", device(), " but the stream on ",
-          Stream::Current().device());
-  stream.CopyToHost(values, pointer_, bytes());
+  StreamOf("CopyToHost", *this).CopyToHost(values, pointer_, bytes());
 }
 
 double Array::Item() const {

@@ -63,6 +63,8 @@ class Array {
   // Rows [begin, end) of the first axis; shares storage.
   Array Slice(int64_t begin, int64_t end) const;
   Array Copy() const;
+  // Overwrites the elements with those of `source`: same shape, dtype and device.
+  void CopyFrom(const Array& source);
 
   // Host copies; these wait for the stream.
   template <typename T>

@@ -115,6 +115,25 @@ void Tape::Deliver(const Input& input, Array gradient, std::vector<Array>& pendi
   }
 }
 
+std::map<Parameter*, int64_t> Tape::CountUses(int64_t last) const {
+  std::map<Parameter*, int64_t> uses;
+  if (!on_gradient_) return uses;
+  for (int64_t i = 0; i <= last; ++i) {
+    if (nodes_[i].owning) return {};
+    for (const Input& input : nodes_[i].inputs) {
+      if (input.parameter != nullptr) ++uses[input.parameter];
+    }
+  }
+  return uses;
+}
+
+void Tape::ReportReady(const Node& node, std::map<Parameter*, int64_t>& uses) const {
+  if (uses.empty()) return;
+  for (const Input& input : node.inputs) {
+    if (input.parameter != nullptr && --uses[input.parameter] == 0) on_gradient_(*input.parameter);
+  }
+}
+
 void Tape::Backward(const Variable& y, const Array& dy) {
   Require(!consumed_, "Backward", "a tape serves one Backward: add the losses first");
   Require(y.shape() == dy.shape() && y.dtype() == dy.dtype(), "Backward", "dy is ", dy.dtype(), " ", dy.shape(),
@@ -129,6 +148,7 @@ void Tape::Backward(const Variable& y, const Array& dy) {
   std::vector<Array> pending(nodes_.size());
   leaf_gradients_.resize(nodes_.size());
   pending[y.node_] = dy;
+  std::map<Parameter*, int64_t> uses = CountUses(y.node_);
   for (int64_t i = y.node_; i >= 0; --i) {
     Node& node = nodes_[i];
     Array gradient = std::move(pending[i]);
@@ -139,7 +159,10 @@ void Tape::Backward(const Variable& y, const Array& dy) {
     }
     const Saved saved = std::move(node.saved);
     node.saved = Saved();
-    if (!gradient.defined()) continue;
+    if (!gradient.defined()) {
+      ReportReady(node, uses);
+      continue;
+    }
     uint64_t mask = 0;
     for (size_t k = 0; k < std::min<size_t>(64, node.inputs.size()); ++k) {
       if (node.inputs[k].node >= 0 || node.inputs[k].parameter != nullptr) mask |= uint64_t{1} << k;
@@ -153,6 +176,7 @@ void Tape::Backward(const Variable& y, const Array& dy) {
     for (size_t k = 0; k < gradients.size(); ++k) {
       if (gradients[k].defined()) Deliver(node.inputs[k], std::move(gradients[k]), pending);
     }
+    ReportReady(node, uses);
     node.owning = nullptr;
   }
 }

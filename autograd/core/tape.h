@@ -17,10 +17,12 @@
 //
 // The closure must be trivially copyable: it may capture numbers, not arrays. Every saved byte is therefore in Saved, where
 // Tape::Report() finds it. It returns one gradient per input, in order; those with !wanted[i] may be left undefined.
+// The name must be a string literal, or live as long: tapes, allocators and profiles keep the pointer.
 
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -98,6 +100,11 @@ class Tape {
   void Backward(const Variable& y);
   void Backward(const Variable& y, const Array& dy);
 
+  // Backward calls `ready` for each parameter as soon as nothing more can be added to its gradient, in an order that the tape alone decides: the
+  // place to send gradients to other ranks while the rest is computed. Checkpoints hide the parameters they use, so a tape with one
+  // calls it for none.
+  void OnGradient(std::function<void(Parameter&)> ready) { on_gradient_ = std::move(ready); }
+
   // After Backward: the gradient of a watched leaf (undefined when nothing reached it).
   Array Gradient(const Variable& leaf) const;
 
@@ -129,9 +136,13 @@ class Tape {
   };
   Variable Push(Node node, Array y, std::span<const Variable> inputs);
   void Deliver(const Input& input, Array gradient, std::vector<Array>& pending) const;
+  // How many nodes up to `last` use each parameter; empty when nobody asks, or when a checkpoint makes it unknowable.
+  std::map<Parameter*, int64_t> CountUses(int64_t last) const;
+  void ReportReady(const Node& node, std::map<Parameter*, int64_t>& uses) const;
 
   std::vector<Node> nodes_;
   std::vector<Array> leaf_gradients_;
+  std::function<void(Parameter&)> on_gradient_;
   uint64_t id_;
   bool consumed_ = false;
   Tape* previous_;

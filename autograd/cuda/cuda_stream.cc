@@ -2,14 +2,93 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
 #include "autograd/runtime/error.h"
 
 namespace autograd::cuda {
 namespace {
 
 void Check(cudaError_t error, const char* operation) {
-  Require(error == cudaSuccess, operation, cudaGetErrorString(error));
+  if (error == cudaSuccess) [[likely]] {
+    return;
+  }
+  // Faults inside kernels are reported by whatever comes next.
+  const bool by_a_kernel = error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure ||
+                           error == cudaErrorMisalignedAddress || error == cudaErrorAssert;
+  Fail(operation, cudaGetErrorString(error),
+       by_a_kernel ? " in a kernel that was started before; with the environment variable CUDA_LAUNCH_BLOCKING=1 the "
+                     "error names its operation"
+                   : "");
 }
+
+// Page-locked host memory through which arrays go to the device, so that the host need not wait for the copy: a block is used again when
+// the copies from it have ended.
+class Staging {
+ public:
+  ~Staging() {
+    for (Block& block : blocks_) {
+      cudaEventSynchronize(block.copied);
+      cudaEventDestroy(block.copied);
+      cudaFreeHost(block.memory);
+    }
+  }
+
+  // False when it is not worth a block of its own, or when there is no page-locked memory left.
+  bool Copy(void* device, const void* host, size_t bytes, cudaStream_t stream) {
+    if (bytes > kMostBytes) return false;
+    Block* block = Find(bytes);
+    if (block == nullptr) return false;
+    std::memcpy(block->memory, host, bytes);
+    Check(cudaMemcpyAsync(device, block->memory, bytes, cudaMemcpyHostToDevice, stream), "CopyFromHost");
+    Check(cudaEventRecord(block->copied, stream), "CopyFromHost");
+    return true;
+  }
+
+ private:
+  static constexpr size_t kMostBytes = size_t{256} << 20, kMostBlocks = 16, kLeastBytes = size_t{64} << 10;
+
+  struct Block {
+    void* memory = nullptr;
+    size_t bytes = 0;
+    cudaEvent_t copied = nullptr;
+  };
+
+  // A free block, a new one while there are few, else the first that gets free.
+  Block* Find(size_t bytes) {
+    Block* fits = nullptr;
+    for (Block& block : blocks_) {
+      if (block.bytes < bytes || (fits != nullptr && fits->bytes <= block.bytes)) continue;
+      if (cudaEventQuery(block.copied) == cudaSuccess) fits = &block;
+    }
+    if (fits != nullptr) return fits;
+    if (blocks_.size() == kMostBlocks) {
+      Block oldest = blocks_.front();
+      blocks_.erase(blocks_.begin());
+      cudaEventSynchronize(oldest.copied);
+      if (oldest.bytes < bytes) {
+        cudaEventDestroy(oldest.copied);
+        cudaFreeHost(oldest.memory);
+      } else {
+        blocks_.push_back(oldest);
+        return &blocks_.back();
+      }
+    }
+    Block block;
+    block.bytes = std::max(bytes, kLeastBytes);
+    if (cudaHostAlloc(&block.memory, block.bytes, cudaHostAllocDefault) != cudaSuccess) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    Check(cudaEventCreateWithFlags(&block.copied, cudaEventDisableTiming), "CopyFromHost");
+    blocks_.push_back(block);
+    return &blocks_.back();
+  }
+
+  std::vector<Block> blocks_;  // in the order of use, roughly
+};
 
 class DeviceMemory : public MemorySource {
  public:
@@ -52,6 +131,7 @@ class CudaStream : public Stream {
     Synchronize();
   }
   void CopyFromHost(void* device, const void* host, size_t bytes) override {
+    if (staging_.Copy(device, host, bytes, stream_)) return;
     Check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_), "CopyFromHost");
     Synchronize();  // `host` may be gone when this returns
   }
@@ -62,6 +142,7 @@ class CudaStream : public Stream {
 
  private:
   cudaStream_t stream_;
+  Staging staging_;
   std::unique_ptr<DeviceMemory> memory_;
   std::unique_ptr<Allocator> allocator_;
 };

@@ -9,16 +9,15 @@ namespace autograd {
 // others.
 
 // y = softmax(scale·q·kᵀ)·v and log_sums = log Σ exp(scale·q·kᵀ).
-KERNEL_CPU_ONLY(AttentionForward,
-                void(Stream&, const Array& q, const Array& k, const Array& v, double scale, Array& y, Array& log_sums));
+KERNEL(AttentionForward,
+       void(Stream&, const Array& q, const Array& k, const Array& v, double scale, Array& y, Array& log_sums));
 
 // probabilities [n, heads, l, keys] = exp(scale·q·kᵀ − log_sums)
-KERNEL_CPU_ONLY(AttentionProbabilities, void(Stream&, const Array& q, const Array& k, const Array& log_sums,
-                                             double scale, Array& probabilities));
+KERNEL(AttentionProbabilities,
+       void(Stream&, const Array& q, const Array& k, const Array& log_sums, double scale, Array& probabilities));
 
 // The gradients of y; those whose arrays are undefined are not computed.
-KERNEL_CPU_ONLY(AttentionGradient,
-                void(Stream&, const Array& q, const Array& k, const Array& v, const Array& y, const Array& log_sums,
-                     const Array& dy, double scale, Array& dq, Array& dk, Array& dv));
+KERNEL(AttentionGradient, void(Stream&, const Array& q, const Array& k, const Array& v, const Array& y,
+                               const Array& log_sums, const Array& dy, double scale, Array& dq, Array& dk, Array& dv));
 
 }  // namespace autograd

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -12,6 +13,7 @@ namespace {
 
 using testing::ExpectError;
 using testing::Inputs;
+using testing::OnEachDevice;
 using testing::OpCase;
 
 struct Extents {
@@ -32,6 +34,7 @@ OpCase Case(const std::string& name, Extents e, double scale) {
 OP_CONTRACT(Attention, Case("Small", {2, 5, 5, 3, 4, 4}, 0.5), Case("OtherKeysAndValues", {1, 7, 3, 2, 5, 11}, 1.0),
             Case("OneToken", {1, 1, 1, 1, 1, 1}, 1.0), Case("SeveralQueryTiles", {1, 131, 17, 1, 3, 2}, 1.0),
             Case("SeveralKeyTiles", {1, 3, 523, 2, 3, 5}, 2.0), Case("TilesBothWays", {1, 65, 257, 1, 8, 9}, 0.35),
+            Case("WideHeads", {1, 9, 70, 1, 70, 66}, 0.1), Case("WideValues", {1, 3, 5, 2, 3, 70}, 1.0),
             Case("NegativeScale", {1, 5, 300, 1, 4, 3}, -1.0), Case("ZeroScale", {1, 4, 6, 1, 3, 3}, 0.0),
             Case("NoImages", {0, 4, 4, 2, 3, 3}, 1.0), Case("NoQueries", {1, 0, 4, 2, 3, 3}, 1.0),
             Case("NoHeads", {1, 4, 4, 0, 3, 3}, 1.0),
@@ -86,55 +89,63 @@ Plain Definition(Extents e, const Operands& x, double scale) {
 }
 
 TEST(AttentionTest, EqualsTheDefinition) {
-  for (const Extents e : {Extents{2, 70, 290, 3, 8, 12}, Extents{1, 3, 3, 1, 2, 2}, Extents{2, 1, 600, 1, 4, 1}}) {
-    const Operands x = Draw(e, kFloat64);
-    const Plain plain = Definition(e, x, 0.8);
-    Array probabilities;
-    const Variable y = ScaledDotProductAttention(x.q, x.k, x.v, 0.8, &probabilities);
-    EXPECT_TRUE(testing::AllClose(y.array(), Array::From(y.shape(), plain.y), 1e-12));
-    EXPECT_EQ(probabilities.shape(), Shape({e.images, e.heads, e.queries, e.keys}));
-    EXPECT_TRUE(testing::AllClose(probabilities, Array::From(probabilities.shape(), plain.probabilities), 1e-12));
-  }
+  OnEachDevice([] {
+    for (const Extents e : {Extents{2, 70, 290, 3, 8, 12}, Extents{1, 3, 3, 1, 2, 2}, Extents{2, 1, 600, 1, 4, 1}}) {
+      const Operands x = Draw(e, kFloat64);
+      const Plain plain = Definition(e, x, 0.8);
+      Array probabilities;
+      const Variable y = ScaledDotProductAttention(x.q, x.k, x.v, 0.8, &probabilities);
+      EXPECT_TRUE(testing::AllClose(y.array(), Array::From(y.shape(), plain.y), 1e-12));
+      EXPECT_EQ(probabilities.shape(), Shape({e.images, e.heads, e.queries, e.keys}));
+      EXPECT_TRUE(testing::AllClose(probabilities, Array::From(probabilities.shape(), plain.probabilities), 1e-12));
+    }
+  });
 }
 
 TEST(AttentionTest, LargeScoresDoNotOverflow) {
-  // Scores of ±6400 in float32: exp of any of them would be infinite or zero.
-  const Extents e{1, 65, 300, 1, 64, 3};
-  const Operands x = Draw(e, kFloat32, 10);
-  Array probabilities;
-  const Variable y = ScaledDotProductAttention(x.q, x.k, x.v, 1.0, &probabilities);
-  for (float value : y.array().ToVector<float>()) ASSERT_TRUE(std::isfinite(value));
-  const std::vector<float> p = probabilities.ToVector<float>();
-  for (int64_t row = 0; row < e.queries; ++row) {
-    double sum = 0;
-    for (int64_t j = 0; j < e.keys; ++j) sum += p[row * e.keys + j];
-    EXPECT_NEAR(sum, 1, 1e-3);
-  }
+  OnEachDevice([] {
+    // Scores of ±6400 in float32: exp of any of them would be infinite or zero.
+    const Extents e{1, 65, 300, 1, 64, 3};
+    const Operands x = Draw(e, kFloat32, 10);
+    Array probabilities;
+    const Variable y = ScaledDotProductAttention(x.q, x.k, x.v, 1.0, &probabilities);
+    for (float value : y.array().ToVector<float>()) ASSERT_TRUE(std::isfinite(value));
+    const std::vector<float> p = probabilities.ToVector<float>();
+    for (int64_t row = 0; row < e.queries; ++row) {
+      double sum = 0;
+      for (int64_t j = 0; j < e.keys; ++j) sum += p[row * e.keys + j];
+      EXPECT_NEAR(sum, 1, 1e-3);
+    }
+  });
 }
 
 TEST(AttentionTest, EqualScoresGiveTheMean) {
-  const Array v = testing::RandomArray({1, 5, 1, 2}, kFloat32, RandomKey(1));
-  const std::vector<float> values = v.ToVector<float>();
-  const std::vector<float> y =
-      ScaledDotProductAttention(Array::Zeros({1, 1, 1, 3}, kFloat32), Array::Full({1, 5, 1, 3}, kFloat32, 7), v, 1.0)
-          .array()
-          .ToVector<float>();
-  for (int c = 0; c < 2; ++c) {
-    EXPECT_NEAR(y[c], (values[c] + values[2 + c] + values[4 + c] + values[6 + c] + values[8 + c]) / 5, 1e-6);
-  }
+  OnEachDevice([] {
+    const Array v = testing::RandomArray({1, 5, 1, 2}, kFloat32, RandomKey(1));
+    const std::vector<float> values = v.ToVector<float>();
+    const std::vector<float> y =
+        ScaledDotProductAttention(Array::Zeros({1, 1, 1, 3}, kFloat32), Array::Full({1, 5, 1, 3}, kFloat32, 7), v, 1.0)
+            .array()
+            .ToVector<float>();
+    for (int c = 0; c < 2; ++c) {
+      EXPECT_NEAR(y[c], (values[c] + values[2 + c] + values[4 + c] + values[6 + c] + values[8 + c]) / 5, 1e-6);
+    }
+  });
 }
 
 TEST(AttentionTest, OneKeyIsItsValue) {
-  const Operands x = Draw({2, 3, 1, 1, 4, 2}, kFloat32);
-  Tape tape;
-  const Variable q = tape.Watch(x.q), v = tape.Watch(x.v);
-  const Variable y = ScaledDotProductAttention(q, x.k, v, 1.0);
-  tape.Backward(y, Array::Full(y.shape(), kFloat32, 1));
-  const std::vector<float> values = x.v.ToVector<float>(), result = y.array().ToVector<float>();
-  for (int64_t i = 0; i < y.size(); ++i) EXPECT_FLOAT_EQ(result[i], values[i / 6 * 2 + i % 2]);
-  // The softmax of one score is constant: nothing flows to q but rounding, and all three queries' ones to v.
-  for (float gradient : tape.Gradient(q).ToVector<float>()) EXPECT_NEAR(gradient, 0, 1e-6);
-  for (float gradient : tape.Gradient(v).ToVector<float>()) EXPECT_FLOAT_EQ(gradient, 3);
+  OnEachDevice([] {
+    const Operands x = Draw({2, 3, 1, 1, 4, 2}, kFloat32);
+    Tape tape;
+    const Variable q = tape.Watch(x.q), v = tape.Watch(x.v);
+    const Variable y = ScaledDotProductAttention(q, x.k, v, 1.0);
+    tape.Backward(y, Array::Full(y.shape(), kFloat32, 1));
+    const std::vector<float> values = x.v.ToVector<float>(), result = y.array().ToVector<float>();
+    for (int64_t i = 0; i < y.size(); ++i) EXPECT_FLOAT_EQ(result[i], values[i / 6 * 2 + i % 2]);
+    // The softmax of one score is constant: nothing flows to q but rounding, and all three queries' ones to v.
+    for (float gradient : tape.Gradient(q).ToVector<float>()) EXPECT_NEAR(gradient, 0, 1e-6);
+    for (float gradient : tape.Gradient(v).ToVector<float>()) EXPECT_FLOAT_EQ(gradient, 3);
+  });
 }
 
 // One head over few threads takes two passes, many heads one: the bits agree, whatever the number of threads.

@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "autograd/ops/batch_norm_kernels.h"
 #include "autograd/ops/channels_cpu.h"
+#include "autograd/ops/norm_statistics.h"
 
 namespace autograd::cpu {
 namespace {
@@ -38,11 +38,11 @@ void BatchNormStatistics(Stream&, const Array& moments, double epsilon, double m
     Value* const running_means = running_mean.data<Value>();
     Value* const running_variances = running_variance.data<Value>();
     for (int64_t c = 0; c < channels; ++c) {
-      const double m = sums[c] / rows, variance = std::max(0.0, squares[c] / rows - m * m);
-      const double unbiased = variance * rows / std::max(1.0, rows - 1);
-      mean.data<Value>()[c] = static_cast<Value>(m);
-      inverse_deviation.data<Value>()[c] = static_cast<Value>(1 / std::sqrt(variance + epsilon));
-      running_means[c] = static_cast<Value>((1 - momentum) * running_means[c] + momentum * m);
+      const MeanAndVariance batch(sums[c], squares[c], rows);
+      const double unbiased = batch.variance * rows / std::max(1.0, rows - 1);
+      mean.data<Value>()[c] = static_cast<Value>(batch.mean);
+      inverse_deviation.data<Value>()[c] = static_cast<Value>(InverseDeviation(batch.variance, epsilon));
+      running_means[c] = static_cast<Value>((1 - momentum) * running_means[c] + momentum * batch.mean);
       running_variances[c] = static_cast<Value>((1 - momentum) * running_variances[c] + momentum * unbiased);
     }
   });
@@ -51,7 +51,7 @@ void BatchNormStatistics(Stream&, const Array& moments, double epsilon, double m
 void BatchNormInverseDeviation(Stream&, const Array& variance, double epsilon, Array& inverse_deviation) {
   const std::vector<double> values = Widen<double>(variance);
   std::vector<double> inverse;
-  for (double value : values) inverse.push_back(1 / std::sqrt(value + epsilon));
+  for (double value : values) inverse.push_back(InverseDeviation(value, epsilon));
   StoreChannels(inverse, inverse_deviation);
 }
 

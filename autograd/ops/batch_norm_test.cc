@@ -7,6 +7,7 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -41,7 +42,7 @@ OP_CONTRACT(BatchNorm, Case("Image", {3, 5, 7, 9}, true), Case("TwoRows", {2, 3}
             Case("WideChannels", {5, 1031}, true), Case("NoChannels", {4, 0}, true),
             Case("ImageRelu", {2, 3, 5, 16}, true, true), Case("Evaluation", {3, 5, 7}, false),
             Case("EvaluationOneRow", {1, 13}, false), Case("EvaluationNoRows", {0, 3}, false),
-            Case("EvaluationRelu", {4, 3, 3, 8}, false, true));
+            Case("PacksInSeveralChunks", {1500, 48}, true), Case("EvaluationRelu", {4, 3, 3, 8}, false, true));
 
 TEST(BatchNormTest, TrainingNormalisesAndMovesTheRunningStatistics) {
   // Mean 2.5, biased variance 1.25, unbiased 5/3.
@@ -88,10 +89,14 @@ TEST(BatchNormTest, ReluFusedIsReluBehind) {
 TEST(BatchNormTest, LargeMeanDoesNotDrownTheVariance) {
   std::vector<float> values;
   for (int i = 0; i < 20000; ++i) values.push_back(10000.0f + static_cast<float>(i / 100 % 2));
-  const Variable one(Array::Full({1}, kFloat32, 1)), zero(Array::Zeros({1}, kFloat32));
-  const std::vector<float> y =
-      Apply(Array::From({20000, 1}, values), one, zero, true, {.epsilon = 0}).array().ToVector<float>();
-  for (int i = 0; i < 20000; i += 50) EXPECT_NEAR(y[i], i / 100 % 2 == 0 ? -1 : 1, 2e-3);
+  const std::unique_ptr<Stream> emulated = cuda_emulator::OpenEmulatedStream();
+  for (Stream* const stream : {&Stream::Cpu(), emulated.get()}) {
+    StreamScope scope(*stream);
+    const Variable one(Array::Full({1}, kFloat32, 1)), zero(Array::Zeros({1}, kFloat32));
+    const std::vector<float> y =
+        Apply(Array::From({20000, 1}, values), one, zero, true, {.epsilon = 0}).array().ToVector<float>();
+    for (int i = 0; i < 20000; i += 50) EXPECT_NEAR(y[i], i / 100 % 2 == 0 ? -1 : 1, 2e-3);
+  }
 }
 
 // Plays the other replicas: notes what this one has, or answers what all have together.

@@ -13,6 +13,6 @@ struct BoxCopy {
 };
 
 // Leaves what is outside the box as it was.
-KERNEL_CPU_ONLY(CopyBox, void(Stream&, const Array& x, const BoxCopy& box, Array& y));
+KERNEL(CopyBox, void(Stream&, const Array& x, const BoxCopy& box, Array& y));
 
 }  // namespace autograd

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "autograd/ops/elementwise.h"
+#include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -13,6 +14,7 @@ namespace {
 using testing::ExpectError;
 using testing::Inputs;
 using testing::InputSpec;
+using testing::OnEachDevice;
 using testing::OpCase;
 
 std::vector<Variable> List(Inputs x) { return {x.begin(), x.end()}; }
@@ -31,7 +33,8 @@ OpCase Border(const std::string& name, Shape shape, Margins margins) {
 
 OP_CONTRACT(
     Concatenate, Join("Channels", -1, {{{2, 3, 4, 5}}, {{2, 3, 4, 1}}, {{2, 3, 4, 7}}}),
-    Join("Rows", 0, {{{2, 3}}, {{5, 3}}}), Join("Middle", 1, {{{3, 2, 5}}, {{3, 1, 5}}}), Join("Single", 0, {{{3}}}),
+    Join("ChannelPacks", -1, {{{2, 3, 8}}, {{2, 3, 16}}}), Join("Rows", 0, {{{2, 3}}, {{5, 3}}}),
+    Join("Middle", 1, {{{3, 2, 5}}, {{3, 1, 5}}}), Join("Single", 0, {{{3}}}),
     Join("WithAnEmptyOne", 1, {{{3, 0}}, {{3, 2}}}), Join("AllEmpty", 1, {{{0, 2}}, {{0, 3}}}),
     Join("MoreThanAGroup", 1, std::vector<InputSpec>(61, {{2, 3}})),
     OpCase{"SameInputTwice",
@@ -61,11 +64,13 @@ Array Counting(Shape shape, int32_t first) {
 }
 
 TEST(ConcatenateTest, Values) {
-  const Variable y = Concatenate({Counting({2, 2}, 0), Counting({2, 1}, 10), Counting({2, 3}, 20)}, 1);
-  EXPECT_EQ(y.shape(), Shape({2, 6}));
-  EXPECT_EQ(y.array().ToVector<int32_t>(), (std::vector<int32_t>{0, 1, 10, 20, 21, 22, 2, 3, 11, 23, 24, 25}));
-  EXPECT_EQ(Stack({Counting({2}, 0), Counting({2}, 10)}, 1).array().ToVector<int32_t>(),
-            (std::vector<int32_t>{0, 10, 1, 11}));
+  OnEachDevice([] {
+    const Variable y = Concatenate({Counting({2, 2}, 0), Counting({2, 1}, 10), Counting({2, 3}, 20)}, 1);
+    EXPECT_EQ(y.shape(), Shape({2, 6}));
+    EXPECT_EQ(y.array().ToVector<int32_t>(), (std::vector<int32_t>{0, 1, 10, 20, 21, 22, 2, 3, 11, 23, 24, 25}));
+    EXPECT_EQ(Stack({Counting({2}, 0), Counting({2}, 10)}, 1).array().ToVector<int32_t>(),
+              (std::vector<int32_t>{0, 10, 1, 11}));
+  });
 }
 
 TEST(ConcatenateTest, ManyInputsKeepTheirOrder) {
@@ -75,11 +80,13 @@ TEST(ConcatenateTest, ManyInputsKeepTheirOrder) {
 }
 
 TEST(ConcatenateTest, SliceValues) {
-  const Variable x(Counting({2, 3, 2}, 0));
-  EXPECT_EQ(Slice(x, 1, 1, 3).array().ToVector<int32_t>(), (std::vector<int32_t>{2, 3, 4, 5, 8, 9, 10, 11}));
-  EXPECT_EQ(Slice(x, 2, 1, 2).shape(), Shape({2, 3, 1}));
-  EXPECT_TRUE(Slice(x, 0, 1, 2).array().SharesStorageWith(x.array()));
-  EXPECT_EQ(Slice(x, 0, 1, 2).array().ToVector<int32_t>(), (std::vector<int32_t>{6, 7, 8, 9, 10, 11}));
+  OnEachDevice([] {
+    const Variable x(Counting({2, 3, 2}, 0));
+    EXPECT_EQ(Slice(x, 1, 1, 3).array().ToVector<int32_t>(), (std::vector<int32_t>{2, 3, 4, 5, 8, 9, 10, 11}));
+    EXPECT_EQ(Slice(x, 2, 1, 2).shape(), Shape({2, 3, 1}));
+    EXPECT_TRUE(Slice(x, 0, 1, 2).array().SharesStorageWith(x.array()));
+    EXPECT_EQ(Slice(x, 0, 1, 2).array().ToVector<int32_t>(), (std::vector<int32_t>{6, 7, 8, 9, 10, 11}));
+  });
 }
 
 TEST(ConcatenateTest, SplitUndoesConcatenate) {
@@ -90,9 +97,11 @@ TEST(ConcatenateTest, SplitUndoesConcatenate) {
 }
 
 TEST(ConcatenateTest, PadOfLabels) {
-  const Variable y = Pad(Variable(Array::From<uint8_t>({1, 1, 2}, {3, 4})), {.bottom = 1, .left = 1}, 255);
-  EXPECT_EQ(y.shape(), Shape({1, 2, 3}));
-  EXPECT_EQ(y.array().ToVector<uint8_t>(), (std::vector<uint8_t>{255, 3, 4, 255, 255, 255}));
+  OnEachDevice([] {
+    const Variable y = Pad(Variable(Array::From<uint8_t>({1, 1, 2}, {3, 4})), {.bottom = 1, .left = 1}, 255);
+    EXPECT_EQ(y.shape(), Shape({1, 2, 3}));
+    EXPECT_EQ(y.array().ToVector<uint8_t>(), (std::vector<uint8_t>{255, 3, 4, 255, 255, 255}));
+  });
 }
 
 TEST(ConcatenateTest, Misuse) {

@@ -22,6 +22,8 @@ struct Conv2dOptions {
 //   bias   [o], or undefined
 //   oh = (h + 2·padding − dilation·(kh − 1) − 1) / stride + 1, rounded down
 //
+// On CUDA, cuDNN's deterministic plans: float32 without the tensor cores' rounding of inputs to TF32.
+//
 // One floating dtype. For a filter that is one channel deep in as many groups as channels use DepthwiseConv2d.
 Variable Conv2d(const Variable& x, const Variable& filter, const Variable& bias = Variable(),
                 const Conv2dOptions& options = {});

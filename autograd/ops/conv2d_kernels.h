@@ -8,15 +8,15 @@
 namespace autograd {
 
 // y = activation(x ∗ filter + bias); `bias` may be undefined.
-KERNEL_CPU_ONLY(Conv2dForward, void(Stream&, const Conv2dGeometry& geometry, const Array& x, const Array& filter,
-                                    const Array& bias, Activation activation, Array& y));
+KERNEL(Conv2dForward, void(Stream&, const Conv2dGeometry& geometry, const Array& x, const Array& filter,
+                           const Array& bias, Activation activation, Array& y));
 
 // dx from dy (the gradient before the activation).
-KERNEL_CPU_ONLY(Conv2dInputGradient,
-                void(Stream&, const Conv2dGeometry& geometry, const Array& filter, const Array& dy, Array& dx));
+KERNEL(Conv2dInputGradient,
+       void(Stream&, const Conv2dGeometry& geometry, const Array& filter, const Array& dy, Array& dx));
 
 // dfilter from x and dy.
-KERNEL_CPU_ONLY(Conv2dFilterGradient,
-                void(Stream&, const Conv2dGeometry& geometry, const Array& x, const Array& dy, Array& dfilter));
+KERNEL(Conv2dFilterGradient,
+       void(Stream&, const Conv2dGeometry& geometry, const Array& x, const Array& dy, Array& dfilter));
 
 }  // namespace autograd

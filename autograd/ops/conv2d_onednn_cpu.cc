@@ -165,7 +165,7 @@ class ReorderedFilters {
 
  private:
   std::vector<int64_t> KeyOf(const memory::desc& format) const {
-    constexpr int64_t kReorder = 2;  // beside the values of Conv2dProduct
+    constexpr int64_t kReorder = 3;  // beside the values of Conv2dProduct
     const Conv2dGeometry& g = geometry_;
     std::vector<int64_t> key = {kReorder, g.groups, g.o, g.c, g.kh, g.kw};
     const dnnl_memory_desc_t& data = format.data;

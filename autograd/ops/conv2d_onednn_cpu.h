@@ -10,9 +10,7 @@
 
 namespace autograd::cpu {
 
-enum class Conv2dProduct { kForward, kInputGradient };
-
-// What oneDNN calls its kernel for this product (of the first piece).
+// What oneDNN calls its kernel for this product (of the first piece): kForward or kInputGradient.
 std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeometry& geometry);
 
 void OneDnnConv2dForward(const Conv2dGeometry& geometry, const float* x, const float* filter, const float* bias,

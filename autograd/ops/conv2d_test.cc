@@ -177,7 +177,7 @@ TEST(Conv2dTest, NoNetworkMeetsOneDnnsReferenceCode) {
     g.dilation = l.dilation;
     g.groups = l.groups;
     g.oh = g.ow = (l.size + 2 * l.padding - g.extent_h()) / l.stride + 1;
-    for (const auto product : {cpu::Conv2dProduct::kForward, cpu::Conv2dProduct::kInputGradient}) {
+    for (const auto product : {Conv2dProduct::kForward, Conv2dProduct::kInputGradient}) {
       const std::string name = cpu::OneDnnConv2dImplementation(product, g);
       EXPECT_FALSE(cpu::IsReferenceImplementation(name))
           << name << " for " << l.c << " -> " << l.o << " at " << l.size << " dilated by " << l.dilation;

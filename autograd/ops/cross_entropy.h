@@ -15,8 +15,8 @@ enum class PixelMean { kOverValid, kOverAll };
 
 // logits [..., k]; labels uint8 or int32 [...]; weights: undefined, or [...] in the logits' dtype or float32, constants that may
 // be negative (advantages) and do not enter `count`. Returns a float32 scalar (float64 for float64). Where every pixel is void
-// the loss and its gradient are zero. A label that is neither void nor in [0, k) is an Error. Saves logits, labels, weights and one
-// number a pixel.
+// the loss and its gradient are zero. A label that is neither void nor in [0, k) is an Error; on CUDA, where nobody waits for the
+// labels, it makes the loss and the gradients of all labelled pixels NaN. Saves logits, labels, weights and one number a pixel.
 Variable CrossEntropy(const Variable& logits, const Array& labels, int void_label = 255, const Array& weights = {},
                       PixelMean mean = PixelMean::kOverValid);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -40,7 +41,8 @@ OpCase Weighted(const std::string& name, Shape pixels, int64_t classes) {
 OP_CONTRACT(CrossEntropy, Case("Image", {2, 5, 7, 19}, kUInt8), Case("Int32", {2, 5, 7, 19}, kInt32),
             Case("OnePixel", {1, 3}, kInt32), Case("OneClass", {7, 1}, kUInt8),
             Case("OverAll", {3, 8, 11}, kUInt8, PixelMean::kOverAll), Case("SeveralChunks", {9001, 11}, kUInt8),
-            Case("ManyClasses", {3, 5003}, kInt32), Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5));
+            Case("ManyClasses", {3, 5003}, kInt32), Case("HundredClasses", {301, 150}, kUInt8),
+            Case("Packs", {130, 24}, kInt32), Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5));
 
 TEST(CrossEntropyTest, ClosedForm) {
   // Probabilities 1/8, 1/4, 5/8 and 1/2, 1/2, 0.
@@ -86,6 +88,48 @@ TEST(CrossEntropyTest, BFloat16LogitsGiveAFloat32Loss) {
   EXPECT_NEAR(loss.Item(), reference.Item(), 1e-2);
   tape.Backward(loss);
   EXPECT_EQ(tape.Gradient(x).dtype(), kBFloat16);
+}
+
+// What the rows cannot say: bfloat16 logits with a float32 loss and weights, and logits that do not begin at a multiple of 16 bytes.
+TEST(CrossEntropyTest, BFloat16WithWeightsInTheEmulator) {
+  const std::unique_ptr<Stream> stream = cuda_emulator::OpenEmulatedStream();
+  for (const Shape& shape : {Shape{37, 150}, Shape{5, 27, 11}, Shape{3001, 2}}) {
+    const Shape pixels(shape.begin(), shape.rank() - 1);
+    const Array logits = RandomArray(shape, kBFloat16, RandomKey(1), -3, 3);
+    std::vector<uint8_t> values(pixels.size());
+    for (size_t i = 0; i < values.size(); ++i) values[i] = i % 7 == 0 ? 255 : i % shape[-1];
+    const Array labels = Array::From(pixels, values), weights = RandomArray(pixels, kFloat32, RandomKey(2));
+    double losses[2];
+    Array gradients[2];
+    for (int device = 0; device < 2; ++device) {
+      Stream& to = device == 0 ? Stream::Cpu() : *stream;
+      StreamScope scope(to);
+      Tape tape;
+      const auto rest = [&](const Array& array) { return array.To(to).Slice(1, shape[0]); };
+      const Variable x = tape.Watch(rest(logits));
+      const Variable loss = CrossEntropy(x, rest(labels), 255, rest(weights), PixelMean::kOverAll);
+      tape.Backward(loss);
+      losses[device] = loss.Item();
+      gradients[device] = tape.Gradient(x).To(Stream::Cpu());
+    }
+    EXPECT_NEAR(losses[1], losses[0], 1e-6 * std::max(1.0, std::abs(losses[0])));
+    EXPECT_TRUE(AllClose(gradients[1], gradients[0], 0.01));
+  }
+}
+
+TEST(CrossEntropyTest, LabelOutOfRangeIsNanInTheEmulator) {
+  const std::unique_ptr<Stream> stream = cuda_emulator::OpenEmulatedStream();
+  StreamScope scope(*stream);
+  for (const PixelMean mean : {PixelMean::kOverValid, PixelMean::kOverAll}) {
+    Tape tape;
+    const Variable x = tape.Watch(Array::Zeros({3, 2}, kFloat32));
+    const Variable loss = CrossEntropy(x, Array::From<int32_t>({3}, {0, 255, -2}), 255, {}, mean);
+    tape.Backward(loss);
+    EXPECT_TRUE(std::isnan(loss.Item()));
+    const std::vector<float> gradient = tape.Gradient(x).ToVector<float>();
+    for (const int i : {0, 1, 4, 5}) EXPECT_TRUE(std::isnan(gradient[i])) << i;
+    EXPECT_EQ(gradient[2], 0);
+  }
 }
 
 TEST(CrossEntropyTest, ThreadCountDoesNotChangeABit) {

@@ -7,14 +7,14 @@
 namespace autograd {
 
 // y = x ∗ filter + bias, channel by channel; `bias` may be undefined.
-KERNEL_CPU_ONLY(DepthwiseConv2dForward, void(Stream&, const DepthwiseGeometry& geometry, const Array& x,
-                                             const Array& filter, const Array& bias, Array& y));
+KERNEL(DepthwiseConv2dForward, void(Stream&, const DepthwiseGeometry& geometry, const Array& x, const Array& filter,
+                                    const Array& bias, Array& y));
 
-KERNEL_CPU_ONLY(DepthwiseConv2dInputGradient,
-                void(Stream&, const DepthwiseGeometry& geometry, const Array& filter, const Array& dy, Array& dx));
+KERNEL(DepthwiseConv2dInputGradient,
+       void(Stream&, const DepthwiseGeometry& geometry, const Array& filter, const Array& dy, Array& dx));
 
 // dfilter, and the bias gradient Σ dy where `dbias` is defined.
-KERNEL_CPU_ONLY(DepthwiseConv2dFilterGradient, void(Stream&, const DepthwiseGeometry& geometry, const Array& x,
-                                                    const Array& dy, Array& dfilter, Array& dbias));
+KERNEL(DepthwiseConv2dFilterGradient,
+       void(Stream&, const DepthwiseGeometry& geometry, const Array& x, const Array& dy, Array& dfilter, Array& dbias));
 
 }  // namespace autograd

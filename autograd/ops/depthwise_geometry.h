@@ -11,8 +11,8 @@ struct DepthwiseGeometry {
   int64_t oh = 0, ow = 0;              // y
   int64_t stride = 1, dilation = 1;
 
-  int64_t padding_h() const { return dilation * (kh - 1) / 2; }
-  int64_t padding_w() const { return dilation * (kw - 1) / 2; }
+  constexpr int64_t padding_h() const { return dilation * (kh - 1) / 2; }
+  constexpr int64_t padding_w() const { return dilation * (kw - 1) / 2; }
   bool dense() const { return stride == 1 && dilation == 1; }
 };
 

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "autograd/ops/dropout_kernels.h"
+#include "autograd/ops/dropout_units.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -9,22 +10,16 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 14, kDraws = 64;
 
-// factors[j] = factor or 0 for the units of draws first … first + count − 1.
+// factors[j] = kept or 0 for the units of draws first … first + count − 1.
 template <typename Value>
-void DrawFactors(RandomKey key, int64_t first, int64_t count, float rate, Value factor, Value* factors) {
+void DrawFactors(RandomKey key, int64_t first, int64_t count, float rate, Value kept, Value* factors) {
   for (int64_t j = 0; j < count; ++j) {
     const PhiloxWords words = Philox(key, static_cast<uint64_t>(first + j));
-    factors[4 * j] = UniformFloat(words.x) >= rate ? factor : Value(0);
-    factors[4 * j + 1] = UniformFloat(words.y) >= rate ? factor : Value(0);
-    factors[4 * j + 2] = UniformFloat(words.z) >= rate ? factor : Value(0);
-    factors[4 * j + 3] = UniformFloat(words.w) >= rate ? factor : Value(0);
+    factors[4 * j] = UnitFactor(words.x, rate, kept);
+    factors[4 * j + 1] = UnitFactor(words.y, rate, kept);
+    factors[4 * j + 2] = UnitFactor(words.z, rate, kept);
+    factors[4 * j + 3] = UnitFactor(words.w, rate, kept);
   }
-}
-
-// A dropped element is zero whatever it was, infinite or NaN.
-template <typename T, typename Value>
-T Dropped(T x, Value factor) {
-  return static_cast<T>(factor == Value(0) ? Value(0) : static_cast<Value>(x) * factor);
 }
 
 }  // namespace
@@ -44,7 +39,8 @@ void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t
         for (int64_t draw = begin; draw < end; draw += kDraws) {
           DrawFactors(key, draw, std::min(kDraws, end - draw), threshold, factor, factors);
           const int64_t first = 4 * draw, count = std::min({4 * kDraws, 4 * end - first, units - first});
-          for (int64_t i = 0; i < count; ++i) out[first + i] = Dropped(in[first + i], factors[i]);
+          for (int64_t i = 0; i < count; ++i)
+            out[first + i] = static_cast<T>(Dropped(static_cast<Value>(in[first + i]), factors[i]));
         }
       });
       return;
@@ -58,7 +54,7 @@ void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t
         for (int64_t first = begin; first < end;) {
           const int64_t o = first / repeated, last = std::min(end, (o + 1) * repeated);
           const Value unit = factors[o];
-          for (int64_t i = first; i < last; ++i) out[i] = Dropped(in[i], unit);
+          for (int64_t i = first; i < last; ++i) out[i] = static_cast<T>(Dropped(static_cast<Value>(in[i]), unit));
           first = last;
         }
       });
@@ -67,7 +63,9 @@ void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t
     ParallelFor(outer * repeated, std::max<int64_t>(1, kGrain / inner), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         const Value* const unit = factors.data() + r / repeated * inner;
-        for (int64_t i = 0; i < inner; ++i) out[r * inner + i] = Dropped(in[r * inner + i], unit[i]);
+        for (int64_t i = 0; i < inner; ++i) {
+          out[r * inner + i] = static_cast<T>(Dropped(static_cast<Value>(in[r * inner + i]), unit[i]));
+        }
       }
     });
   });

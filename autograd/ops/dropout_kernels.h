@@ -8,7 +8,7 @@ namespace autograd {
 
 // y[o, r, i] = x[o, r, i] / (1 − rate) where unit o·inner + i is kept, 0 elsewhere; x has outer·repeated·inner elements. It is its
 // own gradient.
-KERNEL_CPU_ONLY(DropUnits, void(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate,
-                                RandomKey key, Array& y));
+KERNEL(DropUnits, void(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate,
+                       RandomKey key, Array& y));
 
 }  // namespace autograd

@@ -28,7 +28,8 @@ OP_CONTRACT(Dropout, Case("Elements", Dropout, {3, 4, 11}), Case("OneElement", D
             Case("Channels", Dropout2d, {3, 5, 7, 11}), Case("ChannelsWithoutSpace", Dropout2d, {5, 13}),
             Case("ManyPixels", Dropout2d, {2, 90, 90, 3}), Case("NoImages", Dropout2d, {0, 2, 4}),
             Case("Samples", DropPath, {7, 3, 5}), Case("SamplesAlone", DropPath, {17}),
-            Case("LongSamples", DropPath, {3, 30011}));
+            Case("LongSamples", DropPath, {3, 30011}), Case("Packs", Dropout, {1024}),
+            Case("PacksOfChannels", Dropout2d, {2, 3, 5, 16}), Case("PacksOfSamples", DropPath, {5, 24}));
 
 // The definition: word j mod 4 of draw j div 4.
 bool Kept(RandomKey key, int64_t unit, float rate) {

@@ -8,7 +8,7 @@
 namespace autograd {
 
 // Rows of a table: table [rows, …], indices [any] -> [any, …]. The gradient sums the rows' shares in the
-// order of the indices. An index outside [0, rows) is an Error on the CPU.
+// order of the indices. An index outside [0, rows) is an Error on the CPU; on CUDA its row is NaN.
 Variable Gather(const Variable& table, const Array& indices);
 
 // One entry of the last axis: x [any, k], indices [any] -> [any]; the log-probability of an action, for one.

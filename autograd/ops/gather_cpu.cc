@@ -11,14 +11,6 @@ namespace {
 
 int64_t RowGrain(int64_t row) { return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, row)); }
 
-// Calls function(T()) with the type of an integer dtype.
-template <typename Function>
-void VisitIndex(const char* operation, DType dtype, const Function& function) {
-  VisitAny(operation, dtype, [&]<typename T>(T) {
-    if constexpr (std::is_integral_v<T>) function(T());
-  });
-}
-
 template <typename Index>
 int64_t Checked(const char* operation, const Index* indices, int64_t i, int64_t bound) {
   const int64_t index = static_cast<int64_t>(indices[i]);

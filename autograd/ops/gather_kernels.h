@@ -1,24 +1,36 @@
 #pragma once
 
+#include <type_traits>
+
 #include "autograd/core/array.h"
 #include "autograd/runtime/kernel.h"
 
 namespace autograd {
 
+// Calls function(T()) with the type of an integer dtype.
+template <typename Function>
+void VisitIndex(const char* operation, DType dtype, const Function& function) {
+  VisitAny(operation, dtype, [&]<typename T>(T) {
+    if constexpr (std::is_integral_v<T>) function(T());
+  });
+}
+
+// Where an index is outside, these throw on the CPU; on CUDA the forward passes give NaN (all bits set) and the gradients leave the entry out.
+
 // y[i, :] = table[indices[i], :], any dtype.
-KERNEL_CPU_ONLY(GatherRows, void(Stream&, const Array& table, const Array& indices, Array& y));
+KERNEL(GatherRows, void(Stream&, const Array& table, const Array& indices, Array& y));
 // dtable[r, :] = Σ_{i: indices[i] = r} dy[i, :], i ascending.
-KERNEL_CPU_ONLY(GatherRowsGradient, void(Stream&, const Array& indices, const Array& dy, Array& dtable));
+KERNEL(GatherRowsGradient, void(Stream&, const Array& indices, const Array& dy, Array& dtable));
 
 // y[i] = x[i, indices[i]]
-KERNEL_CPU_ONLY(GatherLastForward, void(Stream&, const Array& x, const Array& indices, Array& y));
+KERNEL(GatherLastForward, void(Stream&, const Array& x, const Array& indices, Array& y));
 // dx[i, j] = dy[i] where j = indices[i], 0 elsewhere.
-KERNEL_CPU_ONLY(GatherLastGradient, void(Stream&, const Array& indices, const Array& dy, Array& dx));
+KERNEL(GatherLastGradient, void(Stream&, const Array& indices, const Array& dy, Array& dx));
 
 // y[i] = the first j with the largest x[i, j].
-KERNEL_CPU_ONLY(ArgMaxLast, void(Stream&, const Array& x, Array& y));
+KERNEL(ArgMaxLast, void(Stream&, const Array& x, Array& y));
 
 // y[i, j] = 1 where j = indices[i], 0 elsewhere.
-KERNEL_CPU_ONLY(FillOneHot, void(Stream&, const Array& indices, Array& y));
+KERNEL(FillOneHot, void(Stream&, const Array& indices, Array& y));
 
 }  // namespace autograd

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -13,6 +15,7 @@ namespace {
 using testing::ExpectError;
 using testing::Inputs;
 using testing::InputSpec;
+using testing::OnEachDevice;
 using testing::OpCase;
 
 InputSpec Indices(Shape shape, double bound, DType dtype) {
@@ -34,6 +37,7 @@ OpCase Last(const std::string& name, Shape x, Shape indices, DType dtype) {
 }
 
 OP_CONTRACT(Gather, Rows("Embedding", {7, 11}, {2, 5}, kInt64), Rows("ManyOfFew", {3, 131}, {101}, kInt32),
+            Rows("SeveralChunks", {3, 5}, {2100}, kInt32), Rows("WideRows", {4, 304}, {20}, kInt64),
             Rows("Bytes", {5, 4}, {3, 2, 2}, kUInt8), Rows("Scalars", {5}, {9}, kInt32),
             Rows("OneIndex", {5, 3}, {}, kInt64), Rows("NoIndices", {5, 3}, {0}, kInt64),
             Rows("EmptyRows", {5, 0}, {4}, kInt64), Rows("Blocks", {4, 3, 5}, {6}, kInt32),
@@ -41,19 +45,23 @@ OP_CONTRACT(Gather, Rows("Embedding", {7, 11}, {2, 5}, kInt64), Rows("ManyOfFew"
             Last("LastOfVector", {13}, {}, kInt32), Last("LastOfNone", {0, 4}, {0}, kInt32));
 
 TEST(GatherTest, Values) {
-  const Variable table(Array::From<float>({3, 2}, {0, 1, 10, 11, 20, 21}));
-  const Variable y = Gather(table, Array::From<int32_t>({2, 2}, {2, 0, 1, 2}));
-  EXPECT_EQ(y.shape(), Shape({2, 2, 2}));
-  EXPECT_EQ(y.array().ToVector<float>(), (std::vector<float>{20, 21, 0, 1, 10, 11, 20, 21}));
-  EXPECT_EQ(GatherLast(table, Array::From<uint8_t>({3}, {1, 0, 1})).array().ToVector<float>(),
-            (std::vector<float>{1, 10, 21}));
+  OnEachDevice([] {
+    const Variable table(Array::From<float>({3, 2}, {0, 1, 10, 11, 20, 21}));
+    const Variable y = Gather(table, Array::From<int32_t>({2, 2}, {2, 0, 1, 2}));
+    EXPECT_EQ(y.shape(), Shape({2, 2, 2}));
+    EXPECT_EQ(y.array().ToVector<float>(), (std::vector<float>{20, 21, 0, 1, 10, 11, 20, 21}));
+    EXPECT_EQ(GatherLast(table, Array::From<uint8_t>({3}, {1, 0, 1})).array().ToVector<float>(),
+              (std::vector<float>{1, 10, 21}));
+  });
 }
 
 TEST(GatherTest, GradientSumsRepeatedRows) {
-  Tape tape;
-  const Variable table = tape.Watch(Array::Zeros({3, 2}, kFloat32));
-  tape.Backward(Gather(table, Array::From<int64_t>({3}, {2, 0, 2})), Array::From<float>({3, 2}, {1, 2, 3, 4, 5, 6}));
-  EXPECT_EQ(tape.Gradient(table).ToVector<float>(), (std::vector<float>{3, 4, 0, 0, 6, 8}));
+  OnEachDevice([] {
+    Tape tape;
+    const Variable table = tape.Watch(Array::Zeros({3, 2}, kFloat32));
+    tape.Backward(Gather(table, Array::From<int64_t>({3}, {2, 0, 2})), Array::From<float>({3, 2}, {1, 2, 3, 4, 5, 6}));
+    EXPECT_EQ(tape.Gradient(table).ToVector<float>(), (std::vector<float>{3, 4, 0, 0, 6, 8}));
+  });
 }
 
 TEST(GatherTest, GradientIsTheSameForAnyThreadCount) {
@@ -74,37 +82,57 @@ TEST(GatherTest, GradientIsTheSameForAnyThreadCount) {
 
 // Against std::max_element, which also returns the first of equal values.
 TEST(GatherTest, ArgMaxOfManyWidths) {
-  for (int64_t count : {1, 2, 7, 19, 31, 32, 33, 39, 40, 64, 151, 300}) {
-    // Few different values, so that there are ties in every lane.
-    std::vector<float> values;
-    for (int64_t i = 0; i < 50 * count; ++i) values.push_back(static_cast<float>(Philox(RandomKey(7), i).x % 5));
-    const Array x = Array::From({2, 25, count}, values);
-    const std::vector<int32_t> y = ArgMax(x).ToVector<int32_t>();
-    for (int64_t row = 0; row < 50; ++row) {
-      const auto begin = values.begin() + row * count;
-      ASSERT_EQ(y[row], std::max_element(begin, begin + count) - begin) << count << " entries, row " << row;
+  OnEachDevice([] {
+    for (int64_t count : {1, 2, 7, 19, 31, 32, 33, 39, 40, 64, 151, 300}) {
+      // Few different values, so that there are ties in every lane.
+      std::vector<float> values;
+      for (int64_t i = 0; i < 50 * count; ++i) values.push_back(static_cast<float>(Philox(RandomKey(7), i).x % 5));
+      const Array x = Array::From({2, 25, count}, values);
+      const std::vector<int32_t> y = ArgMax(x).ToVector<int32_t>();
+      for (int64_t row = 0; row < 50; ++row) {
+        const auto begin = values.begin() + row * count;
+        ASSERT_EQ(y[row], std::max_element(begin, begin + count) - begin) << count << " entries, row " << row;
+      }
+      if (count <= 256) {
+        const std::vector<uint8_t> bytes = ArgMax(x, kUInt8).ToVector<uint8_t>();
+        EXPECT_EQ(std::vector<int32_t>(bytes.begin(), bytes.end()), y);
+      }
     }
-    if (count <= 256) {
-      const std::vector<uint8_t> bytes = ArgMax(x, kUInt8).ToVector<uint8_t>();
-      EXPECT_EQ(std::vector<int32_t>(bytes.begin(), bytes.end()), y);
-    }
-  }
+  });
 }
 
 TEST(GatherTest, ArgMaxOfInfinities) {
-  const float infinity = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(ArgMax(Array::Full({3, 40}, kFloat32, -infinity)).ToVector<int32_t>(), (std::vector<int32_t>{0, 0, 0}));
-  EXPECT_EQ(ArgMax(Array::From<float>({1, 3}, {1, infinity, 2})).ToVector<int32_t>(), (std::vector<int32_t>{1}));
+  OnEachDevice([] {
+    const float infinity = std::numeric_limits<float>::infinity();
+    EXPECT_EQ(ArgMax(Array::Full({3, 40}, kFloat32, -infinity)).ToVector<int32_t>(), (std::vector<int32_t>{0, 0, 0}));
+    EXPECT_EQ(ArgMax(Array::From<float>({1, 3}, {1, infinity, 2})).ToVector<int32_t>(), (std::vector<int32_t>{1}));
+  });
 }
 
 TEST(GatherTest, OneHotValues) {
-  const Array y = OneHot(Array::From<uint8_t>({3}, {1, 255, 0}), 2);
-  EXPECT_EQ(y.shape(), Shape({3, 2}));
-  EXPECT_EQ(y.ToVector<float>(), (std::vector<float>{0, 1, 0, 0, 1, 0}));
-  EXPECT_EQ(OneHot(Array::From<int32_t>({2}, {-1, 1}), 2, kUInt8).ToVector<uint8_t>(),
-            (std::vector<uint8_t>{0, 0, 0, 1}));
-  EXPECT_EQ(ArgMax(OneHot(Array::From<int64_t>({3}, {4, 0, 2}), 5, kBFloat16)).ToVector<int32_t>(),
-            (std::vector<int32_t>{4, 0, 2}));
+  OnEachDevice([] {
+    const Array y = OneHot(Array::From<uint8_t>({3}, {1, 255, 0}), 2);
+    EXPECT_EQ(y.shape(), Shape({3, 2}));
+    EXPECT_EQ(y.ToVector<float>(), (std::vector<float>{0, 1, 0, 0, 1, 0}));
+    EXPECT_EQ(OneHot(Array::From<int32_t>({2}, {-1, 1}), 2, kUInt8).ToVector<uint8_t>(),
+              (std::vector<uint8_t>{0, 0, 0, 1}));
+    EXPECT_EQ(ArgMax(OneHot(Array::From<int64_t>({3}, {4, 0, 2}), 5, kBFloat16)).ToVector<int32_t>(),
+              (std::vector<int32_t>{4, 0, 2}));
+  });
+}
+
+TEST(GatherTest, IndexOutsideIsNanOnCuda) {
+  const std::unique_ptr<Stream> emulated = cuda_emulator::OpenEmulatedStream();
+  StreamScope scope(*emulated);
+  Tape tape;
+  const Variable table = tape.Watch(Array::From<float>({2, 2}, {1, 2, 3, 4}));
+  const Variable y = Gather(table, Array::From<int32_t>({3}, {1, -1, 2}));
+  const std::vector<float> values = y.array().ToVector<float>();
+  EXPECT_EQ(values[1], 4);
+  for (int i = 2; i < 6; ++i) EXPECT_TRUE(std::isnan(values[i]));
+  tape.Backward(y, Array::Full({3, 2}, kFloat32, 1));
+  EXPECT_EQ(tape.Gradient(table).ToVector<float>(), (std::vector<float>{0, 0, 1, 1}));
+  EXPECT_TRUE(std::isnan(GatherLast(table.Detach(), Array::From<uint8_t>({2}, {2, 0})).array().ToVector<float>()[0]));
 }
 
 TEST(GatherTest, Misuse) {

@@ -2,51 +2,12 @@
 #include <vector>
 
 #include "autograd/ops/channels_cpu.h"
-#include "autograd/ops/gelu_functions.h"
+#include "autograd/ops/grn_activations.h"
 #include "autograd/ops/grn_kernels.h"
+#include "autograd/ops/norm_operands.h"
 
 namespace autograd::cpu {
 namespace {
-
-// h and dh/dx of the activation in front.
-struct Identity {
-  template <typename T>
-  static T Value(T x) {
-    return x;
-  }
-  template <typename T>
-  static T Scaled(T x, T scale, T slope, T dy) {
-    return scale * dy + slope * x;
-  }
-};
-
-struct Gelu {
-  template <typename T>
-  static T Value(T x) {
-    return GeluValue(x);
-  }
-  template <typename T>
-  static T Scaled(T x, T scale, T slope, T dy) {
-    const NormalDistribution<T> normal = StandardNormal(x);
-    return (scale * dy + slope * (x * normal.cumulative)) * (normal.cumulative + x * normal.density);
-  }
-};
-
-template <typename Visitor>
-void VisitActivation(bool gelu, const Visitor& visitor) {
-  if (gelu) {
-    visitor(Gelu());
-  } else {
-    visitor(Identity());
-  }
-}
-
-struct Extents {
-  explicit Extents(const Array& x) : images(x.shape()[0]), channels(x.shape()[-1]) {
-    pixels = images * channels > 0 ? x.size() / (images * channels) : 0;
-  }
-  int64_t images, channels, pixels = 0;
-};
 
 // 1 / (mean of the image's norms + epsilon)
 template <typename Value>
@@ -62,15 +23,15 @@ void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias,
                 Array& norms) {
   VisitFloating("Grn", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
-    const Extents extents(x);
+    const ImageExtents extents(x);
     const int64_t images = extents.images, pixels = extents.pixels, channels = extents.channels;
     const T* const in = x.data<T>();
     T* const out = y.data<T>();
     Value* const g = norms.data<Value>();
     const std::vector<Value> w = Widen<Value>(weight), shifts = Widen<Value>(bias);
-    VisitActivation(gelu, [&]<typename Activation>(Activation) {
+    grn::VisitActivation(gelu, [&]<typename Activation>(Activation) {
       // Where y can hold h without rounding, it waits there for its scale: GELU costs more than a round trip to memory.
-      constexpr bool kKeepsActivation = std::is_same_v<T, Value> && std::is_same_v<Activation, Gelu>;
+      constexpr bool kKeepsActivation = std::is_same_v<T, Value> && std::is_same_v<Activation, grn::Gelu>;
       std::vector<double> squares(images * channels);
       ChannelSums<Value, 1>(
           images, pixels, channels,
@@ -120,14 +81,14 @@ void GrnGradient(Stream&, const Array& x, const Array& weight, const Array& norm
                  const Array& dy, Array& dx, Array& dweight, Array& dbias) {
   VisitFloating("GrnGradient", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
-    const Extents extents(x);
+    const ImageExtents extents(x);
     const int64_t images = extents.images, pixels = extents.pixels, channels = extents.channels;
     const T* const in = x.data<T>();
     const T* const upstream = dy.data<T>();
     T* const out = dx.data<T>();
     const Value* const g = norms.data<Value>();
     const std::vector<double> w = Widen<double>(weight);
-    VisitActivation(gelu, [&]<typename Activation>(Activation) {
+    grn::VisitActivation(gelu, [&]<typename Activation>(Activation) {
       std::vector<double> sums(images * 2 * channels);
       ChannelSums<Value, 2>(
           images, pixels, channels,
@@ -174,8 +135,8 @@ void GrnGradient(Stream&, const Array& x, const Array& weight, const Array& norm
           T* const result = out + r * channels;
           const int64_t first = r / pixels * channels;
           for (int64_t c = 0; c < channels; ++c) {
-            result[c] = static_cast<T>(Activation::Scaled(static_cast<Value>(row[c]), scale[first + c],
-                                                          slope[first + c], static_cast<Value>(dy_row[c])));
+            result[c] = static_cast<T>(Activation::Gradient(static_cast<Value>(row[c]), scale[first + c],
+                                                            slope[first + c], static_cast<Value>(dy_row[c])));
           }
         }
       });

@@ -7,11 +7,11 @@ namespace autograd {
 
 // With h = gelu(x) or x: norms[n, c] = ‖h‖ over the image, and y = h + bias + weight·h·r. x, y [n, …, c]; norms is float32
 // (float64 for float64).
-KERNEL_CPU_ONLY(GrnForward, void(Stream&, const Array& x, const Array& weight, const Array& bias, double epsilon,
-                                 bool gelu, Array& y, Array& norms));
+KERNEL(GrnForward, void(Stream&, const Array& x, const Array& weight, const Array& bias, double epsilon, bool gelu,
+                        Array& y, Array& norms));
 
 // All gradients; dweight and dbias in weight's dtype.
-KERNEL_CPU_ONLY(GrnGradient, void(Stream&, const Array& x, const Array& weight, const Array& norms, double epsilon,
-                                  bool gelu, const Array& dy, Array& dx, Array& dweight, Array& dbias));
+KERNEL(GrnGradient, void(Stream&, const Array& x, const Array& weight, const Array& norms, double epsilon, bool gelu,
+                         const Array& dy, Array& dx, Array& dweight, Array& dbias));
 
 }  // namespace autograd

@@ -29,12 +29,12 @@ OpCase Case(const std::string& name, Function function, Shape shape, bool bfloat
 
 OP_CONTRACT(Grn, Case("Image", Grn, {2, 3, 5, 7}), Case("OnePixel", Grn, {3, 1, 1, 8}),
             Case("OneChannel", Grn, {2, 4, 1}), Case("SeveralChunks", Grn, {2, 67, 67, 3}),
-            Case("WideChannels", Grn, {1, 3, 1031}), Case("NoImages", Grn, {0, 2, 2, 3}, false),
-            Case("NoPixels", Grn, {2, 0, 2, 3}, false));
+            Case("WideChannels", Grn, {1, 3, 1031}), Case("Packs", Grn, {3, 11, 48}),
+            Case("NoImages", Grn, {0, 2, 2, 3}, false), Case("NoPixels", Grn, {2, 0, 2, 3}, false));
 
 OP_CONTRACT(GeluGrn, Case("Image", GeluGrn, {2, 3, 5, 7}), Case("OnePixel", GeluGrn, {3, 1, 1, 8}),
             Case("SeveralChunks", GeluGrn, {2, 67, 67, 3}), Case("WideChannels", GeluGrn, {1, 3, 1031}),
-            Case("NoPixels", GeluGrn, {2, 0, 2, 3}, false));
+            Case("Packs", GeluGrn, {3, 11, 48}), Case("NoPixels", GeluGrn, {2, 0, 2, 3}, false));
 
 TEST(GrnTest, TwoChannels) {
   // Norms √30 and √2.5, ratios 1.551981 and 0.448018.

@@ -1,25 +1,17 @@
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "autograd/ops/channels_cpu.h"
 #include "autograd/ops/group_norm_kernels.h"
+#include "autograd/ops/norm_statistics.h"
 
 namespace autograd::cpu {
 namespace {
 
-struct Extents {
-  Extents(const Array& x, const Array& mean) : images(x.shape()[0]), channels(x.shape()[-1]), groups(mean.shape()[1]) {
-    width = channels / groups;
-    pixels = images * channels > 0 ? x.size() / (images * channels) : 0;
-  }
-  int64_t images, channels, groups, width, pixels;
-};
-
 // The statistics of each group, repeated for its channels, and gamma times the inverse deviation: [images, channels].
 template <typename Value>
 struct Coefficients {
-  Coefficients(const Extents& extents, const Array& gamma, const Array& beta, const Value* group_mean,
+  Coefficients(const GroupExtents& extents, const Array& gamma, const Array& beta, const Value* group_mean,
                const Value* group_inverse)
       : mean(extents.images * extents.channels), scale(mean.size()), shift(Widen<Value>(beta)) {
     const std::vector<Value> factors = Widen<Value>(gamma);
@@ -38,11 +30,11 @@ void GroupNormForward(Stream&, const Array& x, const Array& gamma, const Array& 
                       Array& y, Array& mean, Array& inverse_deviation) {
   VisitFloating("GroupNorm", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
-    const Extents extents(x, mean);
+    const GroupExtents extents(x, mean);
     const int64_t channels = extents.channels;
     std::vector<double> moments(extents.images * 2 * channels);
     ChannelMoments(extents.images, extents.pixels, channels, x.data<T>(), moments.data());
-    const double count = static_cast<double>(std::max<int64_t>(1, extents.pixels * extents.width));
+    const double count = static_cast<double>(extents.pixels * extents.width);
     for (int64_t i = 0; i < extents.images * extents.groups; ++i) {
       const double* const sums =
           moments.data() + i / extents.groups * 2 * channels + i % extents.groups * extents.width;
@@ -51,9 +43,9 @@ void GroupNormForward(Stream&, const Array& x, const Array& gamma, const Array& 
         sum += sums[c];
         squares += sums[channels + c];
       }
-      const double m = sum / count, variance = std::max(0.0, squares / count - m * m);
-      mean.data<Value>()[i] = static_cast<Value>(m);
-      inverse_deviation.data<Value>()[i] = static_cast<Value>(1 / std::sqrt(variance + epsilon));
+      const MeanAndVariance group(sum, squares, count);
+      mean.data<Value>()[i] = static_cast<Value>(group.mean);
+      inverse_deviation.data<Value>()[i] = static_cast<Value>(InverseDeviation(group.variance, epsilon));
     }
     const Coefficients<Value> on(extents, gamma, beta, mean.data<Value>(), inverse_deviation.data<Value>());
     NormalizeChannels<T>(extents.images, extents.pixels, channels, x.data<T>(), on.mean.data(), on.scale.data(),
@@ -67,7 +59,7 @@ void GroupNormGradient(Stream&, const Array& x, const Array& gamma, const Array&
                        Array& dbeta) {
   VisitFloating("GroupNormGradient", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
-    const Extents extents(x, mean);
+    const GroupExtents extents(x, mean);
     const int64_t channels = extents.channels, width = extents.width;
     const Value* const inverse = inverse_deviation.data<Value>();
     const std::vector<double> factors = Widen<double>(gamma);

@@ -29,7 +29,7 @@ OpCase Case(const std::string& name, Shape shape, int64_t groups, bool relu = fa
 OP_CONTRACT(GroupNorm, Case("ThreeGroups", {2, 3, 5, 9}, 3), Case("OneGroup", {3, 4, 7}, 1),
             Case("EachChannel", {2, 5, 3, 8}, 8), Case("NoSpace", {3, 12}, 2), Case("SeveralChunks", {2, 67, 67, 4}, 2),
             Case("WideChannels", {1, 3, 1040}, 16), Case("NoImages", {0, 3, 4}, 2), Case("NoPixels", {2, 0, 4}, 2),
-            Case("Relu", {2, 4, 4, 16}, 4, true));
+            Case("Packs", {2, 300, 48}, 6), Case("ManyImages", {600, 2, 6}, 3), Case("Relu", {2, 4, 4, 16}, 4, true));
 
 TEST(GroupNormTest, ClosedForm) {
   // Two images, groups {0, 1} and {2, 3}; the values of a group are 1 … 4 (variance 1.25) or constant.

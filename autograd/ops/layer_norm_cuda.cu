@@ -1,12 +1,9 @@
-#include <algorithm>
-
 #include "autograd/core/launch_cuda.h"
+#include "autograd/ops/channels_cuda.h"
 #include "autograd/ops/layer_norm_kernels.h"
 
 namespace autograd::cuda {
 namespace {
-
-constexpr int kRowsOfThreads = 8;
 
 // One warp a row: mean, then the centred variance, then the result; after the first pass the row is in the cache. kWidth neighbours
 // at a time: a pack of 16 bytes, or one where the addresses do not allow packs.
@@ -78,61 +75,33 @@ __global__ void InputGradientKernel(const T* x, const P* gamma, const Value* mea
   }
 }
 
-// Adds the values of the block's rows of threads; the result is complete in row 0.
-template <typename Value>
-__device__ Value SumOverRowsOfThreads(Value value, Value (&shared)[kRowsOfThreads][kWarp]) {
-  __syncthreads();
-  shared[threadIdx.y][threadIdx.x] = value;
-  __syncthreads();
-  value = 0;
-  if (threadIdx.y == 0) {
-    for (int row = 0; row < kRowsOfThreads; ++row) value += shared[row][threadIdx.x];
-  }
-  return value;
-}
+// Σ dy·n and Σ dy over the rows.
+template <typename T>
+struct ParameterTerms {
+  using Value = ComputeType<T>;
+  static constexpr int kQuantities = 2;
 
-// partial[k, 0, c] = Σ dy·n and partial[k, 1, c] = Σ dy over chunk k of the rows. Block (k, j) takes 32 neighbouring channels.
-template <typename T, typename Value>
-__global__ void PartialSumsKernel(const T* x, const Value* means, const Value* inverse_deviations, const T* dy,
-                                  int64_t rows, int64_t channels, int64_t chunk, Value* partial) {
-  SHARED_MEMORY(shared, Value[kRowsOfThreads][kWarp]);
-  const int64_t c = static_cast<int64_t>(blockIdx.y) * kWarp + threadIdx.x, k = blockIdx.x;
-  const int64_t last = min(rows, (k + 1) * chunk);
-  Value gamma_sum = 0, beta_sum = 0;
-  if (c < channels) {
-    for (int64_t r = k * chunk + threadIdx.y; r < last; r += kRowsOfThreads) {
-      const Value d = Load(dy + r * channels + c);
-      gamma_sum += d * ((Load(x + r * channels + c) - means[r]) * inverse_deviations[r]);
-      beta_sum += d;
+  template <int kWidth>
+  struct Column {
+    __device__ Column(const ParameterTerms& terms, int64_t, int64_t) : of(terms) {}
+    __device__ void Add(int64_t row, int64_t offset, Value (&sums)[2][kWidth]) const {
+      Value x[kWidth], dy[kWidth];
+      LoadMany(of.x + offset, x);
+      LoadMany(of.dy + offset, dy);
+      const Value mean = of.means[row], inverse = of.inverse_deviations[row];
+      for (int k = 0; k < kWidth; ++k) {
+        sums[0][k] += dy[k] * ((x[k] - mean) * inverse);
+        sums[1][k] += dy[k];
+      }
     }
-  }
-  gamma_sum = SumOverRowsOfThreads(gamma_sum, shared);
-  beta_sum = SumOverRowsOfThreads(beta_sum, shared);
-  if (threadIdx.y == 0 && c < channels) {
-    partial[k * 2 * channels + c] = gamma_sum;
-    partial[(k * 2 + 1) * channels + c] = beta_sum;
-  }
-}
+    const ParameterTerms& of;
+  };
 
-// The second stage: the sum over the chunks, each row of threads its share, in an order that never changes.
-template <typename P, typename Value>
-__global__ void ParameterGradientKernel(const Value* partial, int64_t chunks, int64_t channels, P* dgamma, P* dbeta) {
-  SHARED_MEMORY(shared, Value[kRowsOfThreads][kWarp]);
-  const int64_t c = static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x;
-  Value gamma_sum = 0, beta_sum = 0;
-  if (c < channels) {
-    for (int64_t k = threadIdx.y; k < chunks; k += kRowsOfThreads) {
-      gamma_sum += partial[k * 2 * channels + c];
-      beta_sum += partial[(k * 2 + 1) * channels + c];
-    }
-  }
-  gamma_sum = SumOverRowsOfThreads(gamma_sum, shared);
-  beta_sum = SumOverRowsOfThreads(beta_sum, shared);
-  if (threadIdx.y == 0 && c < channels) {
-    dgamma[c] = static_cast<P>(gamma_sum);
-    dbeta[c] = static_cast<P>(beta_sum);
-  }
-}
+  const T* x;
+  const Value* means;
+  const Value* inverse_deviations;
+  const T* dy;
+};
 
 // Calls visitor(T(), P()) for the dtypes of the activations and of the parameters, which are T or what T is computed in.
 template <typename Visitor>
@@ -185,17 +154,11 @@ void LayerNormGradient(Stream& stream, const Array& x, const Array& gamma, const
       }
     }
     if (!dgamma.defined()) return;
-    // Enough blocks for the device, and few enough partial sums for the second stage.
-    const int64_t chunk = std::max<int64_t>(64, (rows + 255) / 256), chunks = (rows + chunk - 1) / chunk;
-    const unsigned columns = static_cast<unsigned>((channels + kWarp - 1) / kWarp);
-    Array partial = Array::Empty({chunks, 2, channels}, DTypeOf<Value>::value);
-    if (chunks > 0) {
-      Launch("LayerNormGradient", stream, dim3(static_cast<unsigned>(chunks), columns), dim3(kWarp, kRowsOfThreads),
-             PartialSumsKernel<T, Value>, x.data<T>(), mean.data<Value>(), inverse_deviation.data<Value>(),
-             dy.data<T>(), rows, channels, chunk, partial.data<Value>());
-    }
-    Launch("LayerNormGradient", stream, columns, dim3(kWarp, kRowsOfThreads), ParameterGradientKernel<P, Value>,
-           partial.data<Value>(), chunks, channels, dgamma.data<P>(), dbeta.data<P>());
+    constexpr int kSize = Pack<T>::kSize;
+    ChannelSums<kSize>(
+        "LayerNormGradient", stream, 1, rows, channels, channels % kSize == 0 && Aligned(x.raw(), dy.raw()),
+        ParameterTerms<T>{x.data<T>(), mean.data<Value>(), inverse_deviation.data<Value>(), dy.data<T>()},
+        StoreParameterGradients<P>{WideOrNarrow<P>(dgamma), WideOrNarrow<P>(dbeta)});
   });
 }
 

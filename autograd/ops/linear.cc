@@ -43,13 +43,14 @@ Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,
                     kernels::MatMul(Stream::Current(), {1, rows, inputs, outputs, false, false, false}, dy, saved[1],
                                     gradients[0]);
                   }
-                  if (wanted[1]) {
-                    gradients[1] = EmptyLike(saved[1]);
+                  if (wanted[1]) gradients[1] = EmptyLike(saved[1]);
+                  if (wanted[2]) gradients[2] = Array::Empty({outputs}, dy.dtype());
+                  if (wanted[1] && wanted[2]) {
+                    kernels::LinearParameterGradient(Stream::Current(), saved[0], dy, gradients[1], gradients[2]);
+                  } else if (wanted[1]) {
                     kernels::MatMul(Stream::Current(), {1, outputs, inputs, rows, true, false, false}, dy, saved[0],
                                     gradients[1]);
-                  }
-                  if (wanted[2]) {
-                    gradients[2] = Array::Empty({outputs}, dy.dtype());
+                  } else if (wanted[2]) {
                     kernels::SumMiddle(Stream::Current(), dy, 1, rows, outputs, 1.0, gradients[2]);
                   }
                   return gradients;

@@ -4,6 +4,8 @@
 #include "autograd/cpu/gemm.h"
 #include "autograd/ops/elementwise_functors.h"
 #include "autograd/ops/linear_kernels.h"
+#include "autograd/ops/matmul_kernels.h"
+#include "autograd/ops/reduce_kernels.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -82,6 +84,12 @@ void LinearForward(Stream& stream, const Array& x, const Array& weight, const Ar
                  result);
   Convert(stream, result, y);
   if (before.defined()) Convert(stream, before, before_activation);
+}
+
+void LinearParameterGradient(Stream& stream, const Array& x, const Array& dy, Array& dweight, Array& dbias) {
+  const int64_t outputs = dweight.shape()[0], inputs = dweight.shape()[1], rows = x.shape().rows();
+  MatMul(stream, {1, outputs, inputs, rows, true, false, false}, dy, x, dweight);
+  SumMiddle(stream, dy, 1, rows, outputs, 1.0, dbias);
 }
 
 }  // namespace autograd::cpu

@@ -1,52 +1,31 @@
-#include "autograd/core/launch_cuda.h"
-#include "autograd/ops/elementwise_functors.h"
+#include "autograd/ops/bias_activation_cuda.h"
+#include "autograd/ops/linear_cuda.h"
 #include "autograd/ops/linear_kernels.h"
 #include "autograd/ops/matmul_kernels.h"
+#include "autograd/ops/reduce_kernels.h"
 
 namespace autograd::cuda {
-namespace {
 
-struct Identity {
-  template <typename T>
-  HOST_DEVICE static T Value(T x, T, T) {
-    return x;
-  }
-};
-
-// y = f(y + bias), a row of `outputs` at a time; the sum is also stored to `before` unless that is null.
-template <typename Functor, typename T>
-__global__ void EpilogueKernel(int64_t count, int64_t outputs, const T* bias, T* before, T* y) {
-  using Value = ComputeType<T>;
-  for (int64_t i = GridIndex(); i < count; i += GridStride()) {
-    const Value sum = Load(y + i) + (bias == nullptr ? Value(0) : Load(bias + i % outputs));
-    if (before != nullptr) before[i] = static_cast<T>(sum);
-    y[i] = static_cast<T>(Functor::Value(sum, Value(0), Value(0)));
-  }
-}
-
-}  // namespace
-
+// cuBLASLt's GELU is the approximation by tanh, not ours, so GELU is a pass of its own.
 void LinearForward(Stream& stream, const Array& x, const Array& weight, const Array& bias, Activation activation,
                    Array& before_activation, Array& y) {
   if (y.size() == 0) return;
   const int64_t outputs = weight.shape()[0], inputs = weight.shape()[1];
+  const bool relu = activation == Activation::kRelu;
+  if (bias.defined() && LinearInOnePass(stream, x, weight, bias, relu, y)) {
+    if (activation == Activation::kGelu)
+      AddBiasAndActivate("Linear", stream, Array(), activation, before_activation, y);
+    return;
+  }
   MatMul(stream, {1, y.size() / outputs, outputs, inputs, false, true, false}, x, weight, y);
-  if (!bias.defined() && activation == Activation::kNone) return;
-  VisitFloating("Linear", y.dtype(), [&]<typename T>(T) {
-    const T* shift = bias.defined() ? bias.data<T>() : nullptr;
-    T* before = before_activation.defined() ? before_activation.data<T>() : nullptr;
-    const auto launch = [&](auto kernel) {
-      Launch("Linear", stream, Blocks(y.size()), kBlock, kernel, y.size(), outputs, shift, before, y.data<T>());
-    };
-    switch (activation) {
-      case Activation::kNone:
-        return launch(EpilogueKernel<Identity, T>);
-      case Activation::kRelu:
-        return launch(EpilogueKernel<functors::Relu, T>);
-      case Activation::kGelu:
-        return launch(EpilogueKernel<functors::Gelu, T>);
-    }
-  });
+  AddBiasAndActivate("Linear", stream, bias, activation, before_activation, y);
+}
+
+void LinearParameterGradient(Stream& stream, const Array& x, const Array& dy, Array& dweight, Array& dbias) {
+  if (dweight.size() > 0 && ParameterGradientInOnePass(stream, x, dy, dweight, dbias)) return;
+  const int64_t outputs = dweight.shape()[0], inputs = dweight.shape()[1], rows = x.shape().rows();
+  MatMul(stream, {1, outputs, inputs, rows, true, false, false}, dy, x, dweight);
+  SumMiddle(stream, dy, 1, rows, outputs, 1.0, dbias);
 }
 
 }  // namespace autograd::cuda

@@ -11,4 +11,7 @@ namespace autograd {
 KERNEL(LinearForward, void(Stream&, const Array& x, const Array& weight, const Array& bias, Activation activation,
                            Array& before_activation, Array& y));
 
+// dweight [o, k] = dyᵀ·x and dbias [o] = Σ over rows of dy, for x [r, k] and dy [r, o].
+KERNEL(LinearParameterGradient, void(Stream&, const Array& x, const Array& dy, Array& dweight, Array& dbias));
+
 }  // namespace autograd

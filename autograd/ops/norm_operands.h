@@ -18,4 +18,12 @@ inline void RequireParameterType(const Dims& dims, const Variable& x, const Vari
           parameter.array().device(), " but x on ", x.array().device());
 }
 
+// x [n, …, c] seen as images of pixels of channels.
+struct ImageExtents {
+  explicit ImageExtents(const Array& x) : images(x.shape()[0]), channels(x.shape()[-1]) {
+    pixels = images * channels > 0 ? x.size() / (images * channels) : 0;
+  }
+  int64_t images, channels, pixels = 0;
+};
+
 }  // namespace autograd

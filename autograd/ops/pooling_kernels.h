@@ -11,10 +11,9 @@ struct PoolWindow {
 
 // y = the maxima; argument (uint8, y's shape) = their offsets row·kernel + column in the window, unless it is
 // undefined.
-KERNEL_CPU_ONLY(MaxPool2dForward, void(Stream&, const Array& x, const PoolWindow& window, Array& y, Array& argument));
+KERNEL(MaxPool2dForward, void(Stream&, const Array& x, const PoolWindow& window, Array& y, Array& argument));
 
 // dx[n, h, w, c] = Σ dy over the windows whose maximum is here.
-KERNEL_CPU_ONLY(MaxPool2dGradient,
-                void(Stream&, const Array& dy, const Array& argument, const PoolWindow& window, Array& dx));
+KERNEL(MaxPool2dGradient, void(Stream&, const Array& dy, const Array& argument, const PoolWindow& window, Array& dx));
 
 }  // namespace autograd

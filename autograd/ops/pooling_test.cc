@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -14,6 +15,7 @@ namespace {
 using testing::ExpectError;
 using testing::Inputs;
 using testing::InputSpec;
+using testing::OnEachDevice;
 using testing::OpCase;
 
 // Distinct values, so that no maximum changes hands inside a difference quotient.
@@ -39,8 +41,16 @@ OP_CONTRACT(Pooling, Maximum("MaximumOfStem", {2, 7, 8, 3}, 3, 2, 1), Maximum("M
             Maximum("MaximumManyChannels", {1, 4, 4, 131}, 3, 2, 1), Average("AverageHalf", {2, 6, 8, 3}, 2, 2, 0),
             Average("AverageSame", {1, 5, 7, 11}, 3, 1, 1), Average("AverageApart", {1, 7, 7, 2}, 2, 3, 0),
             Average("AverageOfOnePixel", {1, 1, 1, 4}, 1, 1, 0), Average("AverageNoChannels", {1, 4, 4, 0}, 2, 2, 0),
-            Adaptive("AdaptiveSix", {2, 13, 17, 3}, 6, 6), Adaptive("AdaptiveOne", {2, 5, 7, 8}, 1, 1),
-            Adaptive("AdaptiveLargerThanImage", {1, 2, 3, 2}, 5, 7), Adaptive("AdaptiveOddSizes", {1, 11, 5, 1}, 3, 2),
+            // Distinct in bfloat16, too.
+            OpCase{"MaximumPacks",
+                   [](Inputs x) { return MaxPool2d(x[0], 3, 2, 1); },
+                   {InputSpec{.shape = {1, 4, 4, 16}, .separation = 1}},
+                   1e-6,
+                   1e-4,
+                   true},
+            Adaptive("AdaptiveTall", {1, 40, 6, 8}, 2, 5), Adaptive("AdaptiveSix", {2, 13, 17, 3}, 6, 6),
+            Adaptive("AdaptiveOne", {2, 5, 7, 8}, 1, 1), Adaptive("AdaptiveLargerThanImage", {1, 2, 3, 2}, 5, 7),
+            Adaptive("AdaptiveOddSizes", {1, 11, 5, 1}, 3, 2),
             OpCase{"Global", [](Inputs x) { return GlobalAveragePool(x[0]); }, {{{2, 3, 5, 7}}}, 1e-6, 1e-4, true});
 
 Variable Image(int64_t height, int64_t width) {
@@ -50,48 +60,60 @@ Variable Image(int64_t height, int64_t width) {
 }
 
 TEST(PoolingTest, MaximumValues) {
-  const Variable y = MaxPool2d(Image(4, 5), 3, 2, 1);
-  EXPECT_EQ(y.shape(), Shape({1, 2, 3, 1}));
-  EXPECT_EQ(y.array().ToVector<float>(), (std::vector<float>{6, 8, 9, 16, 18, 19}));
+  OnEachDevice([] {
+    const Variable y = MaxPool2d(Image(4, 5), 3, 2, 1);
+    EXPECT_EQ(y.shape(), Shape({1, 2, 3, 1}));
+    EXPECT_EQ(y.array().ToVector<float>(), (std::vector<float>{6, 8, 9, 16, 18, 19}));
+  });
 }
 
 TEST(PoolingTest, PaddingIsBelowEveryValue) {
-  const Variable y = MaxPool2d(Variable(Array::Full({1, 2, 2, 1}, kFloat32, -7)), 3, 1, 1);
-  EXPECT_EQ(y.array().ToVector<float>(), (std::vector<float>(4, -7)));
+  OnEachDevice([] {
+    const Variable y = MaxPool2d(Variable(Array::Full({1, 2, 2, 1}, kFloat32, -7)), 3, 1, 1);
+    EXPECT_EQ(y.array().ToVector<float>(), (std::vector<float>(4, -7)));
+  });
 }
 
 TEST(PoolingTest, GradientGoesToTheFirstOfEqualMaxima) {
-  Tape tape;
-  const Variable x = tape.Watch(Array::Full({1, 2, 2, 1}, kFloat32, 3));
-  tape.Backward(MaxPool2d(x, 2, 2, 0));
-  EXPECT_EQ(tape.Gradient(x).ToVector<float>(), (std::vector<float>{1, 0, 0, 0}));
+  OnEachDevice([] {
+    Tape tape;
+    const Variable x = tape.Watch(Array::Full({1, 2, 2, 1}, kFloat32, 3));
+    tape.Backward(MaxPool2d(x, 2, 2, 0));
+    EXPECT_EQ(tape.Gradient(x).ToVector<float>(), (std::vector<float>{1, 0, 0, 0}));
+  });
 }
 
 TEST(PoolingTest, MaximumKeepsInfinitiesAndNan) {
-  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> y =
-      MaxPool2d(Variable(Array::From<float>({1, 1, 4, 1}, {-infinity, -infinity, nan, 5})), 1, 1, 0)
-          .array()
-          .ToVector<float>();
-  EXPECT_EQ(y[0], -infinity);
-  EXPECT_TRUE(std::isnan(y[2]));
-  EXPECT_TRUE(std::isnan(MaxPool2d(Variable(Array::From<float>({1, 2, 2, 1}, {1, nan, 7, 2})), 2, 2, 0).Item()));
+  OnEachDevice([] {
+    const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> y =
+        MaxPool2d(Variable(Array::From<float>({1, 1, 4, 1}, {-infinity, -infinity, nan, 5})), 1, 1, 0)
+            .array()
+            .ToVector<float>();
+    EXPECT_EQ(y[0], -infinity);
+    EXPECT_TRUE(std::isnan(y[2]));
+    EXPECT_TRUE(std::isnan(MaxPool2d(Variable(Array::From<float>({1, 2, 2, 1}, {1, nan, 7, 2})), 2, 2, 0).Item()));
+  });
 }
 
 TEST(PoolingTest, AverageValues) {
-  EXPECT_EQ(AveragePool2d(Image(2, 4), 2, 2, 0).array().ToVector<float>(), (std::vector<float>{2.5, 4.5}));
-  // The divisor counts the padding: 3 of 4 rows and columns of zeros.
-  const std::vector<float> y =
-      AveragePool2d(Variable(Array::Full({1, 2, 2, 1}, kFloat32, 1)), 2, 2, 1).array().ToVector<float>();
-  EXPECT_EQ(y, (std::vector<float>(4, 0.25f)));
+  OnEachDevice([] {
+    EXPECT_EQ(AveragePool2d(Image(2, 4), 2, 2, 0).array().ToVector<float>(), (std::vector<float>{2.5, 4.5}));
+    // The divisor counts the padding: 3 of 4 rows and columns of zeros.
+    const std::vector<float> y =
+        AveragePool2d(Variable(Array::Full({1, 2, 2, 1}, kFloat32, 1)), 2, 2, 1).array().ToVector<float>();
+    EXPECT_EQ(y, (std::vector<float>(4, 0.25f)));
+  });
 }
 
 TEST(PoolingTest, AdaptiveBins) {
-  // Five pixels in three bins: [0, 2), [1, 4), [3, 5).
-  const std::vector<float> row = AdaptiveAveragePool2d(Image(1, 5), 1, 3).array().ToVector<float>();
-  EXPECT_FLOAT_EQ(row[0], 0.5f);
-  EXPECT_FLOAT_EQ(row[1], 2.0f);
-  EXPECT_FLOAT_EQ(row[2], 3.5f);
+  OnEachDevice([] {
+    // Five pixels in three bins: [0, 2), [1, 4), [3, 5).
+    const std::vector<float> row = AdaptiveAveragePool2d(Image(1, 5), 1, 3).array().ToVector<float>();
+    EXPECT_FLOAT_EQ(row[0], 0.5f);
+    EXPECT_FLOAT_EQ(row[1], 2.0f);
+    EXPECT_FLOAT_EQ(row[2], 3.5f);
+  });
 }
 
 TEST(PoolingTest, AdaptiveOneIsTheGlobalMean) {

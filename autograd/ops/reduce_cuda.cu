@@ -1,19 +1,16 @@
 #include <algorithm>
 
 #include "autograd/core/launch_cuda.h"
+#include "autograd/ops/channels_cuda.h"
 #include "autograd/ops/reduce_kernels.h"
 
 namespace autograd::cuda {
 namespace {
 
-// Partial sums are cut at places that depend on the extents alone, and added in order: no atomics.
-constexpr int64_t kChunk = 1 << 10;
-constexpr int kRowsOfThreads = 8;
-
-// partial[o, k, 0] = Σ x[o, r] over chunk k of the reduced elements: one warp a chunk.
-template <typename T, typename Value>
-__global__ void SumRowsKernel(const T* x, int64_t chunks, int64_t tasks, int64_t reduced, int64_t chunk,
-                              Value* partial) {
+// y[o, k] = scale·Σ x[o, r] over chunk k of the reduced elements, one warp a chunk.
+template <typename T, typename Value, typename Result>
+__global__ void SumRowsKernel(const T* x, int64_t chunks, int64_t tasks, int64_t reduced, int64_t chunk, Value scale,
+                              Result* y) {
   const int lane = threadIdx.x % kWarp;
   const int64_t warps = GridStride() / kWarp;
   for (int64_t task = GridIndex() / kWarp; task < tasks; task += warps) {
@@ -21,43 +18,54 @@ __global__ void SumRowsKernel(const T* x, int64_t chunks, int64_t tasks, int64_t
     Value sum = 0;
     for (int64_t r = first + lane; r < last; r += kWarp) sum += Load(x + o * reduced + r);
     sum = WarpSum(sum);
-    if (lane == 0) partial[task] = sum;
+    if (lane == 0) y[task] = static_cast<Result>(scale * sum);
   }
 }
 
-// partial[o, k, i] = Σ x[o, r, i] over chunk k of the reduced rows: a block takes 32 neighbouring columns, its rows of threads every
-// eighth row.
-template <typename T, typename Value>
-__global__ void SumColumnsKernel(const T* x, int64_t chunks, int64_t columns, int64_t tasks, int64_t reduced,
-                                 int64_t inner, int64_t chunk, Value* partial) {
-  SHARED_MEMORY(shared, Value[kRowsOfThreads][kWarp]);
-  for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
-    const int64_t block = task / columns, i = task % columns * kWarp + threadIdx.x;
-    const int64_t o = block / chunks, first = block % chunks * chunk, last = min(reduced, first + chunk);
-    Value sum = 0;
-    if (i < inner) {
-      for (int64_t r = first + threadIdx.y; r < last; r += kRowsOfThreads)
-        sum += Load(x + (o * reduced + r) * inner + i);
-    }
-    shared[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.y == 0 && i < inner) {
-      for (int row = 1; row < kRowsOfThreads; ++row) sum += shared[row][threadIdx.x];
-      partial[block * inner + i] = sum;
-    }
-    __syncthreads();
+// Partial sums of chunks first: they are cut at places that depend on the extents alone.
+template <typename T, typename Value = ComputeType<T>>
+void SumRows(Stream& stream, const T* x, int64_t outer, int64_t reduced, Value scale, T* y) {
+  // At most 1024 chunks, so that the last step stays short.
+  const int64_t chunk = std::max<int64_t>(1 << 10, (reduced + 1023) / 1024), chunks = (reduced + chunk - 1) / chunk;
+  if (chunks <= 1) {
+    return Launch("Sum", stream, Blocks(outer * kWarp), kBlock, SumRowsKernel<T, Value, T>, x, 1, outer, reduced, chunk,
+                  scale, y);
   }
+  Array partial = Array::Empty({outer * chunks}, DTypeOf<Value>::value);
+  Launch("Sum", stream, Blocks(outer * chunks * kWarp), kBlock, SumRowsKernel<T, Value, Value>, x, chunks,
+         outer * chunks, reduced, chunk, Value(1), partial.data<Value>());
+  Launch("Sum", stream, Blocks(outer * kWarp), kBlock, SumRowsKernel<Value, Value, T>, partial.data<Value>(), 1, outer,
+         chunks, chunks, scale, y);
 }
 
-template <typename T, typename Value>
-__global__ void SumChunksKernel(const Value* partial, int64_t outer, int64_t chunks, int64_t inner, Value scale, T* y) {
-  for (int64_t position = GridIndex(); position < outer * inner; position += GridStride()) {
-    const int64_t o = position / inner, i = position % inner;
-    Value sum = 0;
-    for (int64_t k = 0; k < chunks; ++k) sum += partial[(o * chunks + k) * inner + i];
-    y[position] = static_cast<T>(scale * sum);
+template <typename T>
+struct ElementTerms {
+  using Value = ComputeType<T>;
+  static constexpr int kQuantities = 1;
+
+  template <int kWidth>
+  struct Column {
+    __device__ Column(const ElementTerms& terms, int64_t, int64_t) : x(terms.x) {}
+    __device__ void Add(int64_t, int64_t offset, Value (&sums)[1][kWidth]) const {
+      Value values[kWidth];
+      LoadMany(x + offset, values);
+      for (int k = 0; k < kWidth; ++k) sums[0][k] += values[k];
+    }
+    const T* x;
+  };
+
+  const T* x;
+};
+
+template <typename T>
+struct StoreScaled {
+  __device__ void operator()(int64_t o, int64_t c, const double (&sums)[1]) const {
+    y[o * channels + c] = static_cast<T>(static_cast<ComputeType<T>>(scale * sums[0]));
   }
-}
+  double scale;
+  int64_t channels;
+  T* y;
+};
 
 template <typename T>
 __global__ void RepeatKernel(const T* x, int64_t size, int64_t repeated, int64_t inner, ComputeType<T> scale, T* y) {
@@ -72,22 +80,12 @@ __global__ void RepeatKernel(const T* x, int64_t size, int64_t repeated, int64_t
 void SumMiddle(Stream& stream, const Array& x, int64_t outer, int64_t reduced, int64_t inner, double scale, Array& y) {
   if (y.size() == 0) return;
   VisitFloating("Sum", x.dtype(), [&]<typename T>(T) {
-    using Value = ComputeType<T>;
-    // At most 1024 chunks, so that the last step stays short.
-    const int64_t chunk = std::max(kChunk, (reduced + 1023) / 1024),
-                  chunks = std::max<int64_t>(1, (reduced + chunk - 1) / chunk);
-    Array partial = Array::Empty({outer * chunks * inner}, DTypeOf<Value>::value);
     if (inner == 1) {
-      const int64_t tasks = outer * chunks;
-      Launch("Sum", stream, Blocks(tasks * kWarp), kBlock, SumRowsKernel<T, Value>, x.data<T>(), chunks, tasks, reduced,
-             chunk, partial.data<Value>());
-    } else {
-      const int64_t columns = (inner + kWarp - 1) / kWarp, tasks = outer * chunks * columns;
-      Launch("Sum", stream, Blocks(tasks, 1), dim3(kWarp, kRowsOfThreads), SumColumnsKernel<T, Value>, x.data<T>(),
-             chunks, columns, tasks, reduced, inner, chunk, partial.data<Value>());
+      return SumRows(stream, x.data<T>(), outer, reduced, static_cast<ComputeType<T>>(scale), y.data<T>());
     }
-    Launch("Sum", stream, Blocks(y.size()), kBlock, SumChunksKernel<T, Value>, partial.data<Value>(), outer, chunks,
-           inner, static_cast<Value>(scale), y.data<T>());
+    constexpr int kSize = Pack<T>::kSize;
+    ChannelSums<kSize>("Sum", stream, outer, reduced, inner, inner % kSize == 0 && Aligned(x.raw()),
+                       ElementTerms<T>{x.data<T>()}, StoreScaled<T>{scale, inner, y.data<T>()});
   });
 }
 

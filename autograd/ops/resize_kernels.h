@@ -6,6 +6,6 @@
 namespace autograd {
 
 // y[n, i, j, c] = x[n, floor(i·h/height), floor(j·w/width), c], any dtype.
-KERNEL_CPU_ONLY(ResizeNearestForward, void(Stream&, const Array& x, Array& y));
+KERNEL(ResizeNearestForward, void(Stream&, const Array& x, Array& y));
 
 }  // namespace autograd

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -12,6 +13,7 @@ namespace {
 
 using testing::ExpectError;
 using testing::Inputs;
+using testing::OnEachDevice;
 using testing::OpCase;
 
 enum class Method { kNearest, kBilinear, kAligned, kBicubic, kAntialiased };
@@ -42,6 +44,8 @@ OP_CONTRACT(Resize, Case("BilinearUp", Method::kBilinear, {2, 5, 7, 3}, 20, 28),
             Case("BilinearTallerNarrower", Method::kBilinear, {1, 4, 9, 5}, 11, 4),
             Case("BilinearFromOnePixel", Method::kBilinear, {3, 1, 1, 2}, 4, 5),
             Case("BilinearToOnePixel", Method::kBilinear, {1, 6, 5, 2}, 1, 1),
+            Case("BilinearTall", Method::kBilinear, {1, 3, 9, 8}, 24, 7),
+            Case("BilinearUpPacks", Method::kBilinear, {2, 4, 5, 16}, 9, 13),
             Case("BilinearSame", Method::kBilinear, {1, 3, 4, 2}, 3, 4),
             Case("BilinearNoImages", Method::kBilinear, {0, 3, 4, 2}, 6, 8),
             Case("BilinearNoChannels", Method::kBilinear, {1, 3, 4, 0}, 6, 8),
@@ -52,11 +56,13 @@ OP_CONTRACT(Resize, Case("BilinearUp", Method::kBilinear, {2, 5, 7, 3}, 20, 28),
             Case("AlignedToOnePixel", Method::kAligned, {1, 3, 3, 2}, 1, 1),
             Case("NearestUp", Method::kNearest, {2, 3, 5, 4}, 7, 10),
             Case("NearestDown", Method::kNearest, {1, 7, 11, 3}, 3, 4),
+            Case("NearestPacks", Method::kNearest, {2, 3, 5, 16}, 7, 4),
             Case("NearestPlane", Method::kNearest, {2, 7, 5}, 14, 3),
             Case("BicubicUp", Method::kBicubic, {1, 4, 5, 3}, 9, 8),
             Case("BicubicDown", Method::kBicubic, {1, 11, 9, 3}, 4, 5),
             Case("BicubicFromOneRow", Method::kBicubic, {1, 1, 2, 3}, 3, 5),
             Case("AntialiasedUp", Method::kAntialiased, {1, 4, 5, 3}, 9, 8),
+            Case("AntialiasedDownPacks", Method::kAntialiased, {1, 9, 12, 8}, 5, 5),
             Case("AntialiasedDown", Method::kAntialiased, {2, 17, 13, 5}, 4, 3));
 
 struct Row {
@@ -94,17 +100,19 @@ TEST(ResizeTest, Rows) {
 
 // x = a·row + b·column + 1 stays that plane, at the resized positions, away from the clamped border.
 TEST(ResizeTest, BilinearKeepsPlanes) {
-  std::vector<float> values;
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 8; ++j) values.push_back(static_cast<float>(2 * i + 3 * j + 1));
-  }
-  const std::vector<float> y =
-      ResizeBilinear(Variable(Array::From({1, 6, 8, 1}, values)), 24, 32).array().ToVector<float>();
-  for (int i = 2; i < 22; ++i) {
-    for (int j = 2; j < 30; ++j) {
-      EXPECT_NEAR(y[i * 32 + j], 2 * ((i + 0.5) / 4 - 0.5) + 3 * ((j + 0.5) / 4 - 0.5) + 1, 1e-5);
+  OnEachDevice([] {
+    std::vector<float> values;
+    for (int i = 0; i < 6; ++i) {
+      for (int j = 0; j < 8; ++j) values.push_back(static_cast<float>(2 * i + 3 * j + 1));
     }
-  }
+    const std::vector<float> y =
+        ResizeBilinear(Variable(Array::From({1, 6, 8, 1}, values)), 24, 32).array().ToVector<float>();
+    for (int i = 2; i < 22; ++i) {
+      for (int j = 2; j < 30; ++j) {
+        EXPECT_NEAR(y[i * 32 + j], 2 * ((i + 0.5) / 4 - 0.5) + 3 * ((j + 0.5) / 4 - 0.5) + 1, 1e-5);
+      }
+    }
+  });
 }
 
 template <typename T>
@@ -118,10 +126,12 @@ void ExpectNearestLabels() {
 }
 
 TEST(ResizeTest, NearestOfLabels) {
-  ExpectNearestLabels<uint8_t>();
-  ExpectNearestLabels<int32_t>();
-  ExpectNearestLabels<int64_t>();
-  ExpectNearestLabels<float>();
+  OnEachDevice([] {
+    ExpectNearestLabels<uint8_t>();
+    ExpectNearestLabels<int32_t>();
+    ExpectNearestLabels<int64_t>();
+    ExpectNearestLabels<float>();
+  });
 }
 
 TEST(ResizeTest, SameForAnyThreadCount) {

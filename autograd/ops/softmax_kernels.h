@@ -6,8 +6,8 @@
 namespace autograd {
 
 // y = softmax(x) over the last axis, or its logarithm.
-KERNEL_CPU_ONLY(SoftmaxForward, void(Stream&, const Array& x, bool logarithm, Array& y));
+KERNEL(SoftmaxForward, void(Stream&, const Array& x, bool logarithm, Array& y));
 // dx from the result y: y·(dy − Σ dy·y), or dy − exp(y)·Σ dy.
-KERNEL_CPU_ONLY(SoftmaxGradient, void(Stream&, const Array& y, const Array& dy, bool logarithm, Array& dx));
+KERNEL(SoftmaxGradient, void(Stream&, const Array& y, const Array& dy, bool logarithm, Array& dx));
 
 }  // namespace autograd

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -23,9 +24,12 @@ OpCase Case(const std::string& name, Variable (*function)(const Variable&), Shap
 
 OP_CONTRACT(Softmax, Case("Classes", Softmax, {3, 4, 19}), Case("OneClass", Softmax, {5, 1}),
             Case("TwoClasses", Softmax, {9001, 2}), Case("LongRow", Softmax, {3, 5003}), Case("Vector", Softmax, {8}),
-            Case("NoRows", Softmax, {0, 4}), Case("NoClasses", Softmax, {3, 0}));
+            Case("HundredClasses", Softmax, {37, 150}), Case("Packs", Softmax, {11, 72}),
+            Case("LongRowOfPacks", Softmax, {3, 4096}), Case("NoRows", Softmax, {0, 4}),
+            Case("NoClasses", Softmax, {3, 0}));
 OP_CONTRACT(LogSoftmax, Case("Classes", LogSoftmax, {3, 4, 19}), Case("TwoClasses", LogSoftmax, {9001, 2}),
             Case("LongRow", LogSoftmax, {3, 5003}), Case("Vector", LogSoftmax, {8}),
+            Case("HundredClasses", LogSoftmax, {37, 150}), Case("Packs", LogSoftmax, {11, 72}),
             Case("NoRows", LogSoftmax, {0, 4}));
 
 TEST(SoftmaxTest, ClosedForm) {
@@ -40,14 +44,18 @@ TEST(SoftmaxTest, ClosedForm) {
 
 TEST(SoftmaxTest, ExtremeLogits) {
   const float infinity = std::numeric_limits<float>::infinity();
-  const Variable x(Array::From<float>({2, 3}, {-infinity, 0, 0, 3e38f, -3e38f, 0}));
-  const std::vector<float> y = Softmax(x).array().ToVector<float>(), log_y = LogSoftmax(x).array().ToVector<float>();
-  const float expected[] = {0, 0.5, 0.5, 1, 0, 0};
-  for (int i = 0; i < 6; ++i) EXPECT_NEAR(y[i], expected[i], 1e-7) << i;
-  EXPECT_EQ(log_y[0], -infinity);
-  EXPECT_EQ(log_y[3], 0);
-  const Variable nan(Array::From<float>({1, 3}, {0, NAN, 1}));
-  EXPECT_TRUE(std::isnan(Softmax(nan).array().ToVector<float>()[0]));
+  const std::unique_ptr<Stream> emulated = cuda_emulator::OpenEmulatedStream();
+  for (Stream* const stream : {&Stream::Cpu(), emulated.get()}) {
+    StreamScope scope(*stream);
+    const Variable x(Array::From<float>({2, 3}, {-infinity, 0, 0, 3e38f, -3e38f, 0}));
+    const std::vector<float> y = Softmax(x).array().ToVector<float>(), log_y = LogSoftmax(x).array().ToVector<float>();
+    const float expected[] = {0, 0.5, 0.5, 1, 0, 0};
+    for (int i = 0; i < 6; ++i) EXPECT_NEAR(y[i], expected[i], 1e-7) << i;
+    EXPECT_EQ(log_y[0], -infinity);
+    EXPECT_EQ(log_y[3], 0);
+    const Variable undefined(Array::From<float>({2, 3}, {0, NAN, 1, -infinity, -infinity, -infinity}));
+    for (float value : Softmax(undefined).array().ToVector<float>()) EXPECT_TRUE(std::isnan(value));
+  }
 }
 
 TEST(SoftmaxTest, ThreadCountDoesNotChangeABit) {

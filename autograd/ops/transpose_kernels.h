@@ -14,9 +14,9 @@ struct PermutePlan {
 };
 
 // y[i0, i1, …] = x[Σ strides·i], any dtype.
-KERNEL_CPU_ONLY(Permute, void(Stream&, const Array& x, const PermutePlan& plan, Array& y));
+KERNEL(Permute, void(Stream&, const Array& x, const PermutePlan& plan, Array& y));
 
 // y[o, e, :] = x[o, extent − 1 − e, :], where x is [outer, extent, bytes].
-KERNEL_CPU_ONLY(FlipMiddle, void(Stream&, const Array& x, int64_t outer, int64_t extent, int64_t bytes, Array& y));
+KERNEL(FlipMiddle, void(Stream&, const Array& x, int64_t outer, int64_t extent, int64_t bytes, Array& y));
 
 }  // namespace autograd

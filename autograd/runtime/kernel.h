@@ -42,6 +42,10 @@ class Kernel<void(Stream&, Arguments...)> {
     }
     ProfileScope scope(name_);
     function(stream, static_cast<Arguments>(arguments)...);
+    // A device runs on by itself; its share of the time shows only when somebody waits for it.
+    if (Profiler::enabled()) [[unlikely]] {
+      stream.Synchronize();
+    }
   }
 
  private:

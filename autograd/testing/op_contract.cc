@@ -127,10 +127,18 @@ void ExpectSame(const Run& measured, const Run& expected, double tolerance) {
     EXPECT_TRUE(AllClose(measured.gradients[i], expected.gradients[i], tolerance)) << "gradient of input " << i;
 }
 
+// Under AddressSanitizer, which sees the bounds in any dtype, emulated threads cost many times as much.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // Both backends compute the same formulas in another order.
 void ExpectSameOn(Stream& stream, const OpCase& op_case) {
-  std::vector<std::pair<DType, double>> rows = {{kFloat64, 1e-10}, {kFloat32, op_case.float32_tolerance}};
-  if (op_case.bfloat16) rows.push_back({kBFloat16, 0.02});
+  std::vector<std::pair<DType, double>> rows = {{kFloat32, op_case.float32_tolerance}};
+  if (!kSanitized) rows.push_back({kFloat64, 1e-10});
+  if (op_case.bfloat16 && !kSanitized) rows.push_back({kBFloat16, 0.02});
   for (const auto& [dtype, tolerance] : rows) {
     SCOPED_TRACE(Name(dtype));
     ExpectSame(DifferentiateOn(stream, op_case, dtype), DifferentiateOn(Stream::Cpu(), op_case, dtype), tolerance);
@@ -232,32 +240,23 @@ void CheckOpContract(const OpCase& op_case) {
 
 void CheckInTheEmulator(const OpCase& op_case) {
   const std::unique_ptr<Stream> stream = cuda_emulator::OpenEmulatedStream();
-  try {
-    ExpectSameOn(*stream, op_case);
-    const Run forward = DifferentiateOn(*stream, op_case, kFloat32);
-    cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kReverse);
-    const Run reverse = DifferentiateOn(*stream, op_case, kFloat32);
-    cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kForward);
-    EXPECT_TRUE(SameBits(forward.y, reverse.y)) << "the value depends on the order of the threads";
-    for (size_t i = 0; i < forward.gradients.size(); ++i) {
-      EXPECT_TRUE(SameBits(forward.gradients[i], reverse.gradients[i]))
-          << "the gradient of input " << i << " depends on the order of the threads";
-    }
-  } catch (const Error& error) {
-    if (std::string(error.what()).find("has no kernel for device") == std::string::npos) throw;
-    GTEST_SKIP() << error.what();
+  ExpectSameOn(*stream, op_case);
+  if (kSanitized) return;
+  const Run forward = DifferentiateOn(*stream, op_case, kFloat32);
+  cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kReverse);
+  const Run reverse = DifferentiateOn(*stream, op_case, kFloat32);
+  cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kForward);
+  EXPECT_TRUE(SameBits(forward.y, reverse.y)) << "the value depends on the order of the threads";
+  for (size_t i = 0; i < forward.gradients.size(); ++i) {
+    EXPECT_TRUE(SameBits(forward.gradients[i], reverse.gradients[i]))
+        << "the gradient of input " << i << " depends on the order of the threads";
   }
 }
 
 void CheckOnCuda(const OpCase& op_case) {
   absl::StatusOr<std::unique_ptr<Stream>> stream = OpenStream("cuda");
   if (!stream.ok()) GTEST_SKIP() << stream.status().message();
-  try {
-    ExpectSameOn(**stream, op_case);
-  } catch (const Error& error) {
-    if (std::string(error.what()).find("has no kernel for device") == std::string::npos) throw;
-    GTEST_SKIP() << error.what();
-  }
+  ExpectSameOn(**stream, op_case);
 }
 
 void ExpectError(const std::function<void()>& function, const std::string& text) {

@@ -1,0 +1,102 @@
+#include <algorithm>
+
+#include "autograd/ops/channels_cuda.h"
+#include "autograd/ops/dropout_kernels.h"
+#include "autograd/ops/dropout_units.h"
+
+namespace autograd::cuda {
+namespace {
+
+template <typename Value>
+struct Mask {
+  // The factors of the kCount units from `first` on.
+  template <int kCount>
+  __device__ void Draw(int64_t first, Value (&factors)[kCount]) const {
+    PhiloxWords words = Philox(key, static_cast<uint64_t>(first) / 4);
+    for (int k = 0; k < kCount; ++k) {
+      const uint64_t unit = static_cast<uint64_t>(first + k);
+      if (k > 0 && unit % 4 == 0) words = Philox(key, unit / 4);
+      const uint32_t low = unit % 2 == 0 ? words.x : words.y, high = unit % 2 == 0 ? words.z : words.w;
+      factors[k] = UnitFactor(unit % 4 < 2 ? low : high, rate, kept);
+    }
+  }
+
+  RandomKey key;
+  float rate;
+  Value kept;
+};
+
+template <int kCount, typename T, typename Value>
+__device__ inline void DropMany(const T* x, const Value (&factors)[kCount], T* y) {
+  Value values[kCount];
+  LoadMany(x, values);
+  for (int k = 0; k < kCount; ++k) values[k] = Dropped(values[k], factors[k]);
+  StoreMany(y, values);
+}
+
+// Every element is a unit; kWidth neighbours, whole draws, at a time.
+template <int kWidth, typename T, typename Value = ComputeType<T>>
+__global__ void ElementsKernel(const T* x, int64_t count, bool packed, Mask<Value> mask, T* y) {
+  for (int64_t i = GridIndex() * kWidth; i < count; i += GridStride() * kWidth) {
+    Value factors[kWidth];
+    mask.Draw(i, factors);
+    if (packed && i + kWidth <= count) {
+      DropMany(x + i, factors, y + i);
+    } else {
+      for (int k = 0; k < kWidth && i + k < count; ++k) y[i + k] = static_cast<T>(Dropped(Load(x + i + k), factors[k]));
+    }
+  }
+}
+
+// One unit for each o, or for each o and channel; a thread draws its units once and walks down the rows.
+template <typename T>
+struct RowsMap {
+  using Value = ComputeType<T>;
+
+  template <int kWidth>
+  struct Column {
+    __device__ Column(const RowsMap& map, int64_t o, int64_t c) : x(map.x), y(map.y) {
+      if (map.channels > 0) {
+        map.mask.Draw(o * map.channels + c, factors);
+      } else {
+        Value unit[1];
+        map.mask.Draw(o, unit);
+        for (int k = 0; k < kWidth; ++k) factors[k] = unit[0];
+      }
+    }
+    __device__ void Apply(int64_t offset) const { DropMany(x + offset, factors, y + offset); }
+    const T* x;
+    T* y;
+    Value factors[kWidth];
+  };
+
+  Mask<Value> mask;
+  int64_t channels;  // 0: one unit for each o
+  const T* x;
+  T* y;
+};
+
+}  // namespace
+
+void DropUnits(Stream& stream, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate,
+               RandomKey key, Array& y) {
+  if (x.size() == 0) return;
+  VisitFloating("Dropout", x.dtype(), [&]<typename T>(T) {
+    using Value = ComputeType<T>;
+    constexpr int kSize = Pack<T>::kSize, kUnits = std::max(4, kSize);
+    const Mask<Value> mask{key, static_cast<float>(rate), static_cast<Value>(1 / (1 - rate))};
+    const bool aligned = Aligned(x.raw(), y.raw());
+    if (repeated == 1) {
+      return Launch("Dropout", stream, Blocks((x.size() + kUnits - 1) / kUnits), kBlock,
+                    ElementsKernel<kUnits, T, Value>, x.data<T>(), x.size(), aligned, mask, y.data<T>());
+    }
+    // Samples are cut into rows of a power of two, so that packs fit where they can.
+    const bool whole_samples = inner == 1;
+    const int64_t width = whole_samples ? std::min<int64_t>(256, repeated & -repeated) : inner;
+    MapChannels<kSize>("Dropout", stream, outer, whole_samples ? repeated / width : repeated, width,
+                       aligned && width % kSize == 0,
+                       RowsMap<T>{mask, whole_samples ? 0 : inner, x.data<T>(), y.data<T>()});
+  });
+}
+
+}  // namespace autograd::cuda
