@@ -13,6 +13,7 @@
 #include "autograd/ops/cast.h"
 #include "autograd/ops/concatenate.h"
 #include "autograd/ops/conv2d.h"
+#include "autograd/ops/convolution_plans.h"
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/depthwise_conv2d.h"
 #include "autograd/ops/dropout.h"

@@ -25,13 +25,18 @@ std::ostream& operator<<(std::ostream& out, const CollectiveCall& call) {
 void RequireSummable(const Array& values) {
   Require(values.defined(), "AllReduceSum", "of no array");
   Require(values.dtype() != kUInt8, "AllReduceSum", "of uint8 would overflow: ", values.shape());
-  Require(values.device().type == DeviceType::kCpu, "AllReduceSum", "of an array on ", values.device());
 }
 
 void RequireBroadcast(const Array& values, int root, int world_size) {
   Require(values.defined(), "Broadcast", "of no array");
   Require(root >= 0 && root < world_size, "Broadcast", "root ", root, " of ", world_size, " ranks");
-  Require(values.device().type == DeviceType::kCpu, "Broadcast", "of an array on ", values.device());
+}
+
+void OnHost(Array& values, const std::function<void(Array& host)>& body) {
+  if (values.device().type == DeviceType::kCpu) return body(values);
+  Array host = values.To(Stream::Cpu());
+  body(host);
+  values.CopyFrom(host.To(Stream::Current()));
 }
 
 void SumInOrder(DType dtype, std::span<const void* const> parts, int64_t begin, int64_t end, void* sum) {

@@ -1,13 +1,14 @@
 #pragma once
 
 // What the ranks of a data-parallel run say to each other. Implementations: OneRank (here), threads of one process
-// (in_process.h), MPI (mpi.h).
+// (in_process.h), MPI (mpi.h), NCCL (nccl.h).
 //
 // Every rank calls the same functions in the same order with the same dtypes and sizes; a difference is an Error on every
 // rank. Sums are taken in the order of ranks 0, 1, … R − 1, so they are the same bits on all ranks, from run to run, and
-// between the implementations.
+// between the implementations (NCCL excepted: nccl.h).
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -23,12 +24,17 @@ class Collective {
   virtual int world_size() const = 0;
 
   // values ← Σ over ranks of values. Arrays of any dtype but uint8; bfloat16 is summed in float32 and rounded once.
-  // Arrays live on the CPU and are written in place.
+  // Arrays are written in place, on whatever device they are.
   virtual void AllReduceSum(std::span<double> values) = 0;
   virtual void AllReduceSum(Array& values) = 0;
 
   // values ← the values of rank `root`. Any dtype.
   virtual void Broadcast(Array& values, int root) = 0;
+
+  // AllReduceSum that may still be under way when this returns, while the current stream goes on: `values` may not be touched before FinishSums
+  // has returned. Here at once.
+  virtual void StartSum(Array& values) { AllReduceSum(values); }
+  virtual void FinishSums() {}
 
   // Returns when every rank has called it.
   virtual void Barrier() = 0;
@@ -64,6 +70,9 @@ bool operator==(const CollectiveCall& a, const CollectiveCall& b);
 std::ostream& operator<<(std::ostream& out, const CollectiveCall& call);
 
 void RequireSummable(const Array& values);
+
+// Calls body(host) with the values on the host, and writes them back where they came from.
+void OnHost(Array& values, const std::function<void(Array& host)>& body);
 void RequireBroadcast(const Array& values, int root, int world_size);
 
 // sum[i] = Σ over parts of parts[r][i], in order, for i in [begin, end); `sum` may be one of the parts.

@@ -91,14 +91,16 @@ class InProcessRank final : public Collective {
 
   void AllReduceSum(Array& values) override {
     internal::RequireSummable(values);
-    Sum(values.dtype(), values.raw(), values.size());
+    internal::OnHost(values, [&](Array& host) { Sum(host.dtype(), host.raw(), host.size()); });
   }
 
   void Broadcast(Array& values, int root) override {
     internal::RequireBroadcast(values, root, world_size());
-    point_.Arrive(rank_, {CollectiveCall::Kind::kBroadcast, values.dtype(), values.size(), root}, values.raw());
-    if (rank_ != root && values.bytes() > 0) std::memcpy(values.raw(), point_.operands()[root], values.bytes());
-    point_.Meet();
+    internal::OnHost(values, [&](Array& host) {
+      point_.Arrive(rank_, {CollectiveCall::Kind::kBroadcast, host.dtype(), host.size(), root}, host.raw());
+      if (rank_ != root && host.bytes() > 0) std::memcpy(host.raw(), point_.operands()[root], host.bytes());
+      point_.Meet();
+    });
   }
 
   void Barrier() override {

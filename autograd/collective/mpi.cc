@@ -50,17 +50,19 @@ class MpiRank final : public Collective {
 
   void AllReduceSum(Array& values) override {
     internal::RequireSummable(values);
-    Sum(values.dtype(), values.raw(), values.size());
+    internal::OnHost(values, [&](Array& host) { Sum(host.dtype(), host.raw(), host.size()); });
   }
 
   void Broadcast(Array& values, int root) override {
     internal::RequireBroadcast(values, root, world_size_);
     RequireSameCall({CollectiveCall::Kind::kBroadcast, values.dtype(), values.size(), root});
-    char* bytes = static_cast<char*>(values.raw());
-    for (int64_t done = 0; done < values.bytes(); done += kPieceBytes) {
-      const int count = static_cast<int>(std::min(kPieceBytes, values.bytes() - done));
-      RequireSuccess(MPI_Bcast(bytes + done, count, MPI_BYTE, root, world_), "MPI_Bcast");
-    }
+    internal::OnHost(values, [&](Array& host) {
+      char* bytes = static_cast<char*>(host.raw());
+      for (int64_t done = 0; done < host.bytes(); done += kPieceBytes) {
+        const int count = static_cast<int>(std::min(kPieceBytes, host.bytes() - done));
+        RequireSuccess(MPI_Bcast(bytes + done, count, MPI_BYTE, root, world_), "MPI_Bcast");
+      }
+    });
   }
 
   void Barrier() override {

@@ -8,7 +8,7 @@
 
 namespace autograd {
 
-// MPI_COMM_WORLD. Initialises MPI when nobody has, and in that case finalises it when the result is destroyed. One at a
+// MPI_COMM_WORLD; an Error in a program built without MPI. Initialises MPI when nobody has, and in that case finalises it when the result is destroyed. One at a
 // time; not for use from several threads at once.
 std::unique_ptr<Collective> MpiWorld();
 

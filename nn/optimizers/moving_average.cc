@@ -3,16 +3,6 @@
 #include "nn/optimizers/update_kernels.h"
 
 namespace nn {
-namespace {
-
-void Overwrite(Array& target, const Array& source) {
-  autograd::Require(target.shape() == source.shape() && target.dtype() == source.dtype(), "MovingAverage", "copies ",
-                    source.dtype(), " ", source.shape(), " over ", target.dtype(), " ", target.shape());
-  autograd::Stream::Current().CopyOnDevice(target.raw(), source.raw(), source.bytes());
-}
-
-}  // namespace
-
 MovingAverage::MovingAverage(const ModuleReference& module, double decay) : decay_(decay) {
   autograd::Require(decay >= 0 && decay <= 1, "MovingAverage", "decay is ", decay);
   for (const NamedParameter& named : NamedParameters(module)) {
@@ -30,7 +20,7 @@ void MovingAverage::Update() {
     if (entry.value().dtype() == autograd::kFloat32) {
       tensors.push_back({entry.average.data<float>(), entry.value().data<float>(), entry.average.size()});
     } else {
-      Overwrite(entry.average, entry.value());
+      entry.average.CopyFrom(entry.value());
     }
   }
   autograd::kernels::UpdateAverage(autograd::Stream::Current(), tensors,
@@ -40,8 +30,8 @@ void MovingAverage::Update() {
 void MovingAverage::Swap() {
   for (Entry& entry : entries_) {
     const Array value = entry.value().Copy();
-    Overwrite(entry.value(), entry.average);
-    Overwrite(entry.average, value);
+    entry.value().CopyFrom(entry.average);
+    entry.average.CopyFrom(value);
     if (entry.parameter != nullptr) entry.parameter->Changed();
   }
 }
@@ -55,12 +45,12 @@ void MovingAverage::CopyTo(const ModuleReference& other) const {
     if (i < parameters.size()) {
       autograd::Require(parameters[i].name == entries_[i].name, "MovingAverage", entries_[i].name, " meets ",
                         parameters[i].name);
-      Overwrite(parameters[i].parameter->mutable_value(), entries_[i].average);
+      parameters[i].parameter->mutable_value().CopyFrom(entries_[i].average);
       parameters[i].parameter->Changed();
     } else {
       const NamedBuffer& buffer = buffers[i - parameters.size()];
       autograd::Require(buffer.name == entries_[i].name, "MovingAverage", entries_[i].name, " meets ", buffer.name);
-      Overwrite(*buffer.array, entries_[i].average);
+      buffer.array->CopyFrom(entries_[i].average);
     }
   }
 }

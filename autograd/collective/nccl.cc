@@ -1,0 +1,197 @@
+#include "autograd/collective/nccl.h"
+
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+
+#include <cstring>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "autograd/core/array_kernels.h"
+#include "autograd/cuda/shared_library.h"
+
+namespace autograd {
+namespace {
+
+struct Nccl {
+  decltype(&::ncclGetUniqueId) GetUniqueId = nullptr;
+  decltype(&::ncclCommInitRank) CommInitRank = nullptr;
+  decltype(&::ncclCommDestroy) CommDestroy = nullptr;
+  decltype(&::ncclCommGetAsyncError) CommGetAsyncError = nullptr;
+  decltype(&::ncclAllReduce) AllReduce = nullptr;
+  decltype(&::ncclBroadcast) Broadcast = nullptr;
+  decltype(&::ncclGetErrorString) GetErrorString = nullptr;
+  std::string missing;
+
+  static const Nccl& Library() {
+    static const Nccl* const library = [] {
+      auto* table = new Nccl();
+      const cuda::SharedLibrary file("libnccl.so.2");
+      file.Get(table->GetUniqueId, "ncclGetUniqueId");
+      file.Get(table->CommInitRank, "ncclCommInitRank");
+      file.Get(table->CommDestroy, "ncclCommDestroy");
+      file.Get(table->CommGetAsyncError, "ncclCommGetAsyncError");
+      file.Get(table->AllReduce, "ncclAllReduce");
+      file.Get(table->Broadcast, "ncclBroadcast");
+      file.Get(table->GetErrorString, "ncclGetErrorString");
+      table->missing = file.missing();
+      return table;
+    }();
+    return *library;
+  }
+};
+
+ncclDataType_t DataType(DType dtype) {
+  switch (dtype) {
+    case kFloat32:
+      return ncclFloat32;
+    case kFloat64:
+      return ncclFloat64;
+    case kBFloat16:
+      return ncclBfloat16;
+    case kInt32:
+      return ncclInt32;
+    case kInt64:
+      return ncclInt64;
+    case kUInt8:
+      return ncclUint8;
+  }
+  return ncclUint8;
+}
+
+class NcclRank final : public Collective {
+ public:
+  NcclRank(Stream& stream, int rank, int world_size, ncclComm_t communicator)
+      : stream_(stream), rank_(rank), world_size_(world_size), communicator_(communicator) {
+    CheckCuda(cudaStreamCreateWithFlags(&sums_, cudaStreamNonBlocking));
+    CheckCuda(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+  }
+  ~NcclRank() override {
+    cudaStreamSynchronize(sums_);
+    Nccl::Library().CommDestroy(communicator_);
+    cudaEventDestroy(event_);
+    cudaStreamDestroy(sums_);
+  }
+
+  int rank() const override { return rank_; }
+  int world_size() const override { return world_size_; }
+
+  void AllReduceSum(std::span<double> values) override {
+    StreamScope scope(stream_);
+    Array device = Array::FromHost({static_cast<int64_t>(values.size())}, kFloat64, values.data());
+    AllReduceSum(device);
+    device.CopyToHost(values.data());
+    CheckAlive();
+  }
+
+  void AllReduceSum(Array& values) override {
+    internal::RequireSummable(values);
+    OnDevice(values, [&](Array& device) {
+      if (device.dtype() == kBFloat16) {
+        Array wide = Array::Empty(device.shape(), kFloat32);
+        kernels::Convert(stream_, device, wide);
+        Sum(wide, Native());
+        kernels::Convert(stream_, wide, device);
+      } else {
+        Sum(device, Native());
+      }
+    });
+  }
+
+  void Broadcast(Array& values, int root) override {
+    internal::RequireBroadcast(values, root, world_size_);
+    OnDevice(values, [&](Array& device) {
+      Check(Nccl::Library().Broadcast(device.raw(), device.raw(), static_cast<size_t>(device.size()),
+                                      DataType(device.dtype()), root, communicator_, Native()));
+    });
+  }
+
+  // On a queue of its own, behind what the stream has been given so far.
+  void StartSum(Array& values) override {
+    internal::RequireSummable(values);
+    if (values.device().type != DeviceType::kCuda || values.dtype() == kBFloat16) return AllReduceSum(values);
+    CheckCuda(cudaEventRecord(event_, Native()));
+    CheckCuda(cudaStreamWaitEvent(sums_, event_));
+    Sum(values, sums_);
+  }
+  void FinishSums() override {
+    CheckCuda(cudaEventRecord(event_, sums_));
+    CheckCuda(cudaStreamWaitEvent(Native(), event_));
+  }
+
+  void Barrier() override {
+    double nothing[1] = {0};
+    AllReduceSum(nothing);
+  }
+
+ private:
+  static void CheckCuda(cudaError_t error) { Require(error == cudaSuccess, "Collective", cudaGetErrorString(error)); }
+  void Check(ncclResult_t result) const {
+    Require(result == ncclSuccess, "Collective", "NCCL, rank ", rank_, " of ", world_size_, ": ",
+            Nccl::Library().GetErrorString(result));
+  }
+  // What other ranks or the network did since the last call.
+  void CheckAlive() const {
+    ncclResult_t state = ncclSuccess;
+    Check(Nccl::Library().CommGetAsyncError(communicator_, &state));
+    Check(state);
+  }
+  cudaStream_t Native() const { return static_cast<cudaStream_t>(stream_.native()); }
+
+  void Sum(Array& device, cudaStream_t queue) const {
+    CheckAlive();
+    Check(Nccl::Library().AllReduce(device.raw(), device.raw(), static_cast<size_t>(device.size()),
+                                    DataType(device.dtype()), ncclSum, communicator_, queue));
+  }
+
+  template <typename Body>
+  void OnDevice(Array& values, const Body& body) {
+    StreamScope scope(stream_);
+    if (values.device() == stream_.device()) return body(values);
+    Array device = values.To(stream_);
+    body(device);
+    device.CopyToHost(values.raw());
+  }
+
+  Stream& stream_;
+  const int rank_, world_size_;
+  ncclComm_t communicator_;
+  cudaStream_t sums_ = nullptr;
+  cudaEvent_t event_ = nullptr;
+};
+
+absl::Status Missing() {
+  const std::string& missing = Nccl::Library().missing;
+  return missing.empty() ? absl::OkStatus()
+                         : absl::FailedPreconditionError(absl::StrCat(missing, ", which several GPUs need"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> NewNcclWorldId() {
+  if (absl::Status status = Missing(); !status.ok()) return status;
+  ncclUniqueId id;
+  if (const ncclResult_t result = Nccl::Library().GetUniqueId(&id); result != ncclSuccess)
+    return absl::FailedPreconditionError(absl::StrCat("NCCL: ", Nccl::Library().GetErrorString(result)));
+  return std::string(id.internal, sizeof(id.internal));
+}
+
+absl::StatusOr<std::unique_ptr<Collective>> NcclWorld(Stream& stream, int rank, int world_size, const std::string& id) {
+  if (absl::Status status = Missing(); !status.ok()) return status;
+  Require(stream.device().type == DeviceType::kCuda, "NcclWorld", "on ", stream.device());
+  ncclUniqueId unique;
+  Require(id.size() == sizeof(unique.internal), "NcclWorld", "an id of ", id.size(), " bytes");
+  std::memcpy(unique.internal, id.data(), id.size());
+  ncclComm_t communicator = nullptr;
+  if (cudaSetDevice(stream.device().index) != cudaSuccess)
+    return absl::FailedPreconditionError(absl::StrCat("there is no CUDA device ", stream.device().index));
+  if (const ncclResult_t result = Nccl::Library().CommInitRank(&communicator, world_size, unique, rank);
+      result != ncclSuccess) {
+    return absl::UnavailableError(
+        absl::StrCat("NCCL, rank ", rank, " of ", world_size, ": ", Nccl::Library().GetErrorString(result)));
+  }
+  return std::make_unique<NcclRank>(stream, rank, world_size, communicator);
+}
+
+}  // namespace autograd
