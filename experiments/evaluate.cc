@@ -2,22 +2,20 @@
 
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "autograd/runtime/error.h"
-#include "autograd/runtime/parallel.h"
 #include "data/formats/png.h"
 #include "experiments/runner/dataset_choice.h"
 #include "experiments/runner/evaluation.h"
+#include "experiments/runner/execution.h"
 #include "experiments/runner/output_folder.h"
+#include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
 #include "experiments/runner/text_table.h"
 
@@ -36,16 +34,14 @@ ABSL_FLAG(bool, average_logits, false, "average logits (iSeg), not probabilities
 ABSL_FLAG(int64_t, limit, 0, "only the first images; 0 takes all");
 ABSL_FLAG(std::string, output, "",
           "folder for the predictions as label PNGs under the dataset's own values (test servers); empty writes none");
-ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 
 namespace experiments {
 namespace {
 
 absl::Status Main() {
-  if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
-  if (absl::GetFlag(FLAGS_checkpoint).empty())
-    return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
-  absl::StatusOr<SavedNetwork> network = LoadNetwork(ResolvePath(absl::GetFlag(FLAGS_checkpoint)));
+  const absl::StatusOr<std::unique_ptr<Execution>> execution = Execution::FromFlags();
+  if (!execution.ok()) return execution.status();
+  absl::StatusOr<SavedNetwork> network = LoadCheckpoint(absl::GetFlag(FLAGS_checkpoint));
   if (!network.ok()) return network.status();
 
   DatasetChoice choice;
@@ -81,13 +77,10 @@ absl::Status Main() {
     return absl::InvalidArgumentError("--window and --stride must not be negative");
 
   PredictionVisitor visitor;
-  const std::string folder = ResolvePath(absl::GetFlag(FLAGS_output));
-  if (!folder.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error)
-      return absl::PermissionDeniedError(absl::StrCat("--output: cannot create ", folder, ": ", error.message()));
-    visitor = [&](const data::Sample& sample, const data::LabelMap& prediction) {
+  if (const std::string asked = absl::GetFlag(FLAGS_output); !asked.empty()) {
+    absl::StatusOr<std::string> folder = CreateOutputFolder(asked);
+    if (!folder.ok()) return folder.status();
+    visitor = [&info, folder = *folder](const data::Sample& sample, const data::LabelMap& prediction) {
       data::LabelMap stored = prediction;
       if (!info.stored_values.empty()) {
         for (uint8_t& value : stored.values) value = info.stored_values[value];
@@ -115,20 +108,9 @@ absl::Status Main() {
 }  // namespace experiments
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
+  return experiments::RunProgram(
+      argc, argv, "evaluate",
       "scores a trained network.\n\n  evaluate --checkpoint=runs/…/weights.safetensors --dataset=camvid "
-      "--data_root=DIR --multi_scale --flip");
-  if (const std::vector<char*> rest = absl::ParseCommandLine(argc, argv); rest.size() > 1) {
-    std::fprintf(stderr, "evaluate: unexpected argument '%s' (flags look like --name=value)\n", rest[1]);
-    return 1;
-  }
-  try {
-    const absl::Status status = experiments::Main();
-    if (status.ok()) return 0;
-    std::fprintf(stderr, "evaluate: %s\n", std::string(status.message()).c_str());
-    return 1;
-  } catch (const autograd::Error& error) {
-    std::fprintf(stderr, "evaluate: internal error: %s\n", error.what());
-    return 2;
-  }
+      "--data_root=DIR --multi_scale --flip",
+      experiments::Main);
 }

@@ -3,21 +3,20 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "autograd/runtime/error.h"
-#include "autograd/runtime/parallel.h"
 #include "data/formats/png.h"
 #include "data/formats/read_image.h"
 #include "experiments/runner/evaluation.h"
+#include "experiments/runner/execution.h"
 #include "experiments/runner/output_folder.h"
 #include "experiments/runner/overlay.h"
+#include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "weights.safetensors of a trained network");
@@ -27,7 +26,6 @@ ABSL_FLAG(double, image_scale, 1,
           "images are resized to this share of their size for the network; results have the image's size");
 ABSL_FLAG(bool, flip, false, "average with the mirrored image");
 ABSL_FLAG(double, opacity, 0.6, "of the classes' colours in the overlay, 0 to 1");
-ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 
 namespace experiments {
 namespace {
@@ -52,9 +50,8 @@ absl::StatusOr<std::vector<fs::path>> Images(const std::string& input) {
 }
 
 absl::Status Main() {
-  if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
-  if (absl::GetFlag(FLAGS_checkpoint).empty())
-    return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
+  const absl::StatusOr<std::unique_ptr<Execution>> execution = Execution::FromFlags();
+  if (!execution.ok()) return execution.status();
   if (absl::GetFlag(FLAGS_input).empty())
     return absl::InvalidArgumentError("--input is missing: an image or a folder of images");
   if (absl::GetFlag(FLAGS_output).empty())
@@ -62,16 +59,12 @@ absl::Status Main() {
   const double opacity = absl::GetFlag(FLAGS_opacity), scale = absl::GetFlag(FLAGS_image_scale);
   if (!(opacity >= 0 && opacity <= 1)) return absl::InvalidArgumentError("--opacity must lie in [0, 1]");
   if (!(scale > 0 && scale <= 8)) return absl::InvalidArgumentError("--image_scale must lie in (0, 8]");
-  absl::StatusOr<SavedNetwork> network = LoadNetwork(ResolvePath(absl::GetFlag(FLAGS_checkpoint)));
+  absl::StatusOr<SavedNetwork> network = LoadCheckpoint(absl::GetFlag(FLAGS_checkpoint));
   if (!network.ok()) return network.status();
   absl::StatusOr<std::vector<fs::path>> images = Images(ResolvePath(absl::GetFlag(FLAGS_input)));
   if (!images.ok()) return images.status();
-  const fs::path folder = ResolvePath(absl::GetFlag(FLAGS_output));
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    return absl::PermissionDeniedError(
-        absl::StrCat("--output: cannot create ", folder.string(), ": ", error.message()));
+  absl::StatusOr<std::string> folder = CreateOutputFolder(absl::GetFlag(FLAGS_output));
+  if (!folder.ok()) return folder.status();
 
   InferenceOptions options;
   options.scales = {scale};
@@ -85,7 +78,7 @@ absl::Status Main() {
     absl::Status status = image.status();
     if (status.ok()) {
       const data::LabelMap prediction = Predict(*network->segmenter, *image, normalization, options);
-      const std::string stem = (folder / path.stem()).string();
+      const std::string stem = absl::StrCat(*folder, "/", path.stem().string());
       status = data::WritePalettePng(absl::StrCat(stem, ".png"), prediction, network->info.palette);
       if (status.ok())
         status = data::WritePng(absl::StrCat(stem, "_overlay.png"),
@@ -109,19 +102,8 @@ absl::Status Main() {
 }  // namespace experiments
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
-      "segments images.\n\n  predict --checkpoint=runs/…/weights.safetensors --input=photos --output=maps");
-  if (const std::vector<char*> rest = absl::ParseCommandLine(argc, argv); rest.size() > 1) {
-    std::fprintf(stderr, "predict: unexpected argument '%s' (flags look like --name=value)\n", rest[1]);
-    return 1;
-  }
-  try {
-    const absl::Status status = experiments::Main();
-    if (status.ok()) return 0;
-    std::fprintf(stderr, "predict: %s\n", std::string(status.message()).c_str());
-    return 1;
-  } catch (const autograd::Error& error) {
-    std::fprintf(stderr, "predict: internal error: %s\n", error.what());
-    return 2;
-  }
+  return experiments::RunProgram(
+      argc, argv, "predict",
+      "segments images.\n\n  predict --checkpoint=runs/…/weights.safetensors --input=photos --output=maps",
+      experiments::Main);
 }

@@ -1,34 +1,30 @@
 // RSS: Reward in Semantic Segmentation. Without flags: the embedded scenes, a small SFPNeXt that learns from one score per sampled
 // label map, beside its supervised twin. See README.md here for claims, commands and costs.
 
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/types/optional.h"
 #include "autograd/collective/collective.h"
-#include "autograd/runtime/error.h"
-#include "autograd/runtime/parallel.h"
+#include "autograd/ops/convolution_plans.h"
 #include "experiments/rss/results.h"
 #include "experiments/rss/run.h"
 #include "experiments/rss/run_options.h"
 #include "experiments/rss/tables.h"
+#include "experiments/runner/execution.h"
 #include "experiments/runner/interrupt.h"
 #include "experiments/runner/output_folder.h"
+#include "experiments/runner/program.h"
 
 template <typename T>
 using Maybe = absl::optional<T>;  // without a value: what the preset says
@@ -45,7 +41,9 @@ ABSL_FLAG(int, seeds, 1, "how many seeds; results are mean ± standard deviation
 ABSL_FLAG(uint64_t, seed, 0, "the first seed");
 ABSL_FLAG(std::string, output, "", "folder for everything written (default: a new runs/rss_pascal_context_NNN)");
 ABSL_FLAG(bool, resume, false, "go on where the run in --output (default: the latest) stopped");
-ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
+ABSL_FLAG(Maybe<std::string>, precision, absl::nullopt, "of the network's activations: float32 or bfloat16");
+ABSL_FLAG(bool, measure_plans, false,
+          "on CUDA, time cuDNN's plans and take the fastest; runs may then differ by rounding");
 ABSL_FLAG(Maybe<std::string>, dataset, absl::nullopt, "scenes, camvid, pascal_context (59 classes), pascal_context_60");
 ABSL_FLAG(std::string, data_root, "", "folder of the dataset's files");
 ABSL_FLAG(Maybe<int>, crop, absl::nullopt, "side of training crops in pixels, a multiple of 32");
@@ -113,6 +111,11 @@ absl::StatusOr<RunOptions> OptionsFromFlags() {
   Override(absl::GetFlag(FLAGS_scene_images), options.data.scene_images);
   Override(absl::GetFlag(FLAGS_image_scale), options.data.image_scale);
   Override(absl::GetFlag(FLAGS_model), options.model);
+  if (const Maybe<std::string> precision = absl::GetFlag(FLAGS_precision); precision.has_value()) {
+    if (*precision != "float32" && *precision != "bfloat16")
+      return absl::InvalidArgumentError(absl::StrCat("--precision=", *precision, " is not float32 or bfloat16"));
+    options.precision = *precision == "float32" ? autograd::kFloat32 : autograd::kBFloat16;
+  }
   options.init_weights = ResolvePath(absl::GetFlag(FLAGS_init_weights));
   options.cold_start = ResolvePath(absl::GetFlag(FLAGS_cold_start));
   Override(absl::GetFlag(FLAGS_steps), training.steps);
@@ -232,13 +235,18 @@ absl::StatusOr<std::string> MakeColdStart(const RunOptions& base, const std::str
   absl::StatusOr<RunResult> result = Run(options, collective, interrupt);
   if (!result.ok()) return result.status();
   if (result->training.interrupted) return absl::CancelledError("interrupted");
-  if (absl::Status status = WriteScores(options.training.directory, *result); !status.ok()) return status;
+  if (collective.rank() == 0) {
+    if (absl::Status status = WriteScores(options.training.directory, *result); !status.ok()) return status;
+  }
+  collective.Barrier();  // every rank finds the weights
   return weights;
 }
 
 absl::Status Main(const std::string& command) {
-  if (absl::GetFlag(FLAGS_threads) < 0) return absl::InvalidArgumentError("--threads must not be negative");
-  if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
+  const absl::StatusOr<std::unique_ptr<Execution>> execution = Execution::FromFlags();
+  if (!execution.ok()) return execution.status();
+  autograd::Collective& collective = (*execution)->collective();
+  if (absl::GetFlag(FLAGS_measure_plans)) autograd::SetConvolutionPlans(autograd::ConvolutionPlans::kMeasured);
   absl::StatusOr<RunOptions> options = OptionsFromFlags();
   if (!options.ok()) return options.status();
   const int number = absl::GetFlag(FLAGS_table);
@@ -253,15 +261,16 @@ absl::Status Main(const std::string& command) {
   // The data is opened once before anything is written, so that a wrong path costs nothing.
   absl::StatusOr<ChosenData> data = OpenChosenData(options->data);
   if (!data.ok()) return data.status();
-  absl::StatusOr<std::string> output =
-      ChooseOutputFolder(absl::GetFlag(FLAGS_output), "runs/rss_pascal_context", options->training.resume);
+  absl::StatusOr<std::string> output = FromFirstRank(collective, [&] {
+    return ChooseOutputFolder(absl::GetFlag(FLAGS_output), "runs/rss_pascal_context", options->training.resume);
+  });
   if (!output.ok()) return output.status();
 
-  std::printf("RSS, %s\n  data    %s\n  preset  %s\n  output  %s\n", table->title.c_str(), data->description.c_str(),
-              PresetName().c_str(), output->c_str());
+  std::printf("RSS, %s\n  data    %s\n  preset  %s\n  device  %s\n  output  %s\n", table->title.c_str(),
+              data->description.c_str(), PresetName().c_str(), (*execution)->Description().c_str(), output->c_str());
   std::fflush(stdout);
 
-  autograd::OneRank collective;
+  const bool first_rank = (*execution)->first_rank();
   InterruptHandler interrupt;
   Results results(*table, *options, data->description, *output, command);
   const int seeds = absl::GetFlag(FLAGS_seeds);
@@ -305,41 +314,32 @@ absl::Status Main(const std::string& command) {
       if (result->training.interrupted) {
         std::printf("\nStopped after step %lld; everything is saved. Go on with --resume --output=%s\n",
                     static_cast<long long>(result->training.steps), output->c_str());
-        return results.Write();
+        return first_rank ? results.Write() : absl::OkStatus();
       }
-      if (absl::Status status = WriteScores(run.training.directory, *result); !status.ok()) return status;
       results.AddRun(i, *result);
-      if (absl::Status status = results.Write(); !status.ok()) return status;
+      if (first_rank) {
+        if (absl::Status status = WriteScores(run.training.directory, *result); !status.ok()) return status;
+        if (absl::Status status = results.Write(); !status.ok()) return status;
+      }
+      collective.Barrier();  // the next row of every rank finds the scores
     }
   }
   std::printf("\n%s\n", results.Text().c_str());
-  return results.Write();
+  return first_rank ? results.Write() : absl::OkStatus();
 }
 
 }  // namespace
 }  // namespace experiments::rss
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
+  std::string command = "bazel run //experiments:rss_pascal_context --";
+  for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+  return experiments::RunProgram(
+      argc, argv, "rss_pascal_context",
       "trains segmentation networks from rewards (RSS) and shows them beside supervised ones.\n\n"
       "  rss_pascal_context                                       embedded scenes, minutes on two cores\n"
       "  rss_pascal_context --table=2 --seeds=3                   the rows of Table 2\n"
       "  rss_pascal_context --dataset=camvid --data_root=DIR      real photographs\n"
-      "  rss_pascal_context --dataset=pascal_context --data_root=DIR --preset=paper --init_weights=FILE");
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  if (rest.size() > 1) {
-    std::fprintf(stderr, "rss_pascal_context: unexpected argument '%s' (flags look like --name=value)\n", rest[1]);
-    return 1;
-  }
-  try {
-    std::string command = "bazel run //experiments:rss_pascal_context --";
-    for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
-    const absl::Status status = experiments::rss::Main(command);
-    if (status.ok()) return 0;
-    std::fprintf(stderr, "rss_pascal_context: %s\n", std::string(status.message()).c_str());
-    return 1;
-  } catch (const autograd::Error& error) {
-    std::fprintf(stderr, "rss_pascal_context: internal error: %s\n", error.what());
-    return 2;
-  }
+      "  rss_pascal_context --dataset=pascal_context --data_root=DIR --preset=paper --init_weights=FILE",
+      [&] { return experiments::rss::Main(command); });
 }

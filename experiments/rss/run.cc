@@ -76,7 +76,8 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   if (!chosen.ok()) return chosen.status();
   const data::DatasetInfo& info = chosen->training->info();
   absl::StatusOr<std::unique_ptr<Segmenter>> network =
-      MakeNetwork(options.model, info.num_classes(), autograd::RandomKey(options.training.seed).Split("weights"));
+      MakeNetwork(options.model, info.num_classes(), autograd::RandomKey(options.training.seed).Split("weights"),
+                  options.precision);
   if (!network.ok()) return absl::InvalidArgumentError(absl::StrCat("--model: ", network.status().message()));
   Segmenter& segmenter = **network;
   if (absl::Status status = LoadStart(options, segmenter); !status.ok()) return status;
@@ -96,7 +97,7 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   run.dataset = info;
   run.data_description = chosen->description;
   run.parameters = nn::ParameterCount(segmenter.module());
-  if (run.training.interrupted) return run;
+  if (run.training.interrupted || collective.rank() != 0) return run;  // files are the first rank's to write
 
   if (absl::Status status =
           SaveNetwork(absl::StrCat(training.directory, "/weights.safetensors"), segmenter, options.model, info);

@@ -78,6 +78,7 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
   std::vector<std::pair<std::string, std::string>> settings = {
       {"dataset", options.data.name},
       {"model", absl::StrCat("SFPNeXt ", options.model)},
+      {"precision", autograd::Name(options.precision)},
       {"crop", absl::StrCat(options.data.crop)},
       {"steps", absl::StrCat(training.steps)},
       {"batch size", absl::StrCat(training.batch_size)},

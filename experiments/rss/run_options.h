@@ -33,7 +33,8 @@ enum class Normalisation { kNonZero, kAll, kNone };
 struct RunOptions {
   std::string name = "RSS image";
   DatasetChoice data;
-  std::string model = "micro";  // of SFPNeXt: micro, atto, femto, pico, nano, tiny
+  std::string model = "micro";                     // of SFPNeXt: micro, atto, femto, pico, nano, tiny
+  autograd::DType precision = autograd::kFloat32;  // of the activations; weights and statistics stay float32
   Supervision supervision = Supervision::kImageReward;
 
   // Rewards

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "autograd/ops/concatenate.h"
+#include "autograd/ops/gather.h"
 #include "autograd/ops/resize.h"
 #include "autograd/ops/softmax.h"
 #include "data/transforms/resize.h"
@@ -45,15 +47,7 @@ Array WholeImages(Segmenter& segmenter, const std::vector<data::Image>& images,
   Variable logits = autograd::ResizeBilinear(segmenter.Logits(x, nn::Context()), padded_height, padded_width);
   if (probabilities) logits = autograd::Softmax(logits);
   if (padded_height == height && padded_width == width) return logits.array();
-  const int64_t classes = logits.shape()[3];
-  const std::vector<float> all = logits.array().ToVector<float>();
-  std::vector<float> kept(static_cast<size_t>(count) * height * width * classes);
-  for (int row = 0; row < count * height; ++row) {
-    const int64_t from = static_cast<int64_t>(row / height) * padded_height + row % height;
-    std::copy_n(all.begin() + from * padded_width * classes, width * classes,
-                kept.begin() + static_cast<int64_t>(row) * width * classes);
-  }
-  return Array::From<float>({count, height, width, classes}, kept);
+  return autograd::Slice(autograd::Slice(logits, 1, 0, height), 2, 0, width).array();
 }
 
 // Sum of the windows' scores over each pixel, divided by their number.
@@ -91,12 +85,10 @@ bool OnePass(const InferenceOptions& options) {
   return options.scales.size() == 1 && options.scales[0] == 1.0 && !options.flip && options.window == 0;
 }
 
-data::LabelMap ArgMax(const float* scores, int height, int width, int64_t classes) {
-  data::LabelMap labels(height, width);
-  for (size_t pixel = 0; pixel < labels.values.size(); ++pixel) {
-    const float* row = scores + pixel * classes;
-    labels.values[pixel] = static_cast<uint8_t>(std::max_element(row, row + classes) - row);
-  }
+// scores [H, W, K].
+data::LabelMap BestClasses(const Array& scores) {
+  data::LabelMap labels(static_cast<int>(scores.shape()[0]), static_cast<int>(scores.shape()[1]));
+  labels.values = autograd::ArgMax(scores, autograd::kUInt8).ToVector<uint8_t>();
   return labels;
 }
 
@@ -137,8 +129,7 @@ Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normaliz
 
 data::LabelMap Predict(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
                        const InferenceOptions& options) {
-  return ArgMax(Infer(segmenter, image, normalization, options).ToVector<float>().data(), image.height, image.width,
-                segmenter.classes());
+  return BestClasses(Infer(segmenter, image, normalization, options));
 }
 
 absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
@@ -153,10 +144,10 @@ absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& d
     if (OnePass(options)) {
       std::vector<data::Image> images;
       for (const data::Sample& sample : group) images.push_back(sample.image);
-      const std::vector<float> scores = WholeImages(segmenter, images, normalization, false).ToVector<float>();
-      for (size_t i = 0; i < group.size(); ++i) {
-        predictions.push_back(ArgMax(scores.data() + scores.size() / group.size() * i, images[i].height,
-                                     images[i].width, segmenter.classes()));
+      const Array scores = WholeImages(segmenter, images, normalization, false);
+      for (int64_t i = 0; i < scores.shape()[0]; ++i) {
+        predictions.push_back(
+            BestClasses(scores.Slice(i, i + 1).Reshape({images[i].height, images[i].width, segmenter.classes()})));
       }
     } else {
       for (const data::Sample& sample : group)

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -31,6 +32,16 @@ absl::StatusOr<std::string> ChooseOutputFolder(const std::string& asked, const s
     last = folder;
   }
   return absl::ResourceExhaustedError(absl::StrCat("--output: ", pattern, "_001 to _999 exist; name a folder"));
+}
+
+absl::StatusOr<std::string> CreateOutputFolder(const std::string& asked) {
+  const std::string folder = ResolvePath(asked);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return absl::PermissionDeniedError(absl::StrCat("--output: cannot create ", folder, ": ", error.message()));
+  }
+  return folder;
 }
 
 }  // namespace experiments

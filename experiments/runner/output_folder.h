@@ -13,4 +13,7 @@ std::string ResolvePath(const std::string& path);
 // none).
 absl::StatusOr<std::string> ChooseOutputFolder(const std::string& asked, const std::string& pattern, bool resume);
 
+// `asked`, resolved, which now exists with its parents. PermissionDenied, naming --output, when it cannot be created.
+absl::StatusOr<std::string> CreateOutputFolder(const std::string& asked);
+
 }  // namespace experiments

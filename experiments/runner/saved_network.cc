@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "experiments/runner/output_folder.h"
 #include "nn/checkpoints/safetensors.h"
 #include "nn/checkpoints/weights.h"
 #include "seg/models/sfpnext.h"
@@ -30,9 +31,11 @@ bool ParseTriple(const std::string& text, std::array<float, 3>& values) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key) {
+absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key,
+                                                       autograd::DType precision) {
   absl::StatusOr<seg::SFPNeXtConfig> config = seg::ConfigureSFPNeXt(model, classes);
   if (!config.ok()) return config.status();
+  config->compute = precision;
   return std::make_unique<SegmenterOf<seg::SFPNeXt>>(
       seg::SFPNeXt(*config, key), static_cast<int>(8 * config->encoder.stem_stride), classes, seg::SFPNeXt::kLastLayer,
       absl::StrCat("SFPNeXt ", model, ", ", classes, " classes"));
@@ -88,6 +91,12 @@ absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path) {
   absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(path, network.segmenter->module());
   if (!report.ok()) return report.status();
   return network;
+}
+
+absl::StatusOr<SavedNetwork> LoadCheckpoint(const std::string& flag) {
+  if (flag.empty())
+    return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
+  return LoadNetwork(ResolvePath(flag));
 }
 
 }  // namespace experiments

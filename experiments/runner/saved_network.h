@@ -14,7 +14,9 @@
 namespace experiments {
 
 // A network by name: "micro", "atto", "femto", "pico", "nano", "tiny" are SFPNeXt on that ConvNeXt-V2. InvalidArgument lists the names.
-absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key);
+// `precision` is that of its activations.
+absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key,
+                                                       autograd::DType precision = autograd::kFloat32);
 
 absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model,
                          const data::DatasetInfo& info);
@@ -27,5 +29,8 @@ struct SavedNetwork {
 
 // Errors name the file and the metadata field or the tensors at fault.
 absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path);
+
+// The network that the flag --checkpoint names; InvalidArgument, naming the flag, when it is empty.
+absl::StatusOr<SavedNetwork> LoadCheckpoint(const std::string& flag);
 
 }  // namespace experiments

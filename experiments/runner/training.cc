@@ -11,11 +11,13 @@
 #include "absl/strings/str_format.h"
 #include "autograd/core/tape.h"
 #include "experiments/runner/csv_log.h"
+#include "experiments/runner/execution.h"
 #include "experiments/runner/progress.h"
 #include "experiments/runner/run_directory.h"
 #include "experiments/runner/tensorboard_writer.h"
 #include "experiments/runner/training_state.h"
 #include "nn/optimizers/adamw.h"
+#include "nn/optimizers/gradient_average.h"
 #include "nn/optimizers/moving_average.h"
 #include "nn/optimizers/sgd.h"
 #include "nn/schedules/schedule.h"
@@ -37,18 +39,6 @@ std::unique_ptr<nn::Optimizer> MakeOptimizer(const TrainingOptions& options, Seg
   return std::make_unique<nn::AdamW>(std::move(parameters));
 }
 
-// Σ over ranks of the gradients, divided by their number: the objective is a mean over a rank's images.
-void AverageGradients(const std::vector<nn::OptimizedParameter>& parameters, autograd::Collective& collective) {
-  if (collective.world_size() == 1) return;
-  const float share = 1.0f / static_cast<float>(collective.world_size());
-  for (const nn::OptimizedParameter& optimized : parameters) {
-    Array& gradient = optimized.parameter->gradient();
-    collective.AllReduceSum(gradient);
-    float* values = gradient.data<float>();
-    for (int64_t i = 0; i < gradient.size(); ++i) values[i] *= share;
-  }
-}
-
 // The buffers (running statistics), which a forward pass has changed by the time its loss turns out not to be finite.
 class BufferSnapshot {
  public:
@@ -58,9 +48,7 @@ class BufferSnapshot {
     for (const nn::NamedBuffer& buffer : buffers_) copies_.push_back(buffer.array->Copy());
   }
   void Restore() const {
-    for (size_t i = 0; i < copies_.size(); ++i) {
-      autograd::Stream::Current().CopyOnDevice(buffers_[i].array->raw(), copies_[i].raw(), copies_[i].bytes());
-    }
+    for (size_t i = 0; i < copies_.size(); ++i) buffers_[i].array->CopyFrom(copies_[i]);
   }
 
  private:
@@ -176,6 +164,12 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
   };
   // A number that is not finite: the parameters are still those from before the step, so they are saved.
   BufferSnapshot buffers(segmenter.module());
+  autograd::ReplicaSum replicas;
+  if (collective.world_size() > 1) {
+    replicas = {[](Array& values, void* context) { static_cast<autograd::Collective*>(context)->AllReduceSum(values); },
+                &collective};
+  }
+  nn::GradientAverage gradient_average(optimizer->parameters(), collective);
   auto stop_at = [&](const char* what) {
     buffers.Restore();
     const absl::Status saved = save();
@@ -190,7 +184,7 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
   const auto start = std::chrono::steady_clock::now();
   double evaluation_seconds = 0;
   const int64_t first_step = step;
-  for (; step < options.steps && !interrupt.stop_requested();) {
+  while (step < options.steps && !OnAnyRank(collective, interrupt.stop_requested())) {
     absl::StatusOr<data::Batch> batch = (*loader)->Next();
     if (!batch.ok()) return batch.status();
     const Variable images(Array::From<float>({batch->size, batch->height, batch->width, 3}, batch->images));
@@ -201,17 +195,19 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
     std::vector<std::pair<std::string, double>> values;
     for (int update = 0; update < options.inner_updates; ++update) {
       autograd::Tape tape;
-      const Variable logits = segmenter.Logits(images, nn::Context::Training(step_key.Split("network")));
+      const Variable logits = segmenter.Logits(images, nn::Context::Training(step_key.Split("network"), replicas));
       absl::StatusOr<StepResult> outcome =
           objective(logits, StepView{step, update, options.steps, *batch, step_key.Split("objective"), collective});
       if (!outcome.ok()) return outcome.status();
-      loss = outcome->loss.Item();
       values = std::move(outcome->values);
-      if (!std::isfinite(loss)) return stop_at("loss");
+      gradient_average.Watch(tape);
       tape.Backward(outcome->loss);
-      AverageGradients(optimizer->parameters(), collective);
+      gradient_average.Finish();
       gradient_norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm)
                                             : nn::GradientNorm(optimizer->parameters());
+      // On a device the host waits for the step here and nowhere else.
+      loss = outcome->loss.Item();
+      if (!std::isfinite(loss)) return stop_at("loss");
       if (!std::isfinite(gradient_norm)) return stop_at("gradient");
       optimizer->Step(learning_rate);
       optimizer->ClearGradients();

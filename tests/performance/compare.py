@@ -42,6 +42,8 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="also PyTorch with torch.compile")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--json", action="store_true", help="also print every measurement")
     options = parser.parse_args()
 
@@ -65,6 +67,8 @@ def main():
             f"--batch={batch}",
             f"--steps={options.steps}",
             f"--threads={options.threads}",
+            f"--device={options.device}",
+            f"--precision={options.precision}",
         ]
         results = {name: [] for name in programs}
         for _ in range(options.rounds):
@@ -76,7 +80,9 @@ def main():
             name: statistics.median(r["milliseconds_per_step"] for r in runs)
             for name, runs in results.items()
         }
-        memory = {name: max(r["peak_memory_mib"] for r in runs) for name, runs in results.items()}
+        # On a device: what its arrays took, not the process.
+        kind = "peak_memory_mib" if options.device == "cpu" else "arrays_peak_mib"
+        memory = {name: max(r[kind] for r in runs) for name, runs in results.items()}
         line = f"{model:<6} {size:>5} {batch:>5} {options.threads:>7}"
         line += "".join(f" {times[name]:>12.1f}" for name in programs)
         line += "".join(f" {times[name] / times['ours']:>15.2f}" for name in others)

@@ -1,4 +1,4 @@
-"""Times a training step of SFPNeXt in PyTorch on CPUs: float32, channels last, cross entropy, AdamW.
+"""Times a training step of SFPNeXt in PyTorch: channels last, cross entropy, fused AdamW; on CPUs in float32, or with --device=cuda.
 
   python3 pytorch_step.py --model atto --size 128 --batch 4 --steps 20 --threads 2
 
@@ -43,23 +43,37 @@ def measure(model_name, size, batch, options):
     torch.manual_seed(0)
     encoder = convnextv2.build(f"convnextv2_{model_name}")
     channels = [info["num_chs"] for info in encoder.feature_info]
-    model = sfpnext.SFPNeXt(encoder, channels, options.classes).to(memory_format=torch.channels_last).train()
+    device = torch.device(options.device)
+    on_cuda = device.type == "cuda"
+    if on_cuda:
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = options.benchmark
+    model = sfpnext.SFPNeXt(encoder, channels, options.classes).to(device, memory_format=torch.channels_last).train()
     step_model = torch.compile(model) if options.compile else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05, fused=True)
-    images = torch.randn(batch, 3, size, size).to(memory_format=torch.channels_last)
-    label = torch.randint(0, options.classes, (batch, size, size))
+    images = torch.randn(batch, 3, size, size).to(device, memory_format=torch.channels_last)
+    label = torch.randint(0, options.classes, (batch, size, size)).to(device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16")
 
     seconds = []
     for _ in range(options.warmup + options.steps):
+        if on_cuda:
+            torch.cuda.synchronize()
         begin = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        loss = sfpnext.loss_of(step_model(images), label)
+        with autocast:
+            logits = step_model(images)
+        loss = sfpnext.loss_of(logits.float(), label)
         loss.backward()
         optimizer.step()
+        if on_cuda:
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - begin)
     median = statistics.median(seconds[options.warmup :])
     return {
         "program": "pytorch compiled" if options.compile else "pytorch",
+        "device": options.device,
+        "precision": options.precision,
         "model": model_name,
         "size": size,
         "batch": batch,
@@ -69,6 +83,7 @@ def measure(model_name, size, batch, options):
         "images_per_second": round(batch / median, 3),
         "peak_memory_mib": peak_memory_mib(),
         "memory_before_mib": memory_before,
+        "arrays_peak_mib": round(torch.cuda.max_memory_allocated() / 2**20, 1) if on_cuda else None,
         "loss": round(loss.item(), 4),
     }
 
@@ -87,6 +102,9 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--classes", type=int, default=59)
     parser.add_argument("--compile", action="store_true", help="with torch.compile")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--benchmark", action="store_true", help="on CUDA, let cuDNN time its algorithms")
     options = parser.parse_args()
 
     combinations = list(itertools.product(options.model, options.size, options.batch))
@@ -98,7 +116,9 @@ def main():
         f"--warmup={options.warmup}",
         f"--threads={options.threads}",
         f"--classes={options.classes}",
-    ] + ["--compile"] * options.compile
+        f"--device={options.device}",
+        f"--precision={options.precision}",
+    ] + ["--compile"] * options.compile + ["--benchmark"] * options.benchmark
     for model, size, batch in combinations:
         subprocess.run(
             [

@@ -1,4 +1,4 @@
-// Times one training step of SFPNeXt on the CPU: forward, cross entropy (or the image-level RSS loss), backward, AdamW. Prints one
+// Times one training step of SFPNeXt on the CPU or a CUDA device: forward, cross entropy (or the image-level RSS loss), backward, AdamW. Prints one
 // line of JSON that compare.py reads. --profile adds the kernels' shares and what the tape keeps, on standard error.
 
 #include <sys/resource.h>
@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "autograd/autograd.h"
+#include "autograd/device/device.h"
+#include "data/loaders/loader.h"
+#include "experiments/rss/label_reward.h"
 #include "nn/nn.h"
 #include "rl/rl.h"
 #include "seg/seg.h"
@@ -23,6 +27,9 @@ ABSL_FLAG(int, size, 128, "height and width of the crops");
 ABSL_FLAG(int, batch, 4, "images a step");
 ABSL_FLAG(int, steps, 10, "steps that are timed");
 ABSL_FLAG(int, warmup, 2, "steps before them");
+ABSL_FLAG(std::string, device, "cpu", "cpu, cuda or cuda:N");
+ABSL_FLAG(std::string, precision, "float32", "of the activations: float32 or bfloat16");
+ABSL_FLAG(bool, measure_plans, false, "on CUDA, time cuDNN's plans and take the fastest");
 ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 ABSL_FLAG(int, classes, 59, "classes");
 ABSL_FLAG(std::string, loss, "labels", "labels (cross entropy) or rss (image-level reward, 5 scales, N maps)");
@@ -44,44 +51,46 @@ double PeakMebibytes() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-class HiddenLabels : public rl::Reward {
- public:
-  HiddenLabels(const std::vector<uint8_t>& labels, int classes) : labels_(labels), classes_(classes) {}
-  absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> ids, const rl::SampledMaps& maps) override {
-    std::vector<const uint8_t*> truths;
-    for (int64_t id : ids) truths.push_back(labels_.data() + id * maps.height * maps.width);
-    return seg::MeanIouOfMaps(truths, maps.cells, maps.height, maps.width, maps.grid_height, maps.grid_width, classes_,
-                              seg::ClassSet::kTruth);
-  }
-
- private:
-  const std::vector<uint8_t>& labels_;
-  int classes_;
-};
-
 int Main() {
   if (absl::GetFlag(FLAGS_threads) > 0) autograd::SetThreadCount(absl::GetFlag(FLAGS_threads));
   const int size = absl::GetFlag(FLAGS_size), batch = absl::GetFlag(FLAGS_batch),
             classes = absl::GetFlag(FLAGS_classes);
+  absl::StatusOr<std::unique_ptr<autograd::Stream>> stream = autograd::OpenStream(absl::GetFlag(FLAGS_device));
+  if (!stream.ok()) {
+    std::fprintf(stderr, "sfpnext_step: --device: %s\n", std::string(stream.status().message()).c_str());
+    return 1;
+  }
+  autograd::StreamScope scope(**stream);
+  const std::string precision = absl::GetFlag(FLAGS_precision);
+  if (precision != "float32" && precision != "bfloat16") {
+    std::fprintf(stderr, "sfpnext_step: --precision=%s is not float32 or bfloat16\n", precision.c_str());
+    return 1;
+  }
+  if (absl::GetFlag(FLAGS_measure_plans)) autograd::SetConvolutionPlans(autograd::ConvolutionPlans::kMeasured);
   const double memory_before = PeakMebibytes();
   absl::StatusOr<seg::SFPNeXtConfig> config = seg::ConfigureSFPNeXt(absl::GetFlag(FLAGS_model), classes);
   if (!config.ok()) {
     std::fprintf(stderr, "sfpnext_step: --model: %s\n", std::string(config.status().message()).c_str());
     return 1;
   }
+  if (precision == "bfloat16") config->compute = autograd::kBFloat16;
   config->encoder.checkpoint_blocks = absl::GetFlag(FLAGS_checkpoint);
   seg::SFPNeXt model(*config, RandomKey(0));
   nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05}));
 
-  std::vector<float> pixels(static_cast<size_t>(batch) * size * size * 3);
-  std::vector<uint8_t> truth(static_cast<size_t>(batch) * size * size);
-  for (size_t i = 0; i < pixels.size(); ++i)
-    pixels[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(1), i).x) - 1;
-  for (size_t i = 0; i < truth.size(); ++i)
-    truth[i] = static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(2), i / 64).x, classes));
-  const Variable images(Array::From<float>({batch, size, size, 3}, pixels));
-  const Array labels = Array::From<uint8_t>({batch, size, size}, truth);
-  HiddenLabels reward(truth, classes);
+  data::Batch data;
+  data.size = batch;
+  data.height = data.width = size;
+  data.images.resize(static_cast<size_t>(batch) * size * size * 3);
+  data.labels.resize(static_cast<size_t>(batch) * size * size);
+  for (size_t i = 0; i < data.images.size(); ++i)
+    data.images[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(1), i).x) - 1;
+  for (size_t i = 0; i < data.labels.size(); ++i)
+    data.labels[i] = static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(2), i / 64).x, classes));
+  const Variable images(Array::From<float>({batch, size, size, 3}, data.images));
+  const Array labels = Array::From<uint8_t>({batch, size, size}, data.labels);
+  experiments::rss::MeanIouReward reward(classes, seg::ClassSet::kTruth);
+  reward.SetBatch(data);
   rl::RssOptions rss;
   rss.group_size = absl::GetFlag(FLAGS_samples);
   std::vector<int64_t> ids;
@@ -95,6 +104,7 @@ int Main() {
   const int warmup = absl::GetFlag(FLAGS_warmup), steps = absl::GetFlag(FLAGS_steps);
   for (int step = 0; step < warmup + steps; ++step) {
     if (step == warmup && absl::GetFlag(FLAGS_profile)) autograd::Profiler::Enable(true);
+    (*stream)->Synchronize();
     const double start = Now();
     autograd::Tape tape;
     const Variable logits = model(images, nn::Context::Training(RandomKey(3).Split(step)));
@@ -106,7 +116,7 @@ int Main() {
       if (!result.ok()) return 1;
       loss = result->loss;
     } else {
-      loss = autograd::CrossEntropy(autograd::ResizeBilinear(logits, size, size), labels);
+      loss = seg::SegmentationLoss(logits, labels);
     }
     loss_milliseconds.push_back(1e3 * (Now() - before_loss));
     if (step == warmup) saved = tape.Report();
@@ -114,6 +124,7 @@ int Main() {
     optimizer.Step(1e-4);
     optimizer.ClearGradients();
     loss_value = loss.Item();
+    (*stream)->Synchronize();
     if (step >= warmup) {
       milliseconds.push_back(1e3 * (Now() - start));
       profiled += Now() - start;
@@ -128,13 +139,15 @@ int Main() {
     std::fprintf(stderr, "%s\n%s\n", autograd::Profiler::Report(profiled).c_str(), saved.c_str());
   }
   std::printf(
-      "{\"program\": \"ours\", \"model\": \"%s\", \"size\": %d, \"batch\": %d, \"threads\": %d, \"loss_kind\": \"%s\", "
+      "{\"program\": \"ours\", \"device\": \"%s\", \"precision\": \"%s\", \"model\": \"%s\", \"size\": %d, \"batch\": "
+      "%d, \"threads\": %d, \"loss_kind\": \"%s\", "
       "\"milliseconds_per_step\": %.2f, "
       "\"loss_forward_milliseconds\": %.2f, \"images_per_second\": %.2f, \"peak_memory_mib\": %.1f, "
       "\"memory_before_mib\": %.1f, \"arrays_peak_mib\": %.1f, \"loss\": %.4f}\n",
-      absl::GetFlag(FLAGS_model).c_str(), size, batch, autograd::ThreadCount(), absl::GetFlag(FLAGS_loss).c_str(),
-      median, loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
-      static_cast<double>(autograd::Allocator::Cpu().Statistics().peak_bytes) / (1 << 20), loss_value);
+      absl::GetFlag(FLAGS_device).c_str(), precision.c_str(), absl::GetFlag(FLAGS_model).c_str(), size, batch,
+      autograd::ThreadCount(), absl::GetFlag(FLAGS_loss).c_str(), median,
+      loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
+      static_cast<double>((*stream)->allocator().Statistics().peak_bytes) / (1 << 20), loss_value);
   return 0;
 }
 

@@ -1,0 +1,74 @@
+#include "experiments/runner/execution.h"
+
+#include <cstdio>
+#include <optional>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "autograd/collective/launch.h"
+#include "autograd/device/device.h"
+#include "autograd/runtime/parallel.h"
+
+ABSL_FLAG(std::string, device, "cpu", "cpu, cuda or cuda:N");
+ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
+
+namespace experiments {
+
+using autograd::Array;
+
+absl::StatusOr<std::unique_ptr<Execution>> Execution::FromFlags() {
+  const int threads = absl::GetFlag(FLAGS_threads);
+  if (threads < 0) return absl::InvalidArgumentError("--threads must not be negative");
+  if (threads > 0) autograd::SetThreadCount(threads);
+  const absl::StatusOr<std::optional<autograd::LaunchedRank>> launched = autograd::FindLaunchedRank();
+  if (!launched.ok()) return launched.status();
+  std::string device = absl::GetFlag(FLAGS_device);
+  if (launched->has_value() && device == "cuda") absl::StrAppend(&device, ":", (*launched)->local_rank);
+  absl::StatusOr<std::unique_ptr<autograd::Stream>> stream = autograd::OpenStream(device);
+  if (!stream.ok()) return absl::Status(stream.status().code(), absl::StrCat("--device: ", stream.status().message()));
+  std::unique_ptr<Execution> execution(new Execution(*std::move(stream)));
+  absl::StatusOr<std::unique_ptr<autograd::Collective>> world = autograd::OpenWorld(*execution->stream_, *launched);
+  if (!world.ok()) return world.status();
+  execution->collective_ = *std::move(world);
+  if (!execution->first_rank() && std::freopen("/dev/null", "w", stdout) == nullptr)
+    return absl::InternalError("cannot silence this rank");
+  return execution;
+}
+
+std::string Execution::Description() const {
+  const autograd::Device device = stream_->device();
+  std::string text = device.type == autograd::DeviceType::kCpu
+                         ? absl::StrCat("cpu, ", autograd::ThreadCount(), " threads")
+                         : absl::StrCat("cuda:", device.index);
+  if (collective_->world_size() > 1) absl::StrAppend(&text, ", ", collective_->world_size(), " ranks");
+  return text;
+}
+
+absl::StatusOr<std::string> FromFirstRank(autograd::Collective& collective,
+                                          const std::function<absl::StatusOr<std::string>()>& make) {
+  if (collective.world_size() == 1) return make();
+  autograd::StreamScope on_the_cpu(autograd::Stream::Cpu());
+  absl::StatusOr<std::string> made = std::string();
+  if (collective.rank() == 0) made = make();
+  std::string text = made.ok() ? *made : std::string(made.status().message());
+  // The status code and the length, then the bytes.
+  Array header =
+      Array::From<int64_t>({2}, {static_cast<int64_t>(made.status().code()), static_cast<int64_t>(text.size())});
+  collective.Broadcast(header, 0);
+  const std::vector<int64_t> values = header.ToVector<int64_t>();
+  text.resize(values[1]);
+  Array bytes = Array::FromHost({values[1]}, autograd::kUInt8, text.data());
+  collective.Broadcast(bytes, 0);
+  bytes.CopyToHost(text.data());
+  if (values[0] != 0) return absl::Status(static_cast<absl::StatusCode>(values[0]), text);
+  return text;
+}
+
+bool OnAnyRank(autograd::Collective& collective, bool here) {
+  if (collective.world_size() == 1) return here;
+  double ranks[1] = {here ? 1.0 : 0.0};
+  collective.AllReduceSum(ranks);
+  return ranks[0] > 0;
+}
+
+}  // namespace experiments

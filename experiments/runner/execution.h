@@ -1,0 +1,41 @@
+#pragma once
+
+// Where a program runs, by the flags --device and --threads that every program has, and among which ranks (autograd/collective/launch.h).
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "autograd/collective/collective.h"
+#include "autograd/runtime/stream.h"
+
+namespace experiments {
+
+class Execution {
+ public:
+  // Opens what the flags say and makes it current for this thread, as long as the result lives: so it is made first. With several ranks,
+  // --device=cuda is the GPU of this rank on its machine, and ranks but the first print nothing. Errors name the flag.
+  static absl::StatusOr<std::unique_ptr<Execution>> FromFlags();
+
+  autograd::Collective& collective() { return *collective_; }
+  bool first_rank() const { return collective_->rank() == 0; }
+  // "cuda:0" or "cpu, 2 threads", and how many ranks.
+  std::string Description() const;
+
+ private:
+  explicit Execution(std::unique_ptr<autograd::Stream> stream) : stream_(std::move(stream)), scope_(*stream_) {}
+
+  std::unique_ptr<autograd::Stream> stream_;
+  autograd::StreamScope scope_;
+  std::unique_ptr<autograd::Collective> collective_;
+};
+
+// What `make` gives on the first rank, text or error, on every rank. For what must be decided once, such as the name of a new folder.
+absl::StatusOr<std::string> FromFirstRank(autograd::Collective& collective,
+                                          const std::function<absl::StatusOr<std::string>()>& make);
+
+// True on every rank when it is on any.
+bool OnAnyRank(autograd::Collective& collective, bool here);
+
+}  // namespace experiments
