@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Checks this project on a machine with a CUDA device: correctness, then speed, into one report.
+
+    python3 gpu_check.py [--report FILE] [--quick] [--only STEP ...]
+
+Needs the driver and Python 3, nothing else: the programs lie beside this file, where pack.sh put them. Uses compute-sanitizer and
+PyTorch where they are installed and says so where they are not. Every step has a time limit; a step that fails does not stop the others.
+Exits with 1 when a test failed.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENVIRONMENT = dict(os.environ, LD_LIBRARY_PATH=os.path.join(HERE, "lib") + ":" + os.environ.get("LD_LIBRARY_PATH", ""))
+
+
+def run(command, seconds):
+    """(exit code, output, seconds); 124 when the time was up."""
+    begin = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=HERE, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", timeout=seconds)
+        return done.returncode, done.stdout, time.monotonic() - begin
+    except subprocess.TimeoutExpired as error:
+        output = error.stdout or b""
+        return 124, output.decode(errors="replace") if isinstance(output, bytes) else output, time.monotonic() - begin
+    except OSError as error:
+        return 127, str(error), 0.0
+
+
+class Report:
+    def __init__(self, path):
+        self.path, self.lines, self.failed = path, [], []
+
+    def add(self, *lines):
+        for line in lines:
+            self.lines.append(line)
+            print(line, flush=True)
+        # Written as it grows, so that a machine taken away leaves what was found.
+        with open(self.path, "w") as file:
+            file.write("\n".join(self.lines) + "\n")
+
+    def heading(self, text):
+        self.add("", "## " + text, "")
+
+    def fail(self, what):
+        self.failed.append(what)
+        self.add("**FAILED**: " + what)
+
+
+def machine(report, _):
+    report.add("host: %s, %s, %d CPUs" % (platform.platform(), platform.processor() or platform.machine(), os.cpu_count()))
+    code, output, _ = run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm,power.limit",
+                           "--format=csv"], 60)
+    report.add("```", output.strip(), "```")
+    if code != 0:
+        report.fail("nvidia-smi: exit code %d" % code)
+    code, output, _ = run([sys.executable, "-c", "import torch; print(torch.__version__, torch.version.cuda, torch.backends.cudnn.version())"], 300)
+    report.add("PyTorch: " + (output.strip().splitlines()[-1] if code == 0 else "not there"))
+    report.add("compute-sanitizer: " + (shutil.which("compute-sanitizer") or "not there"))
+
+
+def gtest(report, binary, arguments, seconds, label):
+    results = os.path.join(HERE, binary + ".json")
+    if os.path.exists(results):
+        os.remove(results)
+    code, output, took = run(["./" + binary, "--gtest_output=json:" + results, "--gtest_brief=1", *arguments], seconds)
+    if not os.path.exists(results):
+        report.add("```", output[-6000:], "```")
+        report.fail("%s: exit code %d and no results" % (label, code))
+        return
+    passed, failed, skipped = 0, [], {}
+    with open(results) as file:
+        for suite in json.load(file)["testsuites"]:
+            for test in suite["testsuite"]:
+                name = suite["name"] + "." + test["name"]
+                if "failures" in test:
+                    failed.append((name, test["failures"][0]["failure"]))
+                elif test.get("result") == "SKIPPED" or "skipped" in test:
+                    reason = test["skipped"][0].get("message", "") if test.get("skipped") else ""
+                    skipped.setdefault(reason.strip().splitlines()[-1] if reason.strip() else "no reason given", []).append(name)
+                else:
+                    passed += 1
+    report.add("%s: %d passed, %d failed, %d skipped, %.0f s" % (label, passed, len(failed), sum(map(len, skipped.values())), took))
+    for reason, names in sorted(skipped.items()):
+        report.add("- skipped %d (%s …): %s" % (len(names), names[0], reason))
+    for name, message in failed[:40]:
+        report.add("- %s" % name, "```", message[:1500], "```")
+    if failed or code not in (0, 1):
+        report.fail("%s: %d tests, exit code %d" % (label, len(failed), code))
+
+
+def tests(report, options):
+    gtest(report, "cuda_tests", ["--gtest_filter=*OnCuda*:*Cuda*-*Emulat*"], 400, "operations against the CPU")
+    gtest(report, "device_test", [], 100, "device")
+    gtest(report, "conv2d_cudnn_test", [], 100, "cuDNN's descriptions")
+
+
+def sanitizer(report, options):
+    tool = shutil.which("compute-sanitizer")
+    if tool is None:
+        report.add("compute-sanitizer is not installed: not run")
+        return
+    for kind in ["memcheck", "racecheck"] if not options.quick else ["memcheck"]:
+        code, output, took = run([tool, "--tool", kind, "--error-exitcode", "9", "./cuda_tests", "--gtest_brief=1",
+                                  "--gtest_filter=*MatchesOnCuda*"], 500)
+        report.add("%s: exit code %d, %.0f s" % (kind, code, took), "```", output[-1500:].strip(), "```")
+        if code != 0:
+            report.fail("compute-sanitizer " + kind)
+
+
+def end_to_end(report, options):
+    steps = 60 if options.quick else 300
+    for device in ["cuda", "cpu"] if not options.quick else ["cuda"]:
+        arguments = ["./rss_pascal_context", "--device=" + device, "--steps=%d" % steps, "--evaluate_every=0", "--output=runs/" + device]
+        code, output, took = run(arguments, 400)
+        report.add("`%s`: exit code %d, %.0f s" % (" ".join(arguments), code, took), "```", output[-1800:].strip(), "```")
+        if code != 0:
+            report.fail("end to end on " + device)
+
+
+def one_json(command, seconds):
+    code, output, _ = run(command, seconds)
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if code == 0 and lines else {"error": "exit code %d: %s" % (code, output[-400:].strip())}
+
+
+def speed(report, options):
+    """The training step beside PyTorch, in turns."""
+    cases = [("nano", 512, 16, "bfloat16"), ("nano", 512, 16, "float32")]
+    if options.quick:
+        cases = cases[:1]
+    has_torch = run([sys.executable, "-c", "import torch, timm"], 300)[0] == 0
+    report.add("| case | program | ms a step | images/s | peak MiB of arrays |", "|---|---|---|---|---|")
+    for model, size, batch, precision in cases:
+        common = ["--model=" + model, "--size=%d" % size, "--batch=%d" % batch, "--steps=20", "--warmup=5", "--device=cuda", "--precision=" + precision]
+        programs = {
+            "ours": ["./sfpnext_step", *common],
+            "ours, measured plans": ["./sfpnext_step", "--measure_plans", *common],
+            "ours, RSS image-level loss": ["./sfpnext_step", "--loss=rss", *common],
+        }
+        if has_torch:
+            programs["PyTorch"] = [sys.executable, "performance/pytorch_step.py", "--benchmark", *common]
+            programs["PyTorch, torch.compile"] = [sys.executable, "performance/pytorch_step.py", "--compile", *common]
+        for name, command in programs.items():
+            result = one_json(command, 400)
+            if "error" in result:
+                report.add("| %s %d² × %d %s | %s | %s | | |" % (model, size, batch, precision, name, result["error"].replace("\n", " ")[-300:]))
+                if name.startswith("ours"):
+                    report.fail("benchmark of " + name)
+                continue
+            report.add("| %s %d² × %d %s | %s | %.2f | %.1f | %s |" % (model, size, batch, precision, name, result["milliseconds_per_step"],
+                       result["images_per_second"], result.get("arrays_peak_mib")))
+    if not has_torch:
+        report.add("", "PyTorch or timm is not installed: no comparison")
+    code, output, _ = run(["./sfpnext_step", "--profile", "--model=nano", "--size=512", "--batch=16", "--steps=5", "--device=cuda", "--precision=bfloat16"], 300)
+    report.add("", "Profile (each kernel waits for the device when profiled):", "```", output[:6000].strip(), "```")
+
+
+STEPS = {"machine": machine, "tests": tests, "sanitizer": sanitizer, "end_to_end": end_to_end, "speed": speed}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report", default="gpu_check_report.md")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP", help=", ".join(STEPS))
+    options = parser.parse_args()
+    report = Report(options.report)
+    report.add("# GPU check, %s" % time.strftime("%Y-%m-%d %H:%M"))
+    for name in options.only:
+        report.heading(name.replace("_", " "))
+        STEPS[name](report, options)
+    report.heading("result")
+    report.add("; ".join(report.failed) if report.failed else "everything passed")
+    sys.exit(1 if report.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+#!/bin/bash
+# Builds what gpu_check.py runs and puts it into one folder that can be carried to a machine with a GPU and no Bazel:
+#
+#   tools/gpu_check/pack.sh FOLDER [ARCHITECTURES]        # 80,90 by default; 90 alone makes it smaller
+#
+# C++'s and Abseil's libraries are linked statically, MPI is left out, oneDNN is carried along; glibc must be as new as here.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+folder=${1:?the folder to fill}
+archs=${2:-80,90}
+mkdir -p "$folder/lib" "$folder/performance" "$folder/golden"
+folder=$(cd "$folder" && pwd)
+
+targets=(
+  //autograd/testing:cuda_tests
+  //autograd/device:device_test
+  //autograd/ops:conv2d_cudnn_test
+  //experiments/rss:rss_pascal_context
+  //tests/performance:sfpnext_step
+)
+options=(
+  -c opt
+  --define=mpi=false
+  --@local_cuda//:archs="$archs"
+  --repo_env=BAZEL_LINKLIBS=-l%:libstdc++.a:-lm
+  --linkopt=-static-libgcc
+  --dynamic_mode=off
+  --strip=always
+  --platform_suffix=-carried
+)
+./bazelw build "${options[@]}" "${BAZEL_OPTIONS[@]-}" "${targets[@]}"
+binaries=$(./bazelw info "${options[@]}" "${BAZEL_OPTIONS[@]-}" bazel-bin)
+for target in "${targets[@]}"; do
+  path=${target#//}
+  install -m 755 "$binaries/${path/:/\/}" "$folder/"
+done
+strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/sfpnext_step"
+# The libraries that are not part of every system.
+ldd "$folder"/cuda_tests "$folder/rss_pascal_context" | awk '/libdnnl|libgomp|libOpenCL|libtbb/ { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
+cp tools/gpu_check/gpu_check.py "$folder/"
+cp tests/performance/*.py "$folder/performance/"
+cp tests/golden/*.py "$folder/golden/"
+du -sh "$folder"
+echo "There: python3 gpu_check.py"
