@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "autograd/runtime/error.h"
@@ -149,11 +150,19 @@ class CudaStream : public Stream {
 
 }  // namespace
 
-const char* WhyNoDevice() {
-  int count = 0;
+std::string WhyNoDevice() {
+  int count = 0, driver = 0, runtime = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess) return cudaGetErrorString(error);
-  return count > 0 ? "" : "no CUDA device";
+  if (error == cudaSuccess) return count > 0 ? "" : "there is no CUDA device";
+  // The same error stands for a driver that is too old and for none at all.
+  if (error != cudaErrorInsufficientDriver) return cudaGetErrorString(error);
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) return "no NVIDIA driver is installed";
+  const auto version = [](int number) {
+    return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+  };
+  return "the NVIDIA driver is for CUDA " + version(driver) + ", this program for CUDA " + version(runtime);
 }
 
 std::unique_ptr<Stream> OpenCudaStream(int device) {

@@ -3,6 +3,7 @@
 // A CUDA device as a Stream: its queue, its caching allocator, its copies. Public code opens one through autograd/device.
 
 #include <memory>
+#include <string>
 
 #include "autograd/runtime/stream.h"
 
@@ -12,6 +13,6 @@ namespace autograd::cuda {
 std::unique_ptr<Stream> OpenCudaStream(int device);
 
 // Why no CUDA device can be used, or "" when one can.
-const char* WhyNoDevice();
+std::string WhyNoDevice();
 
 }  // namespace autograd::cuda

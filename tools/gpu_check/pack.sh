@@ -26,10 +26,12 @@ options=(
   --linkopt=-static-libgcc
   --dynamic_mode=off
   --strip=always
-  --platform_suffix=-carried
 )
-./bazelw build "${options[@]}" "${BAZEL_OPTIONS[@]-}" "${targets[@]}"
-binaries=$(./bazelw info "${options[@]}" "${BAZEL_OPTIONS[@]-}" bazel-bin)
+# Startup options and further options of Bazel may come from the environment.
+# shellcheck disable=SC2206  # words on purpose
+bazel=(./bazelw ${BAZEL_STARTUP_OPTIONS-}) options+=(${BAZEL_OPTIONS-})
+"${bazel[@]}" build "${options[@]}" "${targets[@]}"
+binaries=$("${bazel[@]}" info "${options[@]}" bazel-bin)
 for target in "${targets[@]}"; do
   path=${target#//}
   install -m 755 "$binaries/${path/:/\/}" "$folder/"
