@@ -93,8 +93,8 @@ class SoftmaxBlock {
 
   int64_t classes_;
   std::vector<Value> shifted_, exponential_;  // [classes, kRows]
-  alignas(64) Value total_[kRows] = {};
-  alignas(64) Value log_total_[kRows] = {};
+  alignas(32) Value total_[kRows] = {};
+  alignas(32) Value log_total_[kRows] = {};
 };
 
 // Calls body(workspace, first_position, rows) for blocks of at most kBlockRows positions; `make` builds the workspace that a

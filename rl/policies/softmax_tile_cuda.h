@@ -31,7 +31,7 @@ template <typename Value>
 TileLayout LayoutFor(int64_t classes, int64_t positions) {
   TileLayout layout{static_cast<int>(classes), static_cast<int>(classes) | 1, kBlock, 1};
   // Short maps are cut into more tiles, to have a block for every multiprocessor.
-  while (layout.rows * layout.stride > kTileValues<Value> || (layout.rows > kWarp && positions < layout.rows * 256))
+  while (layout.rows * layout.stride > kTileValues<Value> || (layout.rows > kWarp && positions < layout.rows * 128))
     layout.rows /= 2;
   layout.lanes = kBlock / layout.rows;
   return layout;

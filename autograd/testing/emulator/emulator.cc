@@ -205,6 +205,7 @@ void Block::Run(Index index) {
   for (Fiber& fiber : fibers_) {
     fiber.thread.block_index = index;
     fiber.state = State::kReady;
+    Unpoison(fiber.stack, kStackBytes);  // the frames of the thread that had it before are gone
     PrepareContext(fiber.context, fiber.stack, kStackBytes, Enter);
   }
   const auto count = static_cast<std::ptrdiff_t>(fibers_.size());
