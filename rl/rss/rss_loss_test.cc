@@ -345,7 +345,7 @@ TEST(RssLossTest, CudaInTheEmulator) {
   const auto stream = cuda_emulator::OpenEmulatedStream();
   for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
     for (Variation variation : {Variation::kIndependent, Variation::kCells, Variation::kBlock}) {
-      RssOptions options = Options(credit, {4, 2, 1});
+      RssOptions options = Options(credit, {4, 2});
       options.scales[0].weight = 0.5;
       options.group_size = 5;
       options.counterfactual = {variation, 0.3};

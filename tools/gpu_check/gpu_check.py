@@ -76,7 +76,10 @@ def gtest(report, binary, arguments, seconds, label):
         report.add("```", output[-6000:], "```")
         report.fail("%s: exit code %d and no results" % (label, code))
         return
-    passed, failed, skipped = 0, [], {}
+    passed, failed, skipped = 0, [], 0
+    # GoogleTest's file does not say why a test was skipped, its output does.
+    lines = output.splitlines()
+    reasons = sorted({lines[i + 1].strip() for i, line in enumerate(lines[:-1]) if line.endswith(": Skipped")})
     with open(results) as file:
         for suite in json.load(file)["testsuites"]:
             for test in suite["testsuite"]:
@@ -84,13 +87,12 @@ def gtest(report, binary, arguments, seconds, label):
                 if "failures" in test:
                     failed.append((name, test["failures"][0]["failure"]))
                 elif test.get("result") == "SKIPPED" or "skipped" in test:
-                    reason = test["skipped"][0].get("message", "") if test.get("skipped") else ""
-                    skipped.setdefault(reason.strip().splitlines()[-1] if reason.strip() else "no reason given", []).append(name)
+                    skipped += 1
                 else:
                     passed += 1
-    report.add("%s: %d passed, %d failed, %d skipped, %.0f s" % (label, passed, len(failed), sum(map(len, skipped.values())), took))
-    for reason, names in sorted(skipped.items()):
-        report.add("- skipped %d (%s …): %s" % (len(names), names[0], reason))
+    report.add("%s: %d passed, %d failed, %d skipped, %.0f s" % (label, passed, len(failed), skipped, took))
+    for reason in reasons:
+        report.add("- skipped: " + reason)
     for name, message in failed[:40]:
         report.add("- %s" % name, "```", message[:1500], "```")
     if failed or code not in (0, 1):
@@ -98,7 +100,7 @@ def gtest(report, binary, arguments, seconds, label):
 
 
 def tests(report, options):
-    gtest(report, "cuda_tests", ["--gtest_filter=*OnCuda*:*Cuda*-*Emulat*"], 400, "operations against the CPU")
+    gtest(report, "cuda_tests", ["--gtest_filter=*MatchesOnCuda*"], 400, "operations against the CPU")
     gtest(report, "device_test", [], 100, "device")
     gtest(report, "conv2d_cudnn_test", [], 100, "cuDNN's descriptions")
 

@@ -3,7 +3,8 @@
 #
 #   tools/gpu_check/pack.sh FOLDER [ARCHITECTURES]        # 80,90 by default; 90 alone makes it smaller
 #
-# C++'s and Abseil's libraries are linked statically, MPI is left out, oneDNN is carried along; glibc must be as new as here.
+# Abseil's libraries are linked statically, MPI is left out, oneDNN and C++'s own are carried along (oneDNN needs that one shared, and a second, static
+# copy beside it breaks streams); glibc must be as new as here. FOLDER.tar.gz is the same, packed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${1:?the folder to fill}
@@ -22,8 +23,6 @@ options=(
   -c opt
   --define=mpi=false
   --@local_cuda//:archs="$archs"
-  --repo_env=BAZEL_LINKLIBS=-l%:libstdc++.a:-lm
-  --linkopt=-static-libgcc
   --dynamic_mode=off
   --strip=always
 )
@@ -38,9 +37,10 @@ for target in "${targets[@]}"; do
 done
 strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/sfpnext_step"
 # The libraries that are not part of every system.
-ldd "$folder"/cuda_tests "$folder/rss_pascal_context" | awk '/libdnnl|libgomp|libOpenCL|libtbb/ { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
+ldd "$folder"/cuda_tests "$folder/rss_pascal_context" | awk '/libdnnl|libgomp|libOpenCL|libtbb|libstdc\+\+|libgcc_s/ { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
 cp tools/gpu_check/gpu_check.py "$folder/"
 cp tests/performance/*.py "$folder/performance/"
 cp tests/golden/*.py "$folder/golden/"
-du -sh "$folder"
+tar -C "$(dirname "$folder")" -czf "$folder.tar.gz" "$(basename "$folder")"
+du -sh "$folder" "$folder.tar.gz"
 echo "There: python3 gpu_check.py"
