@@ -95,6 +95,8 @@ def gtest(report, binary, arguments, seconds, label):
         report.add("- skipped: " + reason)
     for name, message in failed[:40]:
         report.add("- %s" % name, "```", message[:1500], "```")
+    if passed == 0:
+        report.fail(label + ": no test ran")
     if failed or code not in (0, 1):
         report.fail("%s: %d tests, exit code %d" % (label, len(failed), code))
 
