@@ -147,14 +147,18 @@ absl::Status Results::Write() const {
 
   report.AddHeading("Curves");
   std::vector<Series> scores, losses, rewards;
+  const auto add = [](std::vector<Series>& plot, Series series, size_t row) {
+    series.color = static_cast<int>(row);
+    plot.push_back(std::move(series));
+  };
   for (size_t i = 0; i < rows_.size(); ++i) {
-    if (!rows_[i].scores.empty()) scores.push_back(MeanCurve(table_.rows[i].name, rows_[i].scores));
+    if (!rows_[i].scores.empty()) add(scores, MeanCurve(table_.rows[i].name, rows_[i].scores), i);
     if (!rows_[i].latest.has_value()) continue;
     const TrainingResult& training = rows_[i].latest->training;
     if (table_.rows[i].options.supervision == Supervision::kLabels)
-      losses.push_back(FromPoints(table_.rows[i].name, training.loss));
+      add(losses, FromPoints(table_.rows[i].name, training.loss), i);
     for (const auto& [name, points] : training.values) {
-      if (name == "reward") rewards.push_back(FromPoints(table_.rows[i].name, points));
+      if (name == "reward") add(rewards, FromPoints(table_.rows[i].name, points), i);
     }
   }
   if (!scores.empty()) report.AddCurves("Validation mIoU", "step", "mIoU %", scores);

@@ -22,6 +22,11 @@ namespace {
 constexpr double kWidth = 540, kHeight = 300;
 constexpr double kLeastLeft = 34, kTickCharacter = 8.4, kRight = 14, kTop = 12, kBottom = 42;
 constexpr int kColors = 8;
+
+int ColorOf(const CurvePlot& plot, size_t s) {
+  const int color = plot.series[s].color;
+  return static_cast<int>(color >= 0 ? static_cast<size_t>(color) % kColors : s % kColors);
+}
 constexpr size_t kNoisyPoints = 200;
 constexpr size_t kMostPoints = 400;  // Of a polyline: more than two a pixel cannot be told apart.
 
@@ -188,7 +193,7 @@ std::string Legend(const CurvePlot& plot) {
   for (size_t s = 0; s < plot.series.size(); ++s) {
     const Series& series = plot.series[s];
     absl::StrAppendFormat(&html, "<span><i class=\"%s\" style=\"--c:var(--series-%d)\"></i>%s",
-                          series.dashed ? "dashed" : "solid", s % kColors, HtmlEscape(series.name));
+                          series.dashed ? "dashed" : "solid", ColorOf(plot, s), HtmlEscape(series.name));
     const bool noisy = series.y.size() > kNoisyPoints;
     const std::vector<double> y = noisy ? MovingAverage(series.y, AverageWindow(series.y.size())) : series.y;
     const auto last = std::find_if(y.rbegin(), y.rend(), [](double value) { return std::isfinite(value); });
@@ -206,7 +211,7 @@ std::string Legend(const CurvePlot& plot) {
 std::string CurvePlotHtml(const CurvePlot& plot) {
   Canvas canvas(plot);
   canvas.DrawAxes(plot.x_label);
-  for (size_t s = 0; s < plot.series.size(); ++s) canvas.DrawSeries(plot.series[s], static_cast<int>(s % kColors));
+  for (size_t s = 0; s < plot.series.size(); ++s) canvas.DrawSeries(plot.series[s], ColorOf(plot, s));
   return absl::StrFormat(
       "<figure class=\"plot\"><figcaption>%s<small>%s</small></figcaption>%s"
       "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">%s</svg></figure>\n",

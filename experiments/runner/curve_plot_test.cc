@@ -93,6 +93,14 @@ TEST(CurvePlotTest, BandsReferencesAndAwkwardRanges) {
   }
 }
 
+TEST(CurvePlotTest, ASeriesKeepsItsColourInEveryPlot) {
+  Series first{"a", {0, 1}, {0, 1}}, second{"b", {0, 1}, {1, 0}};
+  second.color = 5;
+  const std::string html = CurvePlotHtml({"t", "x", "y", {second, first}});
+  EXPECT_EQ(Count(html, "--c:var(--series-5)"), 2);  // legend and line
+  EXPECT_EQ(Count(html, "--c:var(--series-1)"), 2);  // by place
+}
+
 TEST(CurvePlotTest, UnequalLengthsThrow) {
   EXPECT_THROW(CurvePlotHtml({"t", "x", "y", {{"a", {1, 2}, {1}}}}), autograd::Error);
   EXPECT_THROW(CurvePlotHtml({"t", "x", "y", {{"a", {1, 2}, {1, 2}, {1}}}}), autograd::Error);

@@ -390,7 +390,7 @@ TEST(RssLossTest, NothingPassesTheHostBetweenLogitsAndGradient) {
   OnDevice reward(RandomArray({8, 2}, kFloat32, RandomKey(2), 0, 1));
   OneRank collective;
   for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
-    RssOptions options = Options(credit, {4, 2, 1});
+    RssOptions options = Options(credit, {4, 2});
     options.counterfactual = {Variation::kCells, 0.3};
     options.keep_old_log_probability = true;
     counting.copies = 0;
