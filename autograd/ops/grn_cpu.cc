@@ -40,7 +40,7 @@ void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias,
             T* const kept = out + (n * pixels + r) * channels;
             return [=](int64_t c) {
               const Value h = Activation::Value(static_cast<Value>(row[c]));
-              if constexpr (kKeepsActivation) kept[c] = h;
+              if constexpr (kKeepsActivation) kept[c] = static_cast<T>(h);
               return std::array<Value, 1>{h * h};
             };
           },
@@ -62,7 +62,8 @@ void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias,
           T* const result = out + r * channels;
           const Value* const s = scale + r / pixels * channels;
           if constexpr (kKeepsActivation) {
-            for (int64_t c = 0; c < channels; ++c) result[c] = result[c] * s[c] + shift[c];
+            for (int64_t c = 0; c < channels; ++c)
+              result[c] = static_cast<T>(static_cast<Value>(result[c]) * s[c] + shift[c]);
           } else {
             for (int64_t c = 0; c < channels; ++c) {
               result[c] = static_cast<T>(Activation::Value(static_cast<Value>(row[c])) * s[c] + shift[c]);
