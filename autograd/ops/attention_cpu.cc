@@ -5,6 +5,7 @@
 #include "autograd/core/array_kernels.h"
 #include "autograd/cpu/float32_copy.h"
 #include "autograd/cpu/gemm.h"
+#include "autograd/ops/attention_heads.h"
 #include "autograd/ops/attention_kernels.h"
 #include "autograd/ops/lanes_cpu.h"
 #include "autograd/runtime/math.h"
@@ -26,29 +27,6 @@ struct Tiles {
   int64_t length(int64_t tile) const { return std::min(extent, (tile + 1) * size) - tile * size; }
   int64_t extent, count, size;
 };
-
-// [n, tokens, heads, width] seen as one matrix [tokens, width] for each image and head.
-template <typename T>
-struct HeadMatrices {
-  T* data = nullptr;
-  int64_t tokens = 0, heads = 0, width = 0;
-
-  int64_t stride() const { return heads * width; }
-  // Row `token` of matrix `index` = image·heads + head.
-  T* at(int64_t index, int64_t token) const {
-    return data + ((index / heads * tokens + token) * heads + index % heads) * width;
-  }
-};
-
-template <typename T>
-HeadMatrices<const T> Matrices(const Array& x) {
-  return {x.data<T>(), x.shape()[1], x.shape()[2], x.shape()[3]};
-}
-template <typename T>
-HeadMatrices<T> MutableMatrices(Array& x) {
-  if (!x.defined()) return {};
-  return {x.data<T>(), x.shape()[1], x.shape()[2], x.shape()[3]};
-}
 
 // scores [rows, columns] = q·kᵀ
 template <typename T>

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "autograd/core/launch_cuda.h"
+#include "autograd/ops/attention_heads.h"
 #include "autograd/ops/attention_kernels.h"
 #include "autograd/runtime/math.h"
 
@@ -48,26 +49,10 @@ struct Matrix {
   int64_t tokens, width, stride;
 };
 
-// [n, tokens, heads, width], or no array.
+// Number `index` = image·heads + head.
 template <typename T>
-struct HeadMatrices {
-  T* data = nullptr;
-  int64_t tokens = 0, heads = 1, width = 0;
-
-  // Number `index` = image·heads + head.
-  __device__ Matrix<T> at(int64_t index) const {
-    return {data + (index / heads * tokens * heads + index % heads) * width, tokens, width, heads * width};
-  }
-};
-
-template <typename T>
-HeadMatrices<const T> Matrices(const Array& x) {
-  return {x.data<T>(), x.shape()[1], x.shape()[2], x.shape()[3]};
-}
-template <typename T>
-HeadMatrices<T> MutableMatrices(Array& x) {
-  if (!x.defined()) return {};
-  return {x.data<T>(), x.shape()[1], x.shape()[2], x.shape()[3]};
+__device__ Matrix<T> OfHead(const HeadMatrices<T>& heads, int64_t index) {
+  return {heads.at(index, 0), heads.tokens, heads.width, heads.stride()};
 }
 
 // part[c][t] = x[token + t, channel + c], zero outside.
@@ -166,7 +151,7 @@ __global__ void __launch_bounds__(kSide* kSide, 2)
   constexpr Value kInfinity = std::numeric_limits<Value>::infinity();
   const int64_t index = blockIdx.x / tiles, query = blockIdx.x % tiles * kTile<Value>;
   const int64_t channel = static_cast<int64_t>(blockIdx.y) * kTile<Value>;
-  const Matrix<const T> q = queries.at(index), k = keys.at(index), v = values.at(index);
+  const Matrix<const T> q = OfHead(queries, index), k = OfHead(keys, index), v = OfHead(values, index);
 
   Patch<Value> sums;
   Value largest[kCount], totals[kCount];
@@ -206,7 +191,7 @@ __global__ void __launch_bounds__(kSide* kSide, 2)
     if (blockIdx.y == 0 && threadIdx.x == 0 && token < q.tokens)
       log_sums[index * q.tokens + token] = largest[r] + math::Log(totals[r]);
   }
-  StoreResult(sums, result.at(index), query, channel);
+  StoreResult(sums, OfHead(result, index), query, channel);
 }
 
 // Block (matrix and query tile, key tile).
@@ -218,7 +203,7 @@ __global__ void __launch_bounds__(kSide* kSide, 2)
   SHARED_MEMORY(k_part, Part<Value>);
   const int64_t index = blockIdx.x / tiles, query = blockIdx.x % tiles * kTile<Value>;
   const int64_t key = static_cast<int64_t>(blockIdx.y) * kTile<Value>;
-  const Matrix<const T> q = queries.at(index), k = keys.at(index);
+  const Matrix<const T> q = OfHead(queries, index), k = OfHead(keys, index);
   Patch<Value> scores;
   Products(q, query, k, key, q_part, k_part, scores);
   for (int r = 0; r < kPatch<Value>; ++r) {
@@ -256,9 +241,9 @@ template <typename T, typename Value>
 __device__ void PairGradients(const GradientOperands<T, Value>& a, int64_t index, int64_t query, int64_t key,
                               bool wants_ds, Part<Value>& first, Part<Value>& second, Patch<Value>& p,
                               Patch<Value>& ds) {
-  const Matrix<const T> q = a.q.at(index), k = a.k.at(index);
+  const Matrix<const T> q = OfHead(a.q, index), k = OfHead(a.k, index);
   Products(q, query, k, key, first, second, p);
-  if (wants_ds) Products(a.dy.at(index), query, a.v.at(index), key, first, second, ds);
+  if (wants_ds) Products(OfHead(a.dy, index), query, OfHead(a.v, index), key, first, second, ds);
   for (int r = 0; r < kPatch<Value>; ++r) {
     const int64_t token = query + threadIdx.y * kPatch<Value> + r, position = index * q.tokens + token;
     const bool row = token < q.tokens;
@@ -285,12 +270,12 @@ __global__ void __launch_bounds__(kSide* kSide, 2)
   for (int64_t key = 0; key < a.k.tokens; key += kTile<Value>) {
     PairGradients(a, index, query, key, true, first, second, p, ds);
     StorePatch(ds, true, ds_tile);
-    LoadRows(a.k.at(index), key, channel, k_tile);
+    LoadRows(OfHead(a.k, index), key, channel, k_tile);
     __syncthreads();
     AddProducts(ds_tile, k_tile, sums);
     __syncthreads();
   }
-  StoreResult(sums, dq.at(index), query, channel);
+  StoreResult(sums, OfHead(dq, index), query, channel);
 }
 
 // dv = pᵀ·dy and dk = dsᵀ·q. Block (matrix and key tile, tile of the channels of either).
@@ -309,21 +294,21 @@ __global__ void __launch_bounds__(kSide* kSide, 2)
     PairGradients(a, index, query, key, wants_dk, first, second, p, ds);
     if (wants_dv) {
       StorePatch(p, false, pairs);
-      LoadRows(a.dy.at(index), query, channel, rows);
+      LoadRows(OfHead(a.dy, index), query, channel, rows);
       __syncthreads();
       AddProducts(pairs, rows, dv_sums);
       __syncthreads();
     }
     if (wants_dk) {
       StorePatch(ds, false, pairs);
-      LoadRows(a.q.at(index), query, channel, rows);
+      LoadRows(OfHead(a.q, index), query, channel, rows);
       __syncthreads();
       AddProducts(pairs, rows, dk_sums);
       __syncthreads();
     }
   }
-  if (wants_dk) StoreResult(dk_sums, dk.at(index), key, channel);
-  if (wants_dv) StoreResult(dv_sums, dv.at(index), key, channel);
+  if (wants_dk) StoreResult(dk_sums, OfHead(dk, index), key, channel);
+  if (wants_dv) StoreResult(dv_sums, OfHead(dv, index), key, channel);
 }
 
 // What the grid covers: `tokens` in tiles for every matrix, and `width` in tiles.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "autograd/ops/permute_walk.h"
 #include "autograd/ops/transpose_kernels.h"
 #include "autograd/runtime/parallel.h"
 
@@ -14,19 +15,8 @@ struct Offsets {
   int64_t in = 0, out = 0;
 };
 
-// Axes in row-major order of the result; `index` counts through their extents.
-struct Walk {
-  int rank = 0;
-  int64_t size = 1;
-  int64_t extents[Shape::kMaxRank], in_strides[Shape::kMaxRank], out_strides[Shape::kMaxRank];
-
-  void Add(int64_t extent, int64_t in_stride, int64_t out_stride) {
-    extents[rank] = extent;
-    in_strides[rank] = in_stride;
-    out_strides[rank] = out_stride;
-    size *= extent;
-    ++rank;
-  }
+// `index` counts through the extents.
+struct Walk : PermuteWalk {
   Offsets At(int64_t index) const {
     Offsets offsets;
     for (int i = rank - 1; i >= 0; --i) {

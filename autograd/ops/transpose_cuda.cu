@@ -1,3 +1,4 @@
+#include "autograd/ops/permute_walk.h"
 #include "autograd/ops/rows_cuda.h"
 #include "autograd/ops/transpose_kernels.h"
 
@@ -6,19 +7,8 @@ namespace {
 
 constexpr int kTile = 32, kRowsOfThreads = 8;
 
-// The axes that a kernel walks over, in row-major order of the result, with the strides of both sides.
-struct Walk {
-  int rank = 0;
-  int64_t size = 1;
-  int64_t extents[Shape::kMaxRank], in_strides[Shape::kMaxRank], out_strides[Shape::kMaxRank];
-
-  void Add(int64_t extent, int64_t in_stride, int64_t out_stride) {
-    extents[rank] = extent;
-    in_strides[rank] = in_stride;
-    out_strides[rank] = out_stride;
-    size *= extent;
-    ++rank;
-  }
+// `index` counts through the extents.
+struct Walk : PermuteWalk {
   __device__ void Find(int64_t index, int64_t& in, int64_t& out) const {
     in = 0;
     out = 0;
