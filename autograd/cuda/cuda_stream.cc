@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/runtime/error.h"
@@ -113,25 +114,88 @@ class DeviceMemory : public MemorySource {
   int device_;
 };
 
+struct Memory {
+  explicit Memory(int device) : source(device), allocator(&source, Device{DeviceType::kCuda, device}) {}
+  DeviceMemory source;
+  Allocator allocator;
+};
+
+// A graph with the memory that it uses: arrays in `pool`, what it copies from the host in page-locked blocks.
+class Graph : public Recording {
+ public:
+  Graph(cudaStream_t stream, Allocator* pool) : stream_(stream), pool_(pool) {}
+  ~Graph() override {
+    cudaStreamSynchronize(stream_);
+    if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
+    for (void* block : host_blocks_) cudaFreeHost(block);
+    pool_->Trim();
+  }
+
+  void Replay() override { Check(cudaGraphLaunch(executable_, stream_), "Recording::Replay"); }
+
+  void Begin() { Check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "Record"); }
+  void End() {
+    cudaGraph_t graph = nullptr;
+    Check(cudaStreamEndCapture(stream_, &graph), "Record");
+    const cudaError_t error = cudaGraphInstantiate(&executable_, graph, 0);
+    cudaGraphDestroy(graph);
+    Check(error, "Record");
+  }
+  // After an Error in the recorded work.
+  void Abandon() {
+    cudaGraph_t graph = nullptr;
+    if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+    cudaGetLastError();
+  }
+
+  // A copy of the host's bytes that lives as long as the graph.
+  const void* Keep(const void* host, size_t bytes) {
+    void*& block = host_blocks_.emplace_back(nullptr);
+    Check(cudaHostAlloc(&block, bytes, cudaHostAllocDefault), "CopyFromHost");
+    std::memcpy(block, host, bytes);
+    return block;
+  }
+
+ private:
+  cudaStream_t stream_;
+  Allocator* pool_;
+  cudaGraphExec_t executable_ = nullptr;
+  std::vector<void*> host_blocks_;
+};
+
 class CudaStream : public Stream {
  public:
-  CudaStream(int device, cudaStream_t stream, std::unique_ptr<DeviceMemory> memory,
-             std::unique_ptr<Allocator> allocator)
-      : Stream(Device{DeviceType::kCuda, device}, allocator.get(), stream),
+  CudaStream(int device, cudaStream_t stream, std::shared_ptr<Memory> memory)
+      : Stream(Device{DeviceType::kCuda, device}, &memory->allocator, stream),
         stream_(stream),
-        memory_(std::move(memory)),
-        allocator_(std::move(allocator)) {}
+        memory_(std::move(memory)) {}
   ~CudaStream() override {
     cudaStreamSynchronize(stream_);
+    if (reached_ != nullptr) cudaEventDestroy(reached_);
     cudaStreamDestroy(stream_);
   }
 
-  void Synchronize() override { Check(cudaStreamSynchronize(stream_), "Synchronize"); }
+  static std::unique_ptr<Stream> Open(int device, std::shared_ptr<Memory> memory) {
+    Check(cudaSetDevice(device), "OpenStream");
+    cudaStream_t stream = nullptr;
+    Check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "OpenStream");
+    return std::make_unique<CudaStream>(device, stream, std::move(memory));
+  }
+
+  void Synchronize() override {
+    RequireNotRecording("Synchronize");
+    Check(cudaStreamSynchronize(stream_), "Synchronize");
+  }
   void CopyToHost(void* host, const void* device, size_t bytes) override {
+    RequireNotRecording("CopyToHost");
     Check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_), "CopyToHost");
     Synchronize();
   }
   void CopyFromHost(void* device, const void* host, size_t bytes) override {
+    if (recorded_ != nullptr) {
+      return Check(cudaMemcpyAsync(device, recorded_->Keep(host, bytes), bytes, cudaMemcpyHostToDevice, stream_),
+                   "CopyFromHost");
+    }
     if (staging_.Copy(device, host, bytes, stream_)) return;
     Check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_), "CopyFromHost");
     Synchronize();  // `host` may be gone when this returns
@@ -141,11 +205,49 @@ class CudaStream : public Stream {
   }
   void FillZero(void* device, size_t bytes) override { Check(cudaMemsetAsync(device, 0, bytes, stream_), "FillZero"); }
 
+  std::unique_ptr<Recording> Record(std::function<void()> work) override {
+    RequireNotRecording("Record");
+    memory_->allocator.Trim();  // the recording needs as much again
+    pools_.push_back(std::make_unique<Allocator>(&memory_->source, device()));
+    auto graph = std::make_unique<Graph>(stream_, pools_.back().get());
+    graph->Begin();
+    recorded_ = graph.get();
+    UseAllocator(pools_.back().get());
+    const auto stop = [this] {
+      recorded_ = nullptr;
+      UseAllocator(&memory_->allocator);
+    };
+    try {
+      work();
+    } catch (...) {
+      stop();
+      graph->Abandon();
+      throw;
+    }
+    stop();
+    graph->End();
+    return graph;
+  }
+
+  std::unique_ptr<Stream> OpenBeside() override { return Open(device().index, memory_); }
+  void WaitFor(Stream& other) override {
+    if (reached_ == nullptr) Check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "WaitFor");
+    Check(cudaEventRecord(reached_, static_cast<cudaStream_t>(other.native())), "WaitFor");
+    Check(cudaStreamWaitEvent(stream_, reached_, 0), "WaitFor");
+  }
+
  private:
+  void RequireNotRecording(const char* operation) const {
+    Require(recorded_ == nullptr, operation, "a recorded step may not wait for the device or read from it");
+  }
+
   cudaStream_t stream_;
+  cudaEvent_t reached_ = nullptr;
+  std::shared_ptr<Memory> memory_;
+  // Arrays that a recording made may outlive it, so its allocator does.
+  std::vector<std::unique_ptr<Allocator>> pools_;
   Staging staging_;
-  std::unique_ptr<DeviceMemory> memory_;
-  std::unique_ptr<Allocator> allocator_;
+  Graph* recorded_ = nullptr;
 };
 
 }  // namespace
@@ -166,12 +268,7 @@ std::string WhyNoDevice() {
 }
 
 std::unique_ptr<Stream> OpenCudaStream(int device) {
-  Check(cudaSetDevice(device), "OpenStream");
-  cudaStream_t stream = nullptr;
-  Check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "OpenStream");
-  auto memory = std::make_unique<DeviceMemory>(device);
-  auto allocator = std::make_unique<Allocator>(memory.get(), Device{DeviceType::kCuda, device});
-  return std::make_unique<CudaStream>(device, stream, std::move(memory), std::move(allocator));
+  return CudaStream::Open(device, std::make_shared<Memory>(device));
 }
 
 }  // namespace autograd::cuda

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "autograd/core/launch_cuda.h"
+#include "autograd/ops/attention_cuda.h"
 #include "autograd/ops/attention_heads.h"
 #include "autograd/ops/attention_kernels.h"
 #include "autograd/runtime/math.h"
@@ -9,7 +10,7 @@
 // A block of 16 × 16 threads works on a tile of pairs of a query and a key, each thread on a patch of it in registers; the operands come through
 // shared memory. Scores are computed anew wherever they are needed and are never stored. Every sum has one order: its tiles ascending.
 //
-// The arithmetic is that of the plain cores in float32, which bounds these kernels; for bfloat16 as well.
+// The arithmetic is that of the plain cores in float32, which bounds these kernels; where bfloat16 allows it cuDNN computes instead (attention_cuda.h).
 
 namespace autograd::cuda {
 namespace {
@@ -330,7 +331,7 @@ struct TileGrid {
 
 void AttentionForward(Stream& stream, const Array& q, const Array& k, const Array& v, double scale, Array& y,
                       Array& log_sums) {
-  if (log_sums.size() == 0) return;
+  if (log_sums.size() == 0 || AttentionByCudnn(stream, q, k, v, scale, y, log_sums)) return;
   VisitFloating("AttentionForward", q.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const TileGrid grid("AttentionForward", Matrices<T>(q), q.shape()[0], v.shape()[3], kTile<Value>);
@@ -360,6 +361,7 @@ void AttentionGradient(Stream& stream, const Array& q, const Array& k, const Arr
     }
     return;
   }
+  if (AttentionGradientByCudnn(stream, q, k, v, y, log_sums, dy, scale, dq, dk, dv)) return;
   VisitFloating("AttentionGradient", q.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     constexpr int64_t kSize = kTile<Value>;

@@ -26,6 +26,7 @@ void DrawFactors(RandomKey key, int64_t first, int64_t count, float rate, Value 
 
 void DropUnits(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate, RandomKey key,
                Array& y) {
+  key = key.Now();
   VisitFloating("Dropout", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const T* const in = x.data<T>();

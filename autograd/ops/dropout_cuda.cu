@@ -37,6 +37,7 @@ __device__ inline void DropMany(const T* x, const Value (&factors)[kCount], T* y
 // Every element is a unit; kWidth neighbours, whole draws, at a time.
 template <int kWidth, typename T, typename Value = ComputeType<T>>
 __global__ void ElementsKernel(const T* x, int64_t count, bool packed, Mask<Value> mask, T* y) {
+  mask.key = mask.key.Now();
   for (int64_t i = GridIndex() * kWidth; i < count; i += GridStride() * kWidth) {
     Value factors[kWidth];
     mask.Draw(i, factors);
@@ -56,11 +57,12 @@ struct RowsMap {
   template <int kWidth>
   struct Column {
     __device__ Column(const RowsMap& map, int64_t o, int64_t c) : x(map.x), y(map.y) {
+      const Mask<Value> mask{map.mask.key.Now(), map.mask.rate, map.mask.kept};
       if (map.channels > 0) {
-        map.mask.Draw(o * map.channels + c, factors);
+        mask.Draw(o * map.channels + c, factors);
       } else {
         Value unit[1];
-        map.mask.Draw(o, unit);
+        mask.Draw(o, unit);
         for (int k = 0; k < kWidth; ++k) factors[k] = unit[0];
       }
     }

@@ -26,6 +26,9 @@ struct BFloat16 {
 
   BFloat16() = default;
   HOST_DEVICE explicit BFloat16(float value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+#else
     uint32_t word;
     memcpy(&word, &value, 4);
     if ((word & 0x7FFFFFFFu) > 0x7F800000u) {
@@ -33,6 +36,7 @@ struct BFloat16 {
     } else {
       bits = static_cast<uint16_t>((word + 0x7FFFu + (word >> 16 & 1u)) >> 16);
     }
+#endif
   }
   HOST_DEVICE explicit operator float() const {
     const uint32_t word = static_cast<uint32_t>(bits) << 16;

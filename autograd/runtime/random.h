@@ -22,6 +22,7 @@ struct PhiloxWords {
 struct RandomKey {
   uint64_t seed = 0;
   uint64_t stream = 0;
+  const uint64_t* later = nullptr;  // of SplitLater
 
   RandomKey() = default;
   HOST_DEVICE explicit constexpr RandomKey(uint64_t seed_value, uint64_t stream_value = 0)
@@ -37,12 +38,22 @@ struct RandomKey {
     return Split(hash);
   }
 
+  // Split(*index) as *index is when a kernel draws, not now: for a recorded step (autograd/core/captured_step.h), whose kernels get the
+  // same arguments each time. The number lies where the kernels run. Further splits come before this one.
+  RandomKey SplitLater(const uint64_t* index) const {
+    RandomKey key = *this;
+    key.later = index;
+    return key;
+  }
+  // What a kernel draws with: it calls this once, before Philox and Split.
+  HOST_DEVICE RandomKey Now() const { return later == nullptr ? *this : RandomKey(seed, stream).Split(*later); }
+
   friend constexpr bool operator==(const RandomKey& a, const RandomKey& b) {
-    return a.seed == b.seed && a.stream == b.stream;
+    return a.seed == b.seed && a.stream == b.stream && a.later == b.later;
   }
 };
 
-// Four random words: draw number `counter` of `key`.
+// Four random words: draw number `counter` of `key`, which is a Now().
 HOST_DEVICE inline PhiloxWords Philox(const RandomKey& key, uint64_t counter) {
   uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
   uint32_t c2 = static_cast<uint32_t>(key.stream), c3 = static_cast<uint32_t>(key.stream >> 32);
@@ -63,7 +74,9 @@ HOST_DEVICE inline PhiloxWords Philox(const RandomKey& key, uint64_t counter) {
 HOST_DEVICE inline RandomKey RandomKey::Split(uint64_t index) const {
   // The high bit pattern of `stream` keeps splitting apart from drawing with the same key.
   const PhiloxWords words = Philox(RandomKey(seed ^ 0x6A09E667F3BCC909ull, ~stream), index);
-  return RandomKey(static_cast<uint64_t>(words.x) << 32 | words.y, static_cast<uint64_t>(words.z) << 32 | words.w);
+  RandomKey key(static_cast<uint64_t>(words.x) << 32 | words.y, static_cast<uint64_t>(words.z) << 32 | words.w);
+  key.later = later;
+  return key;
 }
 
 // Uniform in [0, 1) with 24 bits.

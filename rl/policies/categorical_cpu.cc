@@ -27,6 +27,7 @@ void CategoricalSample(Stream&, const Array& logits, const RandomKey& key, int64
   const int64_t classes = logits.shape()[-1], positions = logits.shape().rows();
   const int64_t count = actions.shape()[0];
   uint8_t* out = actions.data<uint8_t>();
+  const RandomKey now = key.Now();
   VisitFloating("CategoricalSample", logits.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     const T* in = logits.data<T>();
@@ -39,7 +40,7 @@ void CategoricalSample(Stream&, const Array& logits, const RandomKey& key, int64
             for (int64_t r = 0; r < kRows; ++r) {
               const uint64_t counter =
                   static_cast<uint64_t>(group / 4) << 40 | static_cast<uint64_t>(first_position + first + r);
-              const PhiloxWords four = Philox(key, counter);
+              const PhiloxWords four = Philox(now, counter);
               words[0][r] = four.x;
               words[1][r] = four.y;
               words[2][r] = four.z;

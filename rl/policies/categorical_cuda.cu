@@ -38,9 +38,10 @@ struct SampleTask : RowTask {
     __syncwarp();
     if (!in_range) return;
     const Value total = row.values[row.classes - 1];
+    const RandomKey now = key.Now();
     for (int64_t group = row.lane; group * 4 < count; group += row.lanes) {
       const PhiloxWords words =
-          Philox(key, static_cast<uint64_t>(group) << 40 | static_cast<uint64_t>(first_position + position));
+          Philox(now, static_cast<uint64_t>(group) << 40 | static_cast<uint64_t>(first_position + position));
       const uint32_t four[] = {words.x, words.y, words.z, words.w};
       for (int k = 0; k < 4 && group * 4 + k < count; ++k) {
         const Value threshold = static_cast<Value>(UniformFloat(four[k])) * total;

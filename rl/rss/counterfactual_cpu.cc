@@ -28,8 +28,9 @@ void ForEachMap(const Array& draws, int64_t first_image, Array& y, const Body& b
 
 void ResampleCells(Stream&, const Array& draws, double rate, const RandomKey& key, int64_t first_image, Array& y) {
   const int64_t cells = draws.shape()[2] * draws.shape()[3];
+  const RandomKey now = key.Now();
   ForEachMap(draws, first_image, y, [&](uint64_t counter, const uint8_t* draw, uint8_t* out) {
-    const RandomKey own = key.Split(counter);
+    const RandomKey own = now.Split(counter);
     for (int64_t i = 0; i < cells; ++i) {
       if (resampling::TakesCell(own, i, rate)) out[i] = draw[i];
     }
@@ -39,8 +40,9 @@ void ResampleCells(Stream&, const Array& draws, double rate, const RandomKey& ke
 void ResampleBlock(Stream&, const Array& draws, int64_t block_height, int64_t block_width, const RandomKey& key,
                    int64_t first_image, Array& y) {
   const int64_t height = draws.shape()[2], width = draws.shape()[3];
+  const RandomKey now = key.Now();
   ForEachMap(draws, first_image, y, [&](uint64_t counter, const uint8_t* draw, uint8_t* out) {
-    const auto [top, left] = resampling::BlockCorner(key, counter, height - block_height + 1, width - block_width + 1);
+    const auto [top, left] = resampling::BlockCorner(now, counter, height - block_height + 1, width - block_width + 1);
     for (int64_t row = top; row < top + block_height; ++row) {
       std::copy(draw + row * width + left, draw + row * width + left + block_width, out + row * width + left);
     }

@@ -19,7 +19,7 @@ struct CellChoice {
   RandomKey key;
   double rate;
   __device__ bool operator()(uint64_t counter, int64_t cell) const {
-    return resampling::TakesCell(key.Split(counter), cell, rate);
+    return resampling::TakesCell(key.Now().Split(counter), cell, rate);
   }
 };
 
@@ -28,7 +28,7 @@ struct BlockChoice {
   int64_t height, width, block_height, block_width;
   __device__ bool operator()(uint64_t counter, int64_t cell) const {
     const resampling::Corner corner =
-        resampling::BlockCorner(key, counter, height - block_height + 1, width - block_width + 1);
+        resampling::BlockCorner(key.Now(), counter, height - block_height + 1, width - block_width + 1);
     const int64_t row = cell / width - corner.top, column = cell % width - corner.left;
     return row >= 0 && row < block_height && column >= 0 && column < block_width;
   }

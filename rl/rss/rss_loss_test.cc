@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "autograd/collective/in_process.h"
+#include "autograd/core/captured_step.h"
 #include "autograd/runtime/parallel.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
@@ -268,6 +269,50 @@ TEST(RssLossTest, RanksLearnWhatOneRankWould) {
   }
 }
 
+// Draws, rewards and advantages: the same bits. Without synchronisation the draws still are, the advantages not.
+TEST(RssLossTest, RanksHaveTheAdvantagesOfOneRank) {
+  const std::vector<int64_t> ids = {1, 2, 3, 4};
+  Array logits = RandomArray({4, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  for (int64_t i = 0; i < logits.size() / 2; ++i) logits.data<float>()[i] *= 4;
+  RssOptions options = Options(Credit::kPairwise, {4, 2});
+  options.counterfactual = {Variation::kCells, 0.3};
+  const auto draw = [&](const Array& own, const std::vector<int64_t>& own_ids, Collective& collective) {
+    PixelAccuracy reward(Labels(ids));
+    const RssBatch batch = {own_ids, kHeight, kWidth, {}, {}};
+    return DrawRollout(OnGrids(Variable(own), kHeight, kWidth, options.scales, 0), batch, reward, options, RandomKey(5),
+                       collective)
+        .value();
+  };
+  // Of the values [n, 4, ..] of four images, those of images begin and begin + 1.
+  const auto part = []<typename T>(const std::vector<T>& values, int64_t maps, int64_t begin) {
+    const int64_t image = static_cast<int64_t>(values.size()) / maps / 4;
+    std::vector<T> chosen;
+    for (int64_t i = 0; i < maps; ++i) {
+      const auto first = values.begin() + (i * 4 + begin) * image;
+      chosen.insert(chosen.end(), first, first + 2 * image);
+    }
+    return chosen;
+  };
+  OneRank one;
+  const Rollout whole = draw(logits, ids, one);
+  for (bool synchronize : {true, false}) {
+    options.synchronize_advantages = synchronize;
+    autograd::RunRanks(2, [&](Collective& collective) {
+      const int64_t begin = collective.rank() * 2;
+      const Rollout own = draw(logits.Slice(begin, begin + 2), {ids[begin], ids[begin + 1]}, collective);
+      for (size_t i = 0; i < own.scales.size(); ++i) {
+        const int64_t maps = options.group_size;
+        const CategoricalSurrogateInputs &ours = own.scales[i].inputs, &all = whole.scales[i].inputs;
+        EXPECT_EQ(ours.actions.ToVector<uint8_t>(), part(all.actions.ToVector<uint8_t>(), maps, begin));
+        EXPECT_EQ(own.scales[i].rewards.ToVector<float>(),
+                  part(whole.scales[i].rewards.ToVector<float>(), maps, begin));
+        EXPECT_EQ(ours.advantages.ToVector<float>() == part(all.advantages.ToVector<float>(), maps, begin),
+                  synchronize);
+      }
+    });
+  }
+}
+
 TEST(RssLossTest, TheSameForAnyThreadCount) {
   const std::vector<int64_t> ids = {1, 2};
   const Array logits = RandomArray({2, 12, 16, kClasses}, kFloat32, RandomKey(1), -1, 1);
@@ -403,6 +448,40 @@ TEST(RssLossTest, NothingPassesTheHostBetweenLogitsAndGradient) {
     EXPECT_TRUE(std::isfinite(result.loss.Item()));
     EXPECT_GT(result.Report().scales[0].credited, 0);
   }
+}
+
+// A recorded step draws anew each time, and what an eager one with the same key draws.
+TEST(RssLossTest, ARecordedStepDrawsAnewEachTime) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  autograd::StreamScope scope(*stream);
+  const std::vector<int64_t> ids = {1, 2};
+  const Array logits = RandomArray({2, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1).To(*stream);
+  OnDevice reward(RandomArray({8, 2}, kFloat32, RandomKey(2), 0, 1));
+  OneRank collective;
+  RssOptions options = Options(Credit::kPairwise, {4, 2});
+  options.counterfactual = {Variation::kCells, 0.3};
+  const auto gradients = [&](int eager_runs) {
+    Array gradient;
+    autograd::CapturedStep step(
+        [&](const RandomKey& key) {
+          Tape tape;
+          const Variable watched = tape.Watch(logits);
+          tape.Backward(
+              RssLoss(watched, {ids, kHeight, kWidth, {}, {}}, reward, options, 0, key, collective).value().loss);
+          gradient = tape.Gradient(watched);
+        },
+        eager_runs);
+    std::vector<std::vector<float>> all;
+    for (uint64_t i = 0; i < 3; ++i) {
+      step.Run(RandomKey(5), i);
+      all.push_back(gradient.ToVector<float>());
+    }
+    return all;
+  };
+  const std::vector<std::vector<float>> eager = gradients(3), replayed = gradients(0);
+  EXPECT_EQ(replayed, eager);
+  EXPECT_NE(eager[1], eager[0]);
+  EXPECT_NE(eager[2], eager[1]);
 }
 
 TEST(RssLossTest, AShapeThatAnswersNothingIsRefused) {

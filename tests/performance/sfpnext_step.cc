@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,6 @@
 #include "absl/flags/usage.h"
 #include "autograd/autograd.h"
 #include "autograd/device/device.h"
-#include "data/loaders/loader.h"
 #include "experiments/rss/label_reward.h"
 #include "nn/nn.h"
 #include "rl/rl.h"
@@ -30,6 +30,7 @@ ABSL_FLAG(int, warmup, 2, "steps before them");
 ABSL_FLAG(std::string, device, "cpu", "cpu, cuda or cuda:N");
 ABSL_FLAG(std::string, precision, "float32", "of the activations: float32 or bfloat16");
 ABSL_FLAG(bool, measure_plans, false, "on CUDA, time cuDNN's plans and take the fastest");
+ABSL_FLAG(bool, capture, false, "record forward and backward pass once and replay them, on CUDA as one graph");
 ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 ABSL_FLAG(int, classes, 59, "classes");
 ABSL_FLAG(std::string, loss, "labels", "labels (cross entropy) or rss (image-level reward, 5 scales, N maps)");
@@ -78,19 +79,17 @@ int Main() {
   seg::SFPNeXt model(*config, RandomKey(0));
   nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05}));
 
-  data::Batch data;
-  data.size = batch;
-  data.height = data.width = size;
-  data.images.resize(static_cast<size_t>(batch) * size * size * 3);
-  data.labels.resize(static_cast<size_t>(batch) * size * size);
-  for (size_t i = 0; i < data.images.size(); ++i)
-    data.images[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(1), i).x) - 1;
-  for (size_t i = 0; i < data.labels.size(); ++i)
-    data.labels[i] = static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(2), i / 64).x, classes));
-  const Variable images(Array::From<float>({batch, size, size, 3}, data.images));
-  const Array labels = Array::From<uint8_t>({batch, size, size}, data.labels);
+  std::vector<float> pixels(static_cast<size_t>(batch) * size * size * 3);
+  std::vector<uint8_t> classes_of_pixels(static_cast<size_t>(batch) * size * size);
+  for (size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(1), i).x) - 1;
+  for (size_t i = 0; i < classes_of_pixels.size(); ++i)
+    classes_of_pixels[i] =
+        static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(2), i / 64).x, classes));
+  const Variable images(Array::From<float>({batch, size, size, 3}, pixels));
+  const Array labels = Array::From<uint8_t>({batch, size, size}, classes_of_pixels);
   experiments::rss::MeanIouReward reward(classes, seg::ClassSet::kTruth);
-  reward.SetBatch(data);
+  reward.SetLabels(labels);
   rl::RssOptions rss;
   rss.group_size = absl::GetFlag(FLAGS_samples);
   std::vector<int64_t> ids;
@@ -101,26 +100,32 @@ int Main() {
   std::vector<double> milliseconds, loss_milliseconds;
   std::string saved;
   double loss_value = 0, profiled = 0;
+  Variable loss;
+  const auto compute = [&](const RandomKey& key) {
+    autograd::Tape tape;
+    const Variable logits = model(images, nn::Context::Training(key));
+    const double before_loss = Now();
+    if (by_reward) {
+      loss = rl::RssLoss(logits, {ids, size, size, {}, {}}, reward, rss, 0, key.Split("rss"), collective).value().loss;
+    } else {
+      loss = seg::SegmentationLoss(logits, labels);
+    }
+    loss_milliseconds.push_back(1e3 * (Now() - before_loss));
+    if (saved.empty()) saved = tape.Report();
+    tape.Backward(loss);
+  };
+  std::optional<autograd::CapturedStep> captured;
+  if (absl::GetFlag(FLAGS_capture)) captured.emplace(compute);
   const int warmup = absl::GetFlag(FLAGS_warmup), steps = absl::GetFlag(FLAGS_steps);
   for (int step = 0; step < warmup + steps; ++step) {
     if (step == warmup && absl::GetFlag(FLAGS_profile)) autograd::Profiler::Enable(true);
     (*stream)->Synchronize();
     const double start = Now();
-    autograd::Tape tape;
-    const Variable logits = model(images, nn::Context::Training(RandomKey(3).Split(step)));
-    const double before_loss = Now();
-    Variable loss;
-    if (by_reward) {
-      absl::StatusOr<rl::RssResult> result =
-          rl::RssLoss(logits, {ids, size, size, {}, {}}, reward, rss, 0, RandomKey(4).Split(step), collective);
-      if (!result.ok()) return 1;
-      loss = result->loss;
+    if (captured.has_value()) {
+      captured->Run(RandomKey(3), step);
     } else {
-      loss = seg::SegmentationLoss(logits, labels);
+      compute(RandomKey(3).Split(step));
     }
-    loss_milliseconds.push_back(1e3 * (Now() - before_loss));
-    if (step == warmup) saved = tape.Report();
-    tape.Backward(loss);
     optimizer.Step(1e-4);
     optimizer.ClearGradients();
     loss_value = loss.Item();
@@ -129,9 +134,10 @@ int Main() {
       milliseconds.push_back(1e3 * (Now() - start));
       profiled += Now() - start;
     } else {
-      loss_milliseconds.pop_back();
+      loss_milliseconds.clear();
     }
   }
+  if (loss_milliseconds.empty()) loss_milliseconds = {0};  // replayed: not told apart
   std::sort(milliseconds.begin(), milliseconds.end());
   std::sort(loss_milliseconds.begin(), loss_milliseconds.end());
   const double median = milliseconds[milliseconds.size() / 2];

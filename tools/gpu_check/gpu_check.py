@@ -104,7 +104,9 @@ def gtest(report, binary, arguments, seconds, label):
 def tests(report, options):
     gtest(report, "cuda_tests", ["--gtest_filter=*MatchesOnCuda*"], 400, "operations against the CPU")
     gtest(report, "device_test", [], 100, "device")
-    gtest(report, "conv2d_cudnn_test", [], 100, "cuDNN's descriptions")
+    gtest(report, "device_training_test", ["--gtest_filter=*cuda*"], 200, "whole steps, recorded and not")
+    gtest(report, "conv2d_cudnn_test", [], 100, "cuDNN's descriptions of convolutions")
+    gtest(report, "attention_cudnn_test", [], 100, "cuDNN's descriptions of attention")
 
 
 def sanitizer(report, options):
@@ -148,7 +150,10 @@ def speed(report, options):
         programs = {
             "ours": ["./sfpnext_step", *common],
             "ours, measured plans": ["./sfpnext_step", "--measure_plans", *common],
+            "ours, measured plans, captured": ["./sfpnext_step", "--measure_plans", "--capture", *common],
             "ours, RSS image-level loss": ["./sfpnext_step", "--loss=rss", *common],
+            "ours, RSS image-level loss, measured plans, captured":
+                ["./sfpnext_step", "--loss=rss", "--measure_plans", "--capture", *common],
         }
         if has_torch:
             programs["PyTorch"] = [sys.executable, "performance/pytorch_step.py", "--benchmark", *common]

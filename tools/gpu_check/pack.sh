@@ -15,8 +15,10 @@ folder=$(cd "$folder" && pwd)
 targets=(
   //autograd/testing:cuda_tests
   //autograd/device:device_test
+  //autograd/ops:attention_cudnn_test
   //autograd/ops:conv2d_cudnn_test
   //experiments/rss:rss_pascal_context
+  //tests/contract:device_training_test
   //tests/performance:sfpnext_step
 )
 options=(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/runtime/error.h"
+#include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/emulator/sanitizer.h"
 
 namespace cuda_emulator {
@@ -91,42 +92,92 @@ class EmulatedMemory : public autograd::MemorySource {
   void Release(void* pointer, size_t bytes) override { Arena::Only().Release(pointer, bytes); }
 };
 
+class EmulatedRecording : public autograd::Recording {
+ public:
+  void Replay() override {
+    for (const std::function<void()>& work : queue) work();
+  }
+  std::vector<std::function<void()>> queue;
+};
+
+constexpr autograd::Device kDevice = {autograd::DeviceType::kEmulatedCuda, 0};
+
+struct Memory {
+  EmulatedMemory source;
+  autograd::Allocator allocator = autograd::Allocator(&source, kDevice, autograd::BlockPolicy::kExact);
+};
+
 class EmulatedStream : public autograd::Stream {
  public:
-  EmulatedStream(std::unique_ptr<EmulatedMemory> memory, std::unique_ptr<autograd::Allocator> allocator)
-      : Stream({autograd::DeviceType::kEmulatedCuda, 0}, allocator.get()),
-        memory_(std::move(memory)),
-        allocator_(std::move(allocator)) {}
+  explicit EmulatedStream(std::shared_ptr<Memory> memory)
+      : Stream(kDevice, &memory->allocator), memory_(std::move(memory)) {}
 
+  void Synchronize() override { RequireNotRecording("Synchronize"); }
   void CopyToHost(void* host, const void* device, size_t bytes) override {
+    RequireNotRecording("CopyToHost");
     const DeviceMemoryAccess access;
     Stream::CopyToHost(host, device, bytes);
   }
   void CopyFromHost(void* device, const void* host, size_t bytes) override {
+    const auto* const first = static_cast<const char*>(host);
+    if (recording_ && Recorded([this, device, kept = std::vector<char>(first, first + bytes)] {
+          CopyFromHost(device, kept.data(), kept.size());
+        }))
+      return;
     const DeviceMemoryAccess access;
     Stream::CopyFromHost(device, host, bytes);
   }
   void CopyOnDevice(void* to, const void* from, size_t bytes) override {
+    if (Recorded([=, this] { CopyOnDevice(to, from, bytes); })) return;
     const DeviceMemoryAccess access;
     Stream::CopyOnDevice(to, from, bytes);
   }
   void FillZero(void* device, size_t bytes) override {
+    if (Recorded([=, this] { FillZero(device, bytes); })) return;
     const DeviceMemoryAccess access;
     Stream::FillZero(device, bytes);
   }
 
+  std::unique_ptr<autograd::Recording> Record(std::function<void()> work) override {
+    RequireNotRecording("Record");
+    // Not kExact: what the recording frees it alone may use again.
+    pools_.push_back(std::make_unique<autograd::Allocator>(&memory_->source, kDevice));
+    auto recording = std::make_unique<EmulatedRecording>();
+    recording_ = true;
+    UseAllocator(pools_.back().get());
+    SetRecording(&recording->queue);
+    const auto stop = [this] {
+      SetRecording(nullptr);
+      UseAllocator(&memory_->allocator);
+      recording_ = false;
+    };
+    try {
+      work();
+    } catch (...) {
+      stop();
+      throw;
+    }
+    stop();
+    return recording;
+  }
+
+  // Everything is done by the time its call returns, so there is nothing to wait for.
+  std::unique_ptr<autograd::Stream> OpenBeside() override { return std::make_unique<EmulatedStream>(memory_); }
+
  private:
-  std::unique_ptr<EmulatedMemory> memory_;
-  std::unique_ptr<autograd::Allocator> allocator_;
+  void RequireNotRecording(const char* operation) const {
+    autograd::Require(!recording_, operation, "a recorded step may not wait for the device or read from it");
+  }
+
+  bool recording_ = false;
+  std::shared_ptr<Memory> memory_;
+  std::vector<std::unique_ptr<autograd::Allocator>> pools_;
 };
 
 }  // namespace
 
 std::unique_ptr<autograd::Stream> OpenEmulatedStream() {
-  auto memory = std::make_unique<EmulatedMemory>();
-  auto allocator = std::make_unique<autograd::Allocator>(
-      memory.get(), autograd::Device{autograd::DeviceType::kEmulatedCuda, 0}, autograd::BlockPolicy::kExact);
-  return std::make_unique<EmulatedStream>(std::move(memory), std::move(allocator));
+  return std::make_unique<EmulatedStream>(std::make_shared<Memory>());
 }
 
 DeviceMemoryAccess::DeviceMemoryAccess() { Arena::Only().Open(); }

@@ -125,6 +125,7 @@ class Block {
 
 thread_local Block* current_block = nullptr;
 thread_local ThreadOrder thread_order = ThreadOrder::kForward;
+thread_local std::vector<std::function<void()>>* current_recording = nullptr;
 
 void Enter() { current_block->RunFiber(); }
 
@@ -248,6 +249,13 @@ bool IsValid(Index grid, Index block) {
 }
 
 void SetThreadOrder(ThreadOrder order) { thread_order = order; }
+
+void SetRecording(std::vector<std::function<void()>>* recording) { current_recording = recording; }
+bool Recorded(std::function<void()> work) {
+  if (current_recording == nullptr) return false;
+  current_recording->push_back(std::move(work));
+  return true;
+}
 
 void RunKernel(Index grid, Index block, const std::function<void()>& kernel) {
   static thread_local Stacks stacks;

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <vector>
 
 namespace cuda_emulator {
 
@@ -38,6 +39,11 @@ void RunKernel(Index grid, Index block, const std::function<void()>& kernel);
 enum class ThreadOrder { kForward, kReverse };
 // For the launches of the calling thread from now on.
 void SetThreadOrder(ThreadOrder order);
+
+// While the calling thread records (Stream::Record of emulated_device.h), puts `work` into the recording and returns true. What queues work on the
+// emulated device asks this first.
+bool Recorded(std::function<void()> work);
+void SetRecording(std::vector<std::function<void()>>* recording);
 
 void BlockBarrier();
 void WarpBarrier(unsigned mask);

@@ -37,37 +37,24 @@ enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidConfiguration = 9 };
 inline const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaSuccess ? "no error" : "invalid configuration argument";
 }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
 
 template <typename... Parameters>
 cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, void** arguments, size_t,
                              cudaStream_t) {
-  const auto call = [&]<size_t... I>(std::index_sequence<I...>) {
-    ::cuda_emulator::RunKernel(grid, block,
-                               [&] { kernel(*static_cast<std::remove_reference_t<Parameters>*>(arguments[I])...); });
-  };
   if (!::cuda_emulator::IsValid(grid, block)) return cudaErrorInvalidConfiguration;
-  call(std::index_sequence_for<Parameters...>());
+  const auto copy = [&]<size_t... I>(std::index_sequence<I...>) {
+    return std::tuple<std::remove_cvref_t<Parameters>...>(
+        *static_cast<std::remove_reference_t<Parameters>*>(arguments[I])...);
+  };
+  const auto run = [kernel, grid, block, values = copy(std::index_sequence_for<Parameters...>())] {
+    ::cuda_emulator::RunKernel(grid, block, [&] { std::apply(kernel, values); });
+  };
+  if (!::cuda_emulator::Recorded(run)) run();
   return cudaSuccess;
 }
 
-struct alignas(16) float4 {
-  float x, y, z, w;
-};
-struct alignas(16) uint4 {
-  unsigned x, y, z, w;
-};
-struct alignas(8) float2 {
-  float x, y;
-};
-struct alignas(8) uint2 {
-  unsigned x, y;
-};
-
 inline void __syncthreads() { ::cuda_emulator::BlockBarrier(); }
 inline void __syncwarp(unsigned mask = 0xFFFFFFFFu) { ::cuda_emulator::WarpBarrier(mask); }
-inline void __threadfence() {}
-inline void __threadfence_block() {}
 
 template <typename T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
@@ -90,8 +77,6 @@ T __shfl_up_sync(unsigned mask, T value, unsigned lanes, int width = 32) {
   return ::cuda_emulator::Exchange(mask, value, source >= lane / width * width ? source : lane);
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate) { return ::cuda_emulator::Ballot(mask, predicate != 0); }
-inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 
 // One thread runs at a time, and never stops inside these.
 template <typename T>
@@ -100,23 +85,9 @@ T atomicAdd(T* address, std::type_identity_t<T> value) {
   *address = before + value;
   return before;
 }
-template <typename T>
-T atomicMax(T* address, std::type_identity_t<T> value) {
-  const T before = *address;
-  if (value > before) *address = value;
-  return before;
-}
-
-template <typename T>
-T __ldg(const T* address) {
-  return *address;
-}
-inline int __popc(unsigned word) { return __builtin_popcount(word); }
 inline int __ffs(int word) { return __builtin_ffs(word); }
 inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
-inline float __expf(float x) { return std::exp(x); }
-inline float __logf(float x) { return std::log(x); }
 
 template <typename A, typename B>
 constexpr std::common_type_t<A, B> min(A a, B b) {
@@ -129,8 +100,6 @@ constexpr std::common_type_t<A, B> max(A a, B b) {
 using std::abs;
 using std::exp;
 using std::fabs;
-using std::fmax;
-using std::fmin;
 using std::isnan;
 using std::log;
 using std::sqrt;

@@ -1,0 +1,55 @@
+#pragma once
+
+// A step that is the same every time, recorded once and replayed: on CUDA as one graph, so that the host starts a whole forward and backward pass
+// with one call where it would start a thousand kernels.
+//
+//   Array images = Array::Zeros({n, h, w, 3}, kFloat32), labels = …;   // what changes from step to step lies in arrays that stay
+//   CapturedStep step([&](const RandomKey& key) {
+//     Tape tape;
+//     loss = Loss(model(images, nn::Context::Training(key)), labels);
+//     tape.Backward(loss);
+//   });
+//   for (int64_t i = 0; i < steps; ++i) {
+//     images.CopyFrom(…);
+//     step.Run(key, i);            // key.Split(i) in effect
+//     optimizer.Step(schedule(i));
+//     optimizer.ClearGradients();
+//   }
+//
+// The work must queue the same kernels each time, wait for nothing and read nothing back; numbers of the host are frozen as they were at the recording
+// (the key's last split is not: RandomKey::SplitLater). What it leaves in variables, such as `loss` above, is valid after every Run, lies in memory of
+// the recording, and must not outlive the stream. Gradients, running statistics and everything else that the work writes in place are written at
+// each Run as usual.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "autograd/core/array.h"
+#include "autograd/runtime/random.h"
+
+namespace autograd {
+
+class CapturedStep {
+ public:
+  using Work = std::function<void(const RandomKey& key)>;
+
+  // For the current stream. The first `eager_runs` Runs call `work` directly: what is made at first use (plans of convolutions, gradient buffers,
+  // workspaces) is then there when the step is recorded, at the next one.
+  explicit CapturedStep(Work work, int eager_runs = 1);
+  ~CapturedStep();
+
+  // Does the work with key.Split(index). All Runs must have the same key.
+  void Run(const RandomKey& key, uint64_t index);
+  bool recorded() const { return recording_ != nullptr; }
+
+ private:
+  Work work_;
+  int eager_runs_;
+  Stream& stream_;
+  Array index_;  // uint64, held as int64 [1] on the device
+  RandomKey key_;
+  std::unique_ptr<Recording> recording_;
+};
+
+}  // namespace autograd

@@ -1,0 +1,213 @@
+// SFPNeXt trained on a CUDA device, emulated or real, beside the CPU: what contract rows of single operations cannot show is that the whole
+// path, from the images to the updated weights, stays on the device and comes to the same numbers.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/autograd.h"
+#include "autograd/device/device.h"
+#include "autograd/testing/emulator/emulated_device.h"
+#include "nn/nn.h"
+#include "seg/losses/segmentation_loss.h"
+#include "seg/models/sfpnext.h"
+
+namespace {
+
+using autograd::Array;
+using autograd::RandomKey;
+using autograd::Stream;
+using autograd::Variable;
+
+constexpr int64_t kImages = 2, kSize = 32, kClasses = 5;
+constexpr int kSteps = 2;
+
+struct Trained {
+  std::vector<double> losses;
+  std::vector<std::vector<float>> weights;
+};
+
+Trained Train(Stream& stream, autograd::DType compute) {
+  autograd::StreamScope scope(stream);
+  seg::SFPNeXtConfig config = *seg::ConfigureSFPNeXt("micro", kClasses);
+  config.compute = compute;
+  seg::SFPNeXt model(config, RandomKey(1));
+  nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05}));
+  nn::MovingAverage average(model, 0.9);
+
+  std::vector<float> pixels(kImages * kSize * kSize * 3);
+  std::vector<uint8_t> labels(kImages * kSize * kSize);
+  for (size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(2), i).x) - 1;
+  for (size_t i = 0; i < labels.size(); ++i) labels[i] = i % 11 == 0 ? 255 : static_cast<uint8_t>(i / 3 % kClasses);
+  const Variable images(Array::From<float>({kImages, kSize, kSize, 3}, pixels));
+  const Array truth = Array::From<uint8_t>({kImages, kSize, kSize}, labels);
+
+  Trained trained;
+  for (int step = 0; step < kSteps; ++step) {
+    autograd::Tape tape;
+    const Variable logits = model(images, nn::Context::Training(RandomKey(3).Split(static_cast<uint64_t>(step))));
+    const Variable loss = seg::SegmentationLoss(logits, truth);
+    trained.losses.push_back(loss.Item());
+    tape.Backward(loss);
+    nn::ClipGradientNorm(optimizer.parameters(), 1.0);
+    optimizer.Step(1e-3);
+    optimizer.ClearGradients();
+    average.Update();
+  }
+  for (const nn::NamedParameter& named : nn::NamedParameters(model))
+    trained.weights.push_back(named.parameter->value().ToVector<float>());
+  for (const nn::NamedBuffer& named : nn::NamedBuffers(model)) {
+    if (named.array->dtype() == autograd::kFloat32) trained.weights.push_back(named.array->ToVector<float>());
+  }
+  return trained;
+}
+
+// A smaller network with stochastic depth, by CapturedStep: `eager_runs` steps as they are, the others recorded and replayed. Every step has other
+// images, and between two steps the network is evaluated.
+Trained TrainCaptured(Stream& stream, autograd::DType compute, int eager_runs) {
+  autograd::StreamScope scope(stream);
+  seg::SFPNeXtConfig config = *seg::ConfigureSFPNeXt("micro", kClasses);
+  config.compute = compute;
+  config.encoder.depths = {1, 1, 1, 1};
+  config.encoder.dims = {8, 8, 8, 8};
+  config.encoder.drop_path = 0.5;
+  config.decoder.width = config.decoder.pyramid_width = 8;
+  seg::SFPNeXt model(config, RandomKey(1));
+  nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05}));
+
+  Array images = Array::Zeros({kImages, kSize, kSize, 3}, autograd::kFloat32);
+  Array labels = Array::Zeros({kImages, kSize, kSize}, autograd::kUInt8);
+  constexpr int kCapturedSteps = 3;
+  Trained trained;
+  {
+    Variable loss;
+    autograd::CapturedStep step(
+        [&](const RandomKey& key) {
+          autograd::Tape tape;
+          loss = seg::SegmentationLoss(model(Variable(images), nn::Context::Training(key)), labels);
+          tape.Backward(loss);
+        },
+        eager_runs);
+    for (int i = 0; i < kCapturedSteps; ++i) {
+      std::vector<float> pixels(images.size());
+      for (size_t k = 0; k < pixels.size(); ++k)
+        pixels[k] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(i), k).x) - 1;
+      images.CopyFrom(Array::From<float>(images.shape(), pixels));
+      std::vector<uint8_t> classes(labels.size());
+      for (size_t k = 0; k < classes.size(); ++k) classes[k] = static_cast<uint8_t>((k / 3 + i) % kClasses);
+      labels.CopyFrom(Array::From<uint8_t>(labels.shape(), classes));
+
+      step.Run(RandomKey(3), i);
+      EXPECT_EQ(step.recorded(), i >= eager_runs);
+      trained.losses.push_back(loss.Item());
+      nn::ClipGradientNorm(optimizer.parameters(), 1.0);
+      optimizer.Step(1e-3 / (i + 1));
+      optimizer.ClearGradients();
+      if (i == 1) trained.weights.push_back(model(Variable(images), nn::Context()).array().ToVector<float>());
+    }
+  }
+  for (const nn::NamedParameter& named : nn::NamedParameters(model))
+    trained.weights.push_back(named.parameter->value().ToVector<float>());
+  for (const nn::NamedBuffer& named : nn::NamedBuffers(model)) {
+    if (named.array->dtype() == autograd::kFloat32) trained.weights.push_back(named.array->ToVector<float>());
+  }
+  return trained;
+}
+
+void ExpectTheSameBits(Stream& stream, autograd::DType compute) {
+  const Trained eager = TrainCaptured(stream, compute, 3), replayed = TrainCaptured(stream, compute, 1);
+  EXPECT_EQ(replayed.losses, eager.losses);
+  EXPECT_TRUE(replayed.weights == eager.weights);
+}
+
+void ExpectAlike(Stream& device, autograd::DType compute, double loss_tolerance, double weight_tolerance) {
+  const Trained measured = Train(device, compute), expected = Train(Stream::Cpu(), compute);
+  for (int step = 0; step < kSteps; ++step)
+    EXPECT_NEAR(measured.losses[step], expected.losses[step], loss_tolerance) << "step " << step;
+  EXPECT_NE(measured.losses[0], measured.losses[1]);
+  ASSERT_EQ(measured.weights.size(), expected.weights.size());
+  for (size_t i = 0; i < expected.weights.size(); ++i) {
+    double square = 0, size = 1e-12;
+    for (size_t k = 0; k < expected.weights[i].size(); ++k) {
+      square += std::pow(measured.weights[i][k] - expected.weights[i][k], 2);
+      size += std::pow(expected.weights[i][k], 2);
+    }
+    // AdamW's first steps move a weight by the rate whatever the gradient's size, so weights whose gradient is rounding alone may differ by
+    // that; as a whole a tensor agrees.
+    EXPECT_LE(std::sqrt(square), weight_tolerance * std::sqrt(size) + 2e-3 * std::sqrt(expected.weights[i].size()))
+        << "tensor " << i;
+  }
+}
+
+// The emulated device always, the real one where there is one.
+class DeviceTrainingTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (std::string(GetParam()) == "emulator") {
+      device_ = cuda_emulator::OpenEmulatedStream();
+      return;
+    }
+    absl::StatusOr<std::unique_ptr<Stream>> stream = autograd::OpenStream(GetParam());
+    if (!stream.ok()) GTEST_SKIP() << stream.status().message();
+    device_ = *std::move(stream);
+  }
+
+  std::unique_ptr<Stream> device_;
+};
+
+TEST_P(DeviceTrainingTest, Float32ComesToTheCpusNumbers) { ExpectAlike(*device_, autograd::kFloat32, 1e-4, 1e-3); }
+TEST_P(DeviceTrainingTest, BFloat16ComesToTheCpusNumbers) { ExpectAlike(*device_, autograd::kBFloat16, 3e-2, 1e-2); }
+
+TEST_P(DeviceTrainingTest, AReplayedStepHasTheBitsOfAnEagerOne) {
+  ExpectTheSameBits(*device_, autograd::kFloat32);
+  ExpectTheSameBits(*device_, autograd::kBFloat16);
+}
+
+TEST_P(DeviceTrainingTest, ARecordedStepThatReadsBackIsAnError) {
+  autograd::StreamScope scope(*device_);
+  const Array x = Array::Full({1}, autograd::kFloat32, 2);
+  autograd::CapturedStep step([&](const RandomKey&) { EXPECT_EQ(x.Item(), 2); });
+  step.Run(RandomKey(1), 0);
+  EXPECT_THROW(step.Run(RandomKey(1), 1), autograd::Error);
+  EXPECT_EQ(x.Item(), 2);  // the stream is usable again
+}
+
+// A recording has memory of its own: arrays that come and go between replays never meet it.
+TEST_P(DeviceTrainingTest, ReplaysDoNotTouchTheArraysOfOthers) {
+  autograd::StreamScope scope(*device_);
+  const Array x = Array::Full({1000}, autograd::kFloat32, 3);
+  Variable y;
+  autograd::CapturedStep step([&](const RandomKey&) { y = (Variable(x) + Variable(x)) * Variable(x); }, 0);
+  step.Run(RandomKey(1), 0);
+  const Array other = Array::Full({1000}, autograd::kFloat32, 7), another = Array::Full({1000}, autograd::kFloat32, 8);
+  step.Run(RandomKey(1), 1);
+  EXPECT_EQ(y.array().ToVector<float>(), std::vector<float>(1000, 18));
+  EXPECT_EQ(other.ToVector<float>(), std::vector<float>(1000, 7));
+  EXPECT_EQ(another.ToVector<float>(), std::vector<float>(1000, 8));
+}
+
+// What one queue waits for is there: copies on another queue, of one device.
+TEST_P(DeviceTrainingTest, AQueueWaitsForItsNeighbour) {
+  autograd::StreamScope scope(*device_);
+  const std::unique_ptr<Stream> beside = device_->OpenBeside();
+  Array landed = Array::Zeros({1 << 20}, autograd::kFloat32), read = autograd::EmptyLike(landed);
+  for (int i = 1; i <= 4; ++i) {
+    const std::vector<float> values(landed.size(), static_cast<float>(i));
+    beside->WaitFor(*device_);
+    beside->CopyFromHost(landed.raw(), values.data(), landed.bytes());
+    device_->WaitFor(*beside);
+    read.CopyFrom(landed);
+    EXPECT_EQ(read.ToVector<float>(), values);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, DeviceTrainingTest, ::testing::Values("emulator", "cuda"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(CapturedStepTest, OnTheCpuAReplayIsAnotherRun) { ExpectTheSameBits(Stream::Cpu(), autograd::kFloat32); }
+
+}  // namespace
