@@ -4,6 +4,7 @@
 
 #include "autograd/collective/collective.h"
 #include "autograd/core/array.h"
+#include "autograd/core/captured_step.h"
 #include "autograd/core/dims.h"
 #include "autograd/core/parameter.h"
 #include "autograd/core/tape.h"
@@ -27,6 +28,7 @@
 #include "autograd/ops/pooling.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/resize.h"
+#include "autograd/ops/rotary_embedding.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/transpose.h"
 #include "autograd/runtime/error.h"

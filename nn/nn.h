@@ -2,8 +2,12 @@
 
 // Modules, layers, optimizers, schedules and weight files: everything of //nn in one include.
 
+#include "nn/blocks/bottleneck.h"            // IWYU pragma: export
 #include "nn/blocks/convnext_v2_block.h"     // IWYU pragma: export
+#include "nn/blocks/eva02_block.h"           // IWYU pragma: export
+#include "nn/blocks/multi_head_attention.h"  // IWYU pragma: export
 #include "nn/blocks/self_attention.h"        // IWYU pragma: export
+#include "nn/blocks/transformer_block.h"     // IWYU pragma: export
 #include "nn/checkpoints/safetensors.h"      // IWYU pragma: export
 #include "nn/checkpoints/weights.h"          // IWYU pragma: export
 #include "nn/context.h"                      // IWYU pragma: export

@@ -2,11 +2,22 @@
 
 // Segmentation networks, losses and metrics: everything of //seg in one include.
 
+#include "seg/decoders/aspp.h"               // IWYU pragma: export
+#include "seg/decoders/fcn_head.h"           // IWYU pragma: export
+#include "seg/decoders/mask_transformer.h"   // IWYU pragma: export
 #include "seg/decoders/semantic_fpn.h"       // IWYU pragma: export
 #include "seg/encoders/convnext_v2.h"        // IWYU pragma: export
+#include "seg/encoders/eva02.h"              // IWYU pragma: export
+#include "seg/encoders/layer_decay.h"        // IWYU pragma: export
+#include "seg/encoders/resnet.h"             // IWYU pragma: export
+#include "seg/encoders/vit.h"                // IWYU pragma: export
 #include "seg/losses/segmentation_loss.h"    // IWYU pragma: export
 #include "seg/metrics/confusion_matrix.h"    // IWYU pragma: export
 #include "seg/metrics/image_scores.h"        // IWYU pragma: export
+#include "seg/models/deeplabv3.h"            // IWYU pragma: export
+#include "seg/models/fcn.h"                  // IWYU pragma: export
+#include "seg/models/segmenter.h"            // IWYU pragma: export
+#include "seg/models/semantic_fpn.h"         // IWYU pragma: export
 #include "seg/models/sfpnext.h"              // IWYU pragma: export
 #include "seg/rewards/label_batch.h"         // IWYU pragma: export
 #include "seg/rewards/mean_iou_reward.h"     // IWYU pragma: export

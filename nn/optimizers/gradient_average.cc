@@ -48,6 +48,7 @@ void GradientAverage::Ready(Parameter& parameter) {
 }
 
 void GradientAverage::SendUpTo(size_t end) {
+  autograd::OperationScope scope("GradientAverage");
   for (; sent_ < end; ++sent_) {
     Bucket& bucket = buckets_[sent_];
     int64_t begin = 0;

@@ -1,9 +1,9 @@
-"""Compares the full-size models with timm and PyTorch: ConvNeXt-V2 Nano and SFPNeXt on it, with random weights.
+"""Compares full-size models with timm, torchvision and PyTorch, with random weights: GENERATORS below.
 
   python3 tests/golden/check_full.py
 
-in a Python that has torch, timm and safetensors (README.md). Writes each model's golden file into a temporary folder
-(280 MB in all), and lets //tests/golden:compare_models print the largest relative difference of each stage and
+in a Python that has torch, torchvision, timm and safetensors (README.md). Writes each model's golden file (up to 2.4 GB) into
+a temporary folder, and lets //tests/golden:compare_models print the largest relative difference of each stage and
 of the gradients. Exits with 1 where one is above 1e-4.
 """
 
@@ -17,6 +17,8 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
+TRANSFORMER = ["--batch=1", "--taps", "5", "11", "--odd-size"]
+RESNET = ["--away-from-kinks"]
 GENERATORS = {
     "convnextv2_nano": ["convnextv2.py", "--model=convnextv2_nano", "--height=224", "--width=224"],
     "sfpnext_nano": [
@@ -29,6 +31,20 @@ GENERATORS = {
         "--image-height=128",
         "--image-width=128",
     ],
+    "resnet50": ["resnet.py", *RESNET, "--model=resnet50", "--output-stride=32", "--image-height=129", "--image-width=97"],
+    "resnet101": ["resnet.py", *RESNET, "--model=resnet101", "--image-height=65", "--image-width=97"],
+    "deeplabv3_resnet101": [
+        "deeplabv3.py",
+        *RESNET,
+        "--model=deeplabv3_resnet101",
+        "--classes=21",
+        "--image-height=129",
+        "--image-width=129",
+    ],
+    "vit_base_patch16_224": ["vit.py", "--model=vit_base_patch16_224", *TRANSFORMER, "--size", "224", "224"],
+    "vit_large_patch16_224": ["vit.py", "--model=vit_large_patch16_224", *TRANSFORMER, "--size", "224", "224"],
+    # Four tokens a side where 32 are learned.
+    "eva02_large_patch14_448": ["eva02.py", "--model=eva02_large_patch14_448", *TRANSFORMER, "--size", "56", "56"],
 }
 
 
@@ -41,11 +57,13 @@ def main():
         default="./bazelw run //tests/golden:compare_models --",
         help="the command that takes a file, run in the repository's root (default: %(default)s)",
     )
+    parser.add_argument("--only", nargs="*", choices=GENERATORS, help="some of the models")
     options = parser.parse_args()
 
     codes = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, (script, *arguments) in GENERATORS.items():
+        for name in options.only or GENERATORS:
+            script, *arguments = GENERATORS[name]
             path = os.path.join(folder, f"{name}.safetensors")
             generator = [sys.executable, os.path.join(HERE, script), *arguments, f"--output={path}"]
             subprocess.run(generator, check=True)

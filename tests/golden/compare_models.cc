@@ -1,5 +1,7 @@
 // compare_models FILE: the same comparison for a file of any size, such as check_full.py makes. Prints the largest relative difference of each
 // output and over all gradients and statistics; exits with 1 where one is above the tolerance, and with 2 where the file is not as expected.
+//
+// compare_models --save FOLDER FILE: a network of the same shapes with weights of our own making, and its outputs, for export_check.py.
 
 #include <algorithm>
 #include <cstdio>
@@ -50,12 +52,15 @@ int Run(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: compare_models FILE.safetensors\n");
+  const bool save = argc == 4 && std::string(argv[1]) == "--save";
+  if (argc != 2 && !save) {
+    std::fprintf(stderr, "usage: compare_models [--save FOLDER] FILE.safetensors\n");
     return 2;
   }
   try {
-    return Run(argv[1]);
+    if (!save) return Run(argv[1]);
+    golden::SaveOurs(golden::File(argv[3]), argv[2]);
+    return 0;
   } catch (const autograd::Error& error) {
     std::fprintf(stderr, "compare_models: %s\n", error.what());
     return 2;

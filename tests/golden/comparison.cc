@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
+#include <iterator>
+#include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
@@ -23,41 +21,6 @@ using autograd::Variable;
 
 const std::vector<std::string> kEncoderParts = {"stem.", "stages."}, kNetworkParts = {"encoder.", "decoder."};
 
-double Largest(const Array& array) {
-  double largest = 0;
-  for (float value : array.ToVector<float>()) largest = std::max(largest, std::abs(double{value}));
-  return largest;
-}
-
-// Relative to the largest of `scale`, which is `expected` unless that is nothing but rounding.
-Difference Between(const std::string& name, const Array& actual, const Array& expected, const Array& scale) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (!(actual.shape() == expected.shape()) || actual.dtype() != expected.dtype()) return {name, kInfinity};
-  if (actual.dtype() == autograd::kInt64) return {name, actual.Item() == expected.Item() ? 0 : kInfinity};
-  const std::vector<float> ours = actual.ToVector<float>(), theirs = expected.ToVector<float>();
-  double difference = 0;
-  for (size_t i = 0; i < ours.size(); ++i) {
-    if (!std::isfinite(ours[i])) return {name, kInfinity};
-    difference = std::max(difference, std::abs(double{ours[i]} - double{theirs[i]}));
-  }
-  return {name, difference == 0 ? 0 : difference / Largest(scale)};
-}
-Difference Between(const std::string& name, const Array& actual, const Array& expected) {
-  return Between(name, actual, expected, expected);
-}
-
-// Between the gradients that `network` holds and the values of `expected`, parameter by parameter.
-template <typename Network>
-void AppendGradients(Network& network, Network& expected, std::vector<Difference>& differences) {
-  const std::vector<nn::NamedParameter> ours = nn::NamedParameters(network), theirs = nn::NamedParameters(expected);
-  for (size_t i = 0; i < ours.size(); ++i) {
-    // The gradient of the key's bias is 0, as softmax does not see it: its weight, one before, has the scale.
-    const size_t scale = absl::EndsWith(ours[i].name, "attention.key.bias") ? i - 1 : i;
-    differences.push_back(Between(absl::StrCat("gradient.", ours[i].name), ours[i].parameter->gradient(),
-                                  theirs[i].parameter->value(), theirs[scale].parameter->value()));
-  }
-}
-
 seg::ConvNeXtV2Config EncoderConfig(const File& file, const std::string& prefix) {
   seg::ConvNeXtV2Config config;
   config.drop_path = 0;
@@ -70,13 +33,6 @@ seg::ConvNeXtV2Config EncoderConfig(const File& file, const std::string& prefix)
   const bool matrices = file.Shape(absl::StrCat(prefix, "stages.0.blocks.0.mlp.fc1.weight")).size() == 2;
   config.mlp_layout = matrices ? nn::Layout::kLinear : nn::Layout::kPointwiseConv2d;
   return config;
-}
-
-double NumberOf(const File& file, const std::string& entry) {
-  double value = 0;
-  autograd::Require(absl::SimpleAtod(file.Metadata(entry), &value), "golden::File", "metadata '", entry, "' is '",
-                    file.Metadata(entry), "', not a number");
-  return value;
 }
 
 seg::SFPNeXtConfig NetworkConfig(const File& file) {
@@ -148,14 +104,56 @@ std::vector<Difference> CompareSFPNeXt(const File& file) {
   append("train.loss", loss);
   tape.Backward(loss);
   AppendGradients(network, gradients, differences);
-  const std::vector<nn::NamedBuffer> ours = nn::NamedBuffers(network), theirs = nn::NamedBuffers(updated);
-  for (size_t i = 0; i < ours.size(); ++i)
-    differences.push_back(Between(absl::StrCat("updated.", ours[i].name), *ours[i].array, *theirs[i].array));
+  AppendStatistics(network, updated, differences);
   return differences;
 }
 
-std::vector<Difference> Compare(const File& file) {
-  return file.Has("decoder.classifier.weight") ? CompareSFPNeXt(file) : CompareConvNeXtV2(file);
+void SaveConvNeXtV2(const File& file, const std::string& folder) {
+  seg::ConvNeXtV2 encoder(EncoderConfig(file, ""), kOurs);
+  Perturb(encoder);
+  std::vector<std::pair<std::string, Array>> outputs;
+  for (const Variable& stage : encoder(file.Read("input"), {}))
+    outputs.emplace_back(absl::StrCat("stage", outputs.size()), stage.array());
+  SaveNetwork(folder, encoder, std::move(outputs));
 }
+
+void SaveSFPNeXt(const File& file, const std::string& folder) {
+  seg::SFPNeXt network(NetworkConfig(file), kOurs);
+  Perturb(network);
+  const Array input = file.Read("input");
+  network(input, nn::Context::Training(kOurs));
+  SaveNetwork(folder, network, {{"logits", network(input, {}).array()}});
+}
+
+namespace {
+
+struct Family {
+  const char* name;  // in the file's metadata
+  std::vector<Difference> (*compare)(const File&);
+  void (*save)(const File&, const std::string& folder);
+};
+
+constexpr Family kFamilies[] = {{"convnext_v2", CompareConvNeXtV2, SaveConvNeXtV2},
+                                {"sfpnext", CompareSFPNeXt, SaveSFPNeXt},
+                                {"resnet", CompareResNet, SaveResNet},
+                                {"resnet_segmentor", CompareResNetSegmentor, SaveResNetSegmentor},
+                                {"vit", CompareViT, SaveViT},
+                                {"eva02", CompareEva02, SaveEva02},
+                                {"segmenter", CompareSegmenter, SaveSegmenter}};
+
+const Family& FamilyOf(const File& file) {
+  std::string name = file.Metadata("family");
+  if (name.empty()) name = file.Has("decoder.classifier.weight") ? "sfpnext" : "convnext_v2";
+  const auto found = std::find_if(std::begin(kFamilies), std::end(kFamilies),
+                                  [&](const Family& family) { return name == family.name; });
+  autograd::Require(found != std::end(kFamilies), "golden::File", "there is no family '", name, "'");
+  return *found;
+}
+
+}  // namespace
+
+std::vector<Difference> Compare(const File& file) { return FamilyOf(file).compare(file); }
+
+void SaveOurs(const File& file, const std::string& folder) { FamilyOf(file).save(file, folder); }
 
 }  // namespace golden

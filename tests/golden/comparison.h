@@ -6,17 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/golden/difference.h"
 #include "tests/golden/golden_file.h"
 
 namespace golden {
-
-struct Difference {
-  std::string name;  // of the file's tensor
-  double value = 0;  // max |ours − file's| / max |file's|; infinity where shapes differ or a number is not finite
-};
-
-// What PyTorch's float64 and our float32 may differ by.
-inline constexpr double kTolerance = 1e-4;
 
 // Files of convnextv2.py: stages, loss, every gradient.
 std::vector<Difference> CompareConvNeXtV2(const File& file);
@@ -24,7 +17,33 @@ std::vector<Difference> CompareConvNeXtV2(const File& file);
 // Files of sfpnext.py: evaluation, a training step with every gradient, running statistics.
 std::vector<Difference> CompareSFPNeXt(const File& file);
 
+// Files of resnet.py: evaluation and a training step.
+std::vector<Difference> CompareResNet(const File& file);
+
+// Files of deeplabv3.py: DeepLabV3 and FCN, evaluation and a training step.
+std::vector<Difference> CompareResNetSegmentor(const File& file);
+
+// Files of vit.py and eva02.py: taps, the map, loss, every gradient; the same at another size.
+std::vector<Difference> CompareViT(const File& file);
+std::vector<Difference> CompareEva02(const File& file);
+
+// Files of segmenter.py: logits, loss, every gradient; the same at another size.
+std::vector<Difference> CompareSegmenter(const File& file);
+
 // By what is in the file.
 std::vector<Difference> Compare(const File& file);
+
+// The other direction: a network of the file's shapes with weights of our own making, after a training forward pass (for the running statistics)
+// where it has batch norms, and what it makes of the file's input, by SaveNetwork.
+void SaveConvNeXtV2(const File& file, const std::string& folder);       // stage0 … stage3
+void SaveSFPNeXt(const File& file, const std::string& folder);          // logits
+void SaveResNet(const File& file, const std::string& folder);           // stage0 … stage3
+void SaveResNetSegmentor(const File& file, const std::string& folder);  // logits, auxiliary
+void SaveViT(const File& file, const std::string& folder);              // tap0, …, map
+void SaveEva02(const File& file, const std::string& folder);            // tap0, …, map
+void SaveSegmenter(const File& file, const std::string& folder);        // logits
+
+// By what is in the file.
+void SaveOurs(const File& file, const std::string& folder);
 
 }  // namespace golden

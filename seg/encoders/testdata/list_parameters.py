@@ -1,6 +1,7 @@
 """Writes NAME.txt: the parameters of timm's encoders, one "name extent extent ..." a line, without the classifier.
 
-    python3 seg/encoders/testdata/list_parameters.py convnextv2_atto convnextv2_nano convnextv2_tiny
+    python3 seg/encoders/testdata/list_parameters.py convnextv2_atto convnextv2_nano convnextv2_tiny \\
+        vit_base_patch16_224 eva02_large_patch14_448
 """
 
 import os

@@ -1,0 +1,132 @@
+#include "seg/encoders/resnet.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "autograd/ops/pooling.h"
+
+namespace seg {
+
+std::array<int64_t, 4> ResNetConfig::OutputChannels() const {
+  std::array<int64_t, 4> channels = widths;
+  for (int64_t& count : channels) count *= nn::Bottleneck::kExpansion;
+  return channels;
+}
+
+absl::StatusOr<ResNetConfig> ConfigureResNet(absl::string_view size) {
+  ResNetConfig config;
+  absl::string_view name = size;
+  if (absl::ConsumeSuffix(&name, "_v1c")) config.stem = ResNetStem::kDeep;
+  const bool plain = config.stem == ResNetStem::kSingle;
+  if (name == "resnet50") {
+    config.depths = {3, 4, 6, 3};
+  } else if (name == "resnet101") {
+    config.depths = {3, 4, 23, 3};
+  } else if (name == "resnet152" && plain) {
+    config.depths = {3, 8, 36, 3};
+  } else if (name == "micro" && plain) {
+    config.depths = {1, 1, 1, 1};
+    config.widths = {8, 16, 32, 64};
+    config.stem_width = 16;
+  } else {
+    return absl::NotFoundError(
+        absl::StrCat("no ResNet is called '", size,
+                     "': there are micro, resnet50, resnet101, resnet152, resnet50_v1c and resnet101_v1c"));
+  }
+  return config;
+}
+
+ResNet::ResNet(const ResNetConfig& given, RandomKey key) : config(given) {
+  autograd::Require(config.output_stride == 8 || config.output_stride == 16 || config.output_stride == 32, "ResNet",
+                    "output_stride is ", config.output_stride, " but must be 8, 16 or 32");
+  autograd::Require(config.multi_grid.empty() || static_cast<int64_t>(config.multi_grid.size()) == config.depths[3],
+                    "ResNet", "multi_grid has ", config.multi_grid.size(), " factors for ", config.depths[3],
+                    " blocks of the last stage");
+  const auto add_stem = [&](int64_t inputs, int64_t outputs, int64_t kernel, int64_t stride) {
+    const RandomKey stem_key = key.Split("stem").Split(stem_convolutions.size());
+    stem_convolutions.emplace_back(
+        inputs, outputs, kernel,
+        nn::Conv2dOptions{
+            .stride = stride, .padding = kernel / 2, .bias = false, .weight_initializer = nn::KaimingNormal()},
+        stem_key);
+    stem_norms.emplace_back(outputs, config.norm);
+  };
+  if (config.stem == ResNetStem::kSingle) {
+    add_stem(3, config.stem_width, 7, 2);
+  } else {
+    add_stem(3, config.stem_width / 2, 3, 2);
+    add_stem(config.stem_width / 2, config.stem_width / 2, 3, 1);
+    add_stem(config.stem_width / 2, config.stem_width, 3, 1);
+  }
+
+  int64_t inputs = config.stem_width, reached = 4, dilation = 1;
+  for (int s = 0; s < 4; ++s) {
+    const int64_t first_dilation = dilation;
+    int64_t stride = s == 0 ? 1 : 2;
+    if (reached == config.output_stride) {
+      dilation *= stride;
+      stride = 1;
+    }
+    reached *= stride;
+    const RandomKey stage_key = key.Split("layer").Split(s);
+    for (int64_t b = 0; b < config.depths[s]; ++b) {
+      const bool grid = s == 3 && !config.multi_grid.empty();
+      stages[s].emplace_back(inputs, config.widths[s],
+                             nn::BottleneckOptions{.stride = b == 0 ? stride : 1,
+                                                   .dilation = grid     ? dilation * config.multi_grid[b]
+                                                               : b == 0 ? first_dilation
+                                                                        : dilation,
+                                                   .norm = config.norm,
+                                                   .zero_last_norm = config.zero_last_norm},
+                             stage_key.Split(b));
+      inputs = nn::Bottleneck::kExpansion * config.widths[s];
+    }
+  }
+}
+
+std::array<Variable, 4> ResNet::operator()(const Variable& images, const nn::Context& context) {
+  Variable x = images;
+  for (size_t i = 0; i < stem_convolutions.size(); ++i)
+    x = stem_norms[i](stem_convolutions[i](x), context, /*relu=*/true);
+  x = autograd::MaxPool2d(x, 3, 2, 1);
+  std::array<Variable, 4> taps;
+  for (int s = 0; s < 4; ++s) {
+    for (nn::Bottleneck& block : stages[s])
+      x = config.checkpoint_blocks ? block.Checkpointed(x, context) : block(x, context);
+    taps[s] = x;
+  }
+  return taps;
+}
+
+void ResNet::Fields(nn::FieldVisitor& visitor) {
+  if (config.stem == ResNetStem::kSingle) {
+    visitor.Field("conv1", stem_convolutions[0]);
+    visitor.Field("bn1", stem_norms[0]);
+  } else {
+    // Every third place of mmseg's sequence is a ReLU.
+    for (size_t i = 0; i < stem_convolutions.size(); ++i) {
+      visitor.Field(absl::StrCat("stem.", 3 * i), stem_convolutions[i]);
+      visitor.Field(absl::StrCat("stem.", 3 * i + 1), stem_norms[i]);
+    }
+  }
+  for (int s = 0; s < 4; ++s) visitor.Field(absl::StrCat("layer", s + 1), stages[s]);
+}
+
+std::string ResNetTorchvisionName(const std::string& name) {
+  absl::string_view rest = name;
+  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
+         absl::ConsumePrefix(&rest, "backbone.") || absl::ConsumePrefix(&rest, "backbone_net.")) {
+  }
+  for (const char* absent : {"fc.", "head.", "classifier.", "aux_classifier.", "decode_head.", "auxiliary_head.",
+                             "neck.", "decoder.", "auxiliary_decoder.", "aspp_net.", "fpn_neck.", "scale_heads."}) {
+    if (absl::StartsWith(rest, absent)) return "";
+  }
+  return std::string(rest);
+}
+
+absl::StatusOr<nn::LoadReport> LoadResNet(const std::string& path, ResNet& encoder) {
+  return nn::LoadWeights(path, encoder, {.rename = ResNetTorchvisionName});
+}
+
+}  // namespace seg

@@ -1,0 +1,196 @@
+#include "seg/encoders/resnet.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/reduce.h"
+#include "autograd/testing/op_contract.h"
+#include "nn/module.h"
+
+namespace seg {
+namespace {
+
+using autograd::Array;
+using autograd::Shape;
+using autograd::Tape;
+
+const RandomKey kKey(41);
+
+size_t Keys(ResNet& encoder) { return nn::NamedParameters(encoder).size() + nn::NamedBuffers(encoder).size(); }
+
+// Totals of torchvision's and mmseg's models without their classifiers; keys with num_batches_tracked.
+TEST(ResNet, HasThePublicTotals) {
+  ResNet encoder(*ConfigureResNet("resnet50"), kKey);
+  EXPECT_EQ(Keys(encoder), 318u);
+  EXPECT_EQ(nn::ParameterCount(encoder), 23508032);
+  EXPECT_EQ(ConfigureResNet("resnet101")->depths, (std::array<int64_t, 4>{3, 4, 23, 3}));
+
+  // mmseg's ResNet-50 v1c has 330 keys and 23,527,264 parameters: only the stem differs.
+  ResNetConfig config{.depths = {1, 1, 1, 1}, .widths = {2, 2, 2, 2}};
+  ResNet single(config, kKey);
+  config.stem = ConfigureResNet("resnet50_v1c")->stem;
+  ResNet deep(config, kKey);
+  EXPECT_EQ(Keys(deep) - Keys(single), 330u - 318u);
+  EXPECT_EQ(nn::ParameterCount(deep) - nn::ParameterCount(single), 23527264 - 23508032);
+}
+
+TEST(ResNet, UnknownSizesAreNotFound) {
+  for (const char* size : {"resnet34", "resnet152_v1c", "micro_v1c", ""}) {
+    const absl::Status status = ConfigureResNet(size).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << size;
+    EXPECT_TRUE(absl::StrContains(status.message(), "resnet101_v1c"));
+  }
+}
+
+// Sizes round up, as every convolution and the pooling pad.
+TEST(ResNet, TapsAreAtTheirStrides) {
+  ResNetConfig config = *ConfigureResNet("micro");
+  const Array images = Array::Zeros({2, 65, 98, 3}, autograd::kFloat32);
+  const std::pair<int64_t, std::vector<Shape>> cases[] = {
+      {32, {{2, 17, 25, 32}, {2, 9, 13, 64}, {2, 5, 7, 128}, {2, 3, 4, 256}}},
+      {16, {{2, 17, 25, 32}, {2, 9, 13, 64}, {2, 5, 7, 128}, {2, 5, 7, 256}}},
+      {8, {{2, 17, 25, 32}, {2, 9, 13, 64}, {2, 9, 13, 128}, {2, 9, 13, 256}}}};
+  for (const auto& [output_stride, shapes] : cases) {
+    config.output_stride = output_stride;
+    ResNet encoder(config, kKey);
+    const auto taps = encoder(images, {});
+    for (int s = 0; s < 4; ++s) EXPECT_EQ(taps[s].shape(), shapes[s]) << output_stride;
+  }
+  autograd::testing::ExpectError(
+      [&] {
+        config.output_stride = 4;
+        ResNet encoder(config, kKey);
+      },
+      "output_stride is 4");
+}
+
+std::vector<int64_t> Dilations(const ResNetConfig& config, int stage) {
+  ResNet encoder(config, kKey);
+  std::vector<int64_t> dilations;
+  for (const nn::Bottleneck& block : encoder.stages[stage]) dilations.push_back(block.conv2.dilation);
+  return dilations;
+}
+
+// The tables of torchvision and mmseg; with a grid, mmseg's multi_grid = (4, 8, 16).
+TEST(ResNet, StridesBecomeDilations) {
+  using Row = std::vector<int64_t>;
+  ResNetConfig config{.depths = {1, 2, 3, 3}, .widths = {2, 2, 2, 2}, .stem_width = 4, .output_stride = 8};
+  EXPECT_EQ(Dilations(config, 1), (Row{1, 1}));
+  EXPECT_EQ(Dilations(config, 2), (Row{1, 2, 2}));
+  EXPECT_EQ(Dilations(config, 3), (Row{2, 4, 4}));
+  config.multi_grid = {1, 2, 4};
+  EXPECT_EQ(Dilations(config, 2), (Row{1, 2, 2}));
+  EXPECT_EQ(Dilations(config, 3), (Row{4, 8, 16}));
+  config.output_stride = 16;
+  EXPECT_EQ(Dilations(config, 2), (Row{1, 1, 1}));
+  EXPECT_EQ(Dilations(config, 3), (Row{2, 4, 8}));
+  config.multi_grid = {1, 2};
+  autograd::testing::ExpectError([&] { Dilations(config, 0); }, "2 factors for 3 blocks");
+}
+
+TEST(ResNet, ZeroLastNormsMakeBlocksTheirShortcuts) {
+  ResNetConfig config = *ConfigureResNet("micro");
+  config.depths = {2, 1, 1, 1};
+  config.zero_last_norm = true;
+  ResNet encoder(config, kKey);
+  const Array x = autograd::testing::RandomArray({1, 4, 5, 32}, autograd::kFloat32, kKey, 0, 1);
+  EXPECT_EQ(encoder.stages[0][1](x, {}).array().ToVector<float>(), x.ToVector<float>());
+}
+
+struct Step {
+  std::vector<Array> gradients, statistics;
+};
+
+Step StepOf(const ResNetConfig& config, const Array& images) {
+  ResNet encoder(config, kKey);
+  Tape tape;
+  Variable loss;
+  for (const Variable& tap : encoder(images, nn::Context::Training(kKey))) {
+    const Variable part = autograd::Sum(autograd::Square(tap));
+    loss = loss.defined() ? loss + part : part;
+  }
+  tape.Backward(loss);
+  Step step;
+  for (const nn::NamedParameter& named : nn::NamedParameters(encoder))
+    step.gradients.push_back(named.parameter->gradient().Copy());
+  for (const nn::NamedBuffer& named : nn::NamedBuffers(encoder)) {
+    if (named.array->dtype() == autograd::kInt64) {
+      EXPECT_EQ(named.array->Item(), 1) << named.name;
+    } else {
+      step.statistics.push_back(named.array->Copy());
+    }
+  }
+  return step;
+}
+
+// Gradients up to the order in which those of a shortcut and of a tap are added.
+TEST(ResNet, CheckpointedBlocksGiveTheSameGradientsAndStatistics) {
+  ResNetConfig config{.depths = {1, 2, 1, 1}, .widths = {2, 3, 2, 2}, .stem_width = 4, .output_stride = 16};
+  const Array images = autograd::testing::RandomArray({3, 32, 32, 3}, autograd::kFloat32, kKey);
+  const Step plain = StepOf(config, images);
+  config.checkpoint_blocks = true;
+  const Step checkpointed = StepOf(config, images);
+  for (size_t i = 0; i < plain.gradients.size(); ++i) {
+    const std::vector<float> expected = plain.gradients[i].ToVector<float>(),
+                             actual = checkpointed.gradients[i].ToVector<float>();
+    float largest = 0;
+    for (float value : expected) largest = std::max(largest, std::abs(value));
+    for (size_t j = 0; j < expected.size(); ++j) EXPECT_NEAR(actual[j], expected[j], 1e-4 * largest);
+  }
+  for (size_t i = 0; i < plain.statistics.size(); ++i)
+    EXPECT_EQ(checkpointed.statistics[i].ToVector<float>(), plain.statistics[i].ToVector<float>());
+}
+
+TEST(ResNet, NamesOfOtherSourcesBecomeTorchvisions) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"conv1.weight", "conv1.weight"},
+      {"fc.weight", ""},
+      {"module.layer3.22.conv2.weight", "layer3.22.conv2.weight"},
+      {"backbone.layer1.0.downsample.1.running_var", "layer1.0.downsample.1.running_var"},
+      {"backbone_net.stem.4.bias", "stem.4.bias"},
+      {"classifier.4.weight", ""},
+      {"aux_classifier.0.weight", ""},
+      {"decode_head.conv_seg.bias", ""},
+      {"auxiliary_head.convs.0.conv.weight", ""},
+  };
+  for (const auto& [from, to] : cases) EXPECT_EQ(ResNetTorchvisionName(from), to) << from;
+}
+
+// A file of a whole network, for its backbone alone.
+TEST(ResNet, LoadsTheBackboneOfASegmentationNetwork) {
+  struct Network {
+    ResNet backbone;
+    nn::Conv2d classifier;
+    void Fields(nn::FieldVisitor& visitor) {
+      visitor.Field("backbone", backbone);
+      visitor.Field("classifier.4", classifier);
+    }
+  };
+  ResNetConfig config{.depths = {1, 1, 1, 2}, .widths = {2, 3, 2, 2}, .stem = ResNetStem::kDeep, .stem_width = 4};
+  Network network{ResNet(config, kKey), nn::Conv2d(4, 4, 1, {}, kKey)};
+  const Array images = autograd::testing::RandomArray({2, 33, 40, 3}, autograd::kFloat32, kKey);
+  network.backbone(images, nn::Context::Training(kKey));  // moves the running statistics
+  const std::string path = ::testing::TempDir() + "/network.safetensors";
+  ASSERT_TRUE(nn::SaveWeights(path, network).ok());
+  ResNet other(config, RandomKey(3));
+  const absl::StatusOr<nn::LoadReport> report = LoadResNet(path, other);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->complete());
+  EXPECT_EQ(other(images, {})[3].array().ToVector<float>(), network.backbone(images, {})[3].array().ToVector<float>());
+
+  config.stem = ResNetStem::kSingle;
+  ResNet wrong(config, kKey);
+  const absl::Status status = LoadResNet(path, wrong).status();
+  EXPECT_TRUE(absl::StrContains(status.message(), "conv1.weight")) << status;
+}
+
+}  // namespace
+}  // namespace seg

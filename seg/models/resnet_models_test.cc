@@ -1,0 +1,332 @@
+// DeepLabV3, FCN and SemanticFPN on ResNets.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "autograd/ops/elementwise.h"
+#include "autograd/testing/op_contract.h"
+#include "nn/nn.h"
+#include "seg/losses/segmentation_loss.h"
+#include "seg/models/deeplabv3.h"
+#include "seg/models/fcn.h"
+#include "seg/models/semantic_fpn.h"
+
+namespace seg {
+namespace {
+
+using autograd::Array;
+using autograd::Shape;
+using autograd::Tape;
+
+const RandomKey kKey(51);
+
+// Of a head on so many channels, with 21 classes.
+template <typename Head, typename Config>
+int64_t HeadParameters(int64_t inputs, Config config) {
+  config.initializers = {nn::Zeros(), nn::Zeros(), nn::Zeros()};
+  Head head(inputs, 21, config, kKey);
+  return nn::ParameterCount(head);
+}
+
+// The packages' totals without the encoder's (23,508,032; v1c 23,527,264).
+TEST(DeepLabV3, HeadsHaveThePublicTotals) {
+  EXPECT_EQ(HeadParameters<DeepLabHead>(2048, DeepLabHeadConfig()) +
+                HeadParameters<FcnHead>(1024, FcnHeadConfig{.width = 256}),
+            42004074 - 23508032);
+  EXPECT_EQ(HeadParameters<DeepLabHead>(2048, DeepLabHeadConfig::Mmseg()) +
+                HeadParameters<FcnHead>(1024, FcnHeadConfig::MmsegAuxiliary()),
+            68114570 - 23527264);
+}
+
+TEST(Fcn, HeadsHaveThePublicTotals) {
+  const int64_t auxiliary = HeadParameters<FcnHead>(1024, FcnHeadConfig{.width = 256});
+  EXPECT_EQ(HeadParameters<FcnHead>(2048, FcnHeadConfig()) + auxiliary, 35322218 - 23508032);
+  EXPECT_EQ(HeadParameters<FcnHead>(2048, FcnHeadConfig::Mmseg()) + auxiliary, 49499274 - 23527264);
+  // SSSegmentation's
+  EXPECT_EQ(
+      HeadParameters<FcnHead>(2048, FcnHeadConfig{.convolutions = 2}) + HeadParameters<FcnHead>(1024, FcnHeadConfig()),
+      40066954 - 23527264);
+}
+
+// Names of mmseg and SSSegmentation beside the head's own.
+TEST(ResNetSegmentor, NamesOfOtherSourcesBecomeTorchvisions) {
+  const std::pair<const char*, const char*> deeplab[] = {
+      {"backbone.conv1.weight", "backbone.conv1.weight"},
+      {"module.classifier.0.convs.4.1.weight", "classifier.0.convs.4.1.weight"},
+      {"aux_classifier.4.bias", "aux_classifier.4.bias"},
+      {"decode_head.image_pool.1.conv.weight", "classifier.0.convs.4.1.weight"},
+      {"decode_head.image_pool.1.bn.running_var", "classifier.0.convs.4.2.running_var"},
+      {"decode_head.aspp_modules.0.conv.weight", "classifier.0.convs.0.0.weight"},
+      {"decode_head.aspp_modules.3.bn.bias", "classifier.0.convs.3.1.bias"},
+      {"decode_head.bottleneck.conv.weight", "classifier.0.project.0.weight"},
+      {"decode_head.bottleneck.bn.weight", "classifier.0.project.1.weight"},
+      {"decode_head.conv_seg.bias", "classifier.4.bias"},
+      {"auxiliary_head.convs.0.conv.weight", "aux_classifier.0.weight"},
+      {"auxiliary_head.convs.0.bn.weight", "aux_classifier.1.weight"},
+      {"auxiliary_head.conv_seg.weight", "aux_classifier.4.weight"},
+      {"backbone_net.layer1.0.bn1.bias", "backbone.layer1.0.bn1.bias"},
+      {"aspp_net.parallel_branches.2.1.bias", "classifier.0.convs.2.1.bias"},
+      {"aspp_net.global_branch.1.weight", "classifier.0.convs.4.1.weight"},
+      {"aspp_net.bottleneck.1.running_mean", "classifier.0.project.1.running_mean"},
+      {"decoder.1.weight", "classifier.4.weight"},
+      {"auxiliary_decoder.4.bias", "aux_classifier.4.bias"},
+      {"auxiliary_decoder.1.bias", "aux_classifier.1.bias"},
+  };
+  const nn::Rename deeplab_rename =
+      ResNetSegmentorRename([](const std::string& name) { return DeepLabHeadName(name, 3); }, 1);
+  for (const auto& [from, to] : deeplab) EXPECT_EQ(deeplab_rename(from), to) << from;
+
+  const std::pair<const char*, const char*> fcn[] = {
+      {"decode_head.convs.0.conv.weight", "classifier.0.weight"},
+      {"decode_head.convs.0.bn.weight", "classifier.1.weight"},
+      {"decode_head.convs.1.bn.weight", "classifier.convs.1.bn.weight"},
+      {"decode_head.conv_cat.conv.weight", "classifier.conv_cat.conv.weight"},
+      {"decode_head.conv_seg.weight", "classifier.4.weight"},
+      {"decoder.1.bias", "classifier.1.bias"},
+      {"decoder.3.weight", "classifier.convs.1.conv.weight"},
+      {"decoder.4.running_var", "classifier.convs.1.bn.running_var"},
+      {"decoder.7.bias", "classifier.4.bias"},
+      {"aux_classifier.4.bias", ""},
+      {"auxiliary_head.conv_seg.bias", ""},
+  };
+  const nn::Rename fcn_rename = ResNetSegmentorRename([](const std::string& name) { return FcnHeadName(name, 2); }, 0);
+  for (const auto& [from, to] : fcn) EXPECT_EQ(fcn_rename(from), to) << from;
+}
+
+Array Images(int64_t count, int64_t height, int64_t width) {
+  return autograd::testing::RandomArray({count, height, width, 3}, autograd::kFloat32, kKey, -2, 2);
+}
+
+DeepLabV3Config SmallDeepLab() {
+  DeepLabV3Config config = *ConfigureDeepLabV3("micro", 3);
+  config.encoder.widths = {2, 3, 4, 4};
+  config.encoder.stem_width = 4;
+  config.head.aspp.width = 8;
+  config.auxiliary = true;
+  config.auxiliary_head.width = 4;
+  return config;
+}
+
+FcnConfig SmallFcn() {
+  FcnConfig config = *ConfigureFcn("micro", 3);
+  config.encoder.widths = {2, 3, 4, 4};
+  config.encoder.stem_width = 4;
+  config.head = FcnHeadConfig::Mmseg();
+  config.head.width = 8;
+  config.auxiliary = true;
+  config.auxiliary_head.width = 4;
+  return config;
+}
+
+ResNetSemanticFpnConfig SmallSemanticFpn() {
+  ResNetSemanticFpnConfig config = *ConfigureResNetSemanticFpn("micro", 3);
+  config.encoder.widths = {2, 3, 4, 4};
+  config.encoder.stem_width = 4;
+  config.decoder.width = 8;
+  config.decoder.pyramid_width = 8;
+  return config;
+}
+
+TEST(Configurations, FollowTheSize) {
+  EXPECT_EQ(ConfigureDeepLabV3("resnet101", 19)->head.aspp.width, 256);
+  EXPECT_EQ(ConfigureDeepLabV3("resnet101_v1c", 19)->head.aspp.projection_kernel, 3);
+  EXPECT_TRUE(ConfigureFcn("resnet50_v1c", 19)->head.concatenate_input);
+  EXPECT_EQ(ConfigureFcn("resnet50", 19)->encoder.output_stride, 8);
+  EXPECT_EQ(ConfigureResNetSemanticFpn("resnet50", 19)->encoder.output_stride, 32);
+  EXPECT_FALSE(ConfigureResNetSemanticFpn("resnet50", 19)->decoder.attention);
+  EXPECT_EQ(ConfigureDeepLabV3("nano", 19).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ConfigureFcn("nano", 19).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ConfigureResNetSemanticFpn("nano", 19).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ResNetSegmentor, LogitsAreAtTheOutputStride) {
+  const Array images = Images(1, 65, 90);
+  DeepLabV3 deeplab(SmallDeepLab(), kKey);
+  Variable auxiliary;
+  EXPECT_EQ(deeplab(images, {}, &auxiliary).shape(), (Shape{1, 9, 12, 3}));
+  EXPECT_EQ(auxiliary.shape(), (Shape{1, 9, 12, 3}));
+  FcnConfig config = SmallFcn();
+  config.encoder.output_stride = 32;
+  config.auxiliary = false;
+  Fcn fcn(config, kKey);
+  EXPECT_EQ(fcn(images, {}).shape(), (Shape{1, 3, 3, 3}));
+  autograd::testing::ExpectError([&] { fcn(images, {}, &auxiliary); }, "no auxiliary classifier");
+  ResNetSemanticFpn fpn(SmallSemanticFpn(), kKey);
+  EXPECT_EQ(fpn(images, {}).shape(), (Shape{1, 17, 23, 3}));
+}
+
+template <typename Network>
+void ExpectLastLayerHasItsOwnRate(Network network) {
+  int found = 0;
+  for (const nn::OptimizedParameter& optimized :
+       nn::GroupParameters(network, {.rate_factors = {{Network::kLastLayer, 40}}})) {
+    const bool last =
+        optimized.parameter == &network.LastLayer().weight || optimized.parameter == &network.LastLayer().bias;
+    EXPECT_EQ(optimized.rate_factor, last ? 40 : 1) << optimized.name;
+    found += last;
+  }
+  EXPECT_EQ(found, 2);
+}
+
+TEST(LastLayer, HasItsOwnLearningRate) {
+  ExpectLastLayerHasItsOwnRate(DeepLabV3(SmallDeepLab(), kKey));
+  ExpectLastLayerHasItsOwnRate(Fcn(SmallFcn(), kKey));
+  ExpectLastLayerHasItsOwnRate(ResNetSemanticFpn(SmallSemanticFpn(), kKey));
+}
+
+TEST(ResNetSegmentor, DropoutDependsOnTheKey) {
+  DeepLabV3 network(SmallDeepLab(), kKey);
+  const Array images = Images(3, 40, 33);
+  const auto logits = [&](uint64_t key) {
+    return network(images, nn::Context::Training(RandomKey(key))).array().ToVector<float>();
+  };
+  EXPECT_EQ(logits(1), logits(1));
+  EXPECT_NE(logits(1), logits(2));
+}
+
+// Two classes by the side of the image.
+struct Batch {
+  Array images, labels;
+};
+
+Batch MakeBatch(int64_t count, int64_t size) {
+  std::vector<float> pixels(count * size * size * 3);
+  std::vector<uint8_t> labels(count * size * size);
+  for (int64_t i = 0; i < count * size * size; ++i) {
+    const bool bright = (i % size < size / 2) == (i / (size * size) % 2 == 0);
+    labels[i] = bright ? 1 : 0;
+    for (int c = 0; c < 3; ++c)
+      pixels[i * 3 + c] = (bright ? 1.0f : -1.0f) + 0.3f * autograd::UniformFloat(autograd::Philox(kKey, i * 3 + c).x);
+  }
+  return {Array::From({count, size, size, 3}, pixels), Array::From({count, size, size}, labels)};
+}
+
+// `steps` of a network by heart on one batch: the first and the last loss.
+template <typename Forward>
+std::pair<double, double> Learn(nn::ModuleReference network, int steps, const Forward& loss_of) {
+  nn::AdamW optimizer(nn::GroupParameters(network, {.weight_decay = 0.01}));
+  double first = 0, last = 0;
+  for (int step = 0; step < steps; ++step) {
+    Tape tape;
+    const Variable loss = loss_of(nn::Context::Training(kKey.Split(step)));
+    tape.Backward(loss);
+    nn::ClipGradientNorm(optimizer.parameters(), 5);
+    optimizer.Step(0.005);
+    optimizer.ClearGradients();
+    last = loss.Item();
+    if (step == 0) first = last;
+  }
+  return {first, last};
+}
+
+TEST(DeepLabV3, LearnsABatchByHeartWithItsAuxiliaryHead) {
+  DeepLabV3 network(SmallDeepLab(), kKey);
+  const Batch batch = MakeBatch(4, 48);
+  const auto [first, last] = Learn(network, 40, [&](const nn::Context& context) {
+    Variable auxiliary;
+    const Variable logits = network(batch.images, context, &auxiliary);
+    return SegmentationLoss(logits, batch.labels) + 0.4 * SegmentationLoss(auxiliary, batch.labels);
+  });
+  EXPECT_GT(first, 0.9);
+  EXPECT_LT(last, 0.5 * first);
+}
+
+TEST(ResNetSemanticFpn, LearnsABatchByHeart) {
+  ResNetSemanticFpn network(SmallSemanticFpn(), kKey);
+  const Batch batch = MakeBatch(2, 64);
+  const auto [first, last] = Learn(network, 40, [&](const nn::Context& context) {
+    return SegmentationLoss(network(batch.images, context), batch.labels);
+  });
+  EXPECT_LT(last, 0.4 * first);
+}
+
+TEST(ResNetSegmentor, BFloat16StaysCloseToFloat32) {
+  const Batch batch = MakeBatch(4, 48);
+  FcnConfig config = SmallFcn();
+  Fcn full(config, kKey);
+  config.compute = autograd::kBFloat16;
+  Fcn half(config, kKey);
+  Tape tape;
+  Variable auxiliary;
+  const Variable logits = half(batch.images, nn::Context::Training(kKey), &auxiliary);
+  EXPECT_EQ(logits.dtype(), autograd::kFloat32);
+  EXPECT_EQ(auxiliary.dtype(), autograd::kFloat32);
+  const std::vector<float> expected = full(batch.images, nn::Context::Training(kKey)).array().ToVector<float>(),
+                           actual = logits.array().ToVector<float>();
+  double difference = 0, scale = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    difference += std::pow(expected[i] - actual[i], 2);
+    scale += std::pow(expected[i], 2);
+  }
+  EXPECT_LT(std::sqrt(difference / scale), 0.1);
+  EXPECT_GT(difference, 0);
+  tape.Backward(SegmentationLoss(logits, batch.labels));
+  EXPECT_EQ(half.backbone.stem_convolutions[0].weight.gradient().dtype(), autograd::kFloat32);
+}
+
+// A file in mmseg's names, made from ours.
+TEST(Fcn, LoadsFilesOfMmseg) {
+  Fcn network(SmallFcn(), kKey);
+  const Array images = Images(2, 40, 33);
+  network(images, nn::Context::Training(kKey));  // moves the running statistics
+  const std::string ours = ::testing::TempDir() + "/ours.safetensors",
+                    theirs = ::testing::TempDir() + "/mmseg.safetensors";
+  ASSERT_TRUE(nn::SaveWeights(ours, network).ok());
+  const nn::Rename mmseg = nn::RenamePrefixes({{"classifier.0.", "decode_head.convs.0.conv."},
+                                               {"classifier.1.", "decode_head.convs.0.bn."},
+                                               {"classifier.4.", "decode_head.conv_seg."},
+                                               {"classifier.", "decode_head."},
+                                               {"aux_classifier.0.", "auxiliary_head.convs.0.conv."},
+                                               {"aux_classifier.1.", "auxiliary_head.convs.0.bn."},
+                                               {"aux_classifier.4.", "auxiliary_head.conv_seg."}});
+  const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(ours);
+  ASSERT_TRUE(file.ok());
+  std::vector<nn::TensorSource> tensors;
+  for (const nn::TensorInfo& tensor : file->tensors())
+    tensors.push_back(
+        {mmseg(tensor.name), tensor.dtype, tensor.shape, [&file, tensor] { return *file->Read(tensor); }});
+  ASSERT_TRUE(nn::WriteSafetensors(theirs, tensors).ok());
+
+  for (const std::string& path : {ours, theirs}) {
+    Fcn other(SmallFcn(), RandomKey(9));
+    const absl::StatusOr<nn::LoadReport> report = LoadFcn(path, other);
+    ASSERT_TRUE(report.ok()) << report.status();
+    Variable auxiliary, expected_auxiliary;
+    EXPECT_EQ(other(images, {}, &auxiliary).array().ToVector<float>(),
+              network(images, {}, &expected_auxiliary).array().ToVector<float>());
+    EXPECT_EQ(auxiliary.array().ToVector<float>(), expected_auxiliary.array().ToVector<float>());
+
+    FcnConfig config = SmallFcn();
+    config.auxiliary = false;
+    Fcn alone(config, RandomKey(9));
+    EXPECT_TRUE(LoadFcn(path, alone).ok());
+  }
+}
+
+TEST(DeepLabV3, WeightsComeBackAndColdStartsLeaveTheClassifier) {
+  DeepLabV3Config config = SmallDeepLab();
+  DeepLabV3 network(config, kKey), other(config, RandomKey(9));
+  const Array images = Images(2, 40, 33);
+  network(images, nn::Context::Training(kKey));
+  const std::string path = ::testing::TempDir() + "/deeplab.safetensors";
+  ASSERT_TRUE(nn::SaveWeights(path, network).ok());
+  ASSERT_TRUE(LoadDeepLabV3(path, other).ok());
+  EXPECT_EQ(other(images, {}).array().ToVector<float>(), network(images, {}).array().ToVector<float>());
+
+  config.classes = 7;
+  DeepLabV3 cold(config, RandomKey(9));
+  EXPECT_FALSE(LoadDeepLabV3(path, cold).ok());
+  const absl::StatusOr<nn::LoadReport> report = LoadDeepLabV3(path, cold, /*strict=*/false);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->mismatched.size(), 4u);
+  for (const std::string& name : report->mismatched) EXPECT_TRUE(absl::StrContains(name, "classifier.4.")) << name;
+}
+
+}  // namespace
+}  // namespace seg

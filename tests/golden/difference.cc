@@ -1,0 +1,113 @@
+#include "tests/golden/difference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "autograd/runtime/error.h"
+#include "nn/checkpoints/weights.h"
+#include "nn/initializers/initializers.h"
+
+namespace golden {
+
+using autograd::Array;
+
+namespace {
+
+double Largest(const Array& array) {
+  double largest = 0;
+  for (float value : array.ToVector<float>()) largest = std::max(largest, std::abs(double{value}));
+  return largest;
+}
+
+}  // namespace
+
+Difference Between(const std::string& name, const Array& actual, const Array& expected, const Array& scale) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (!(actual.shape() == expected.shape()) || actual.dtype() != expected.dtype()) return {name, kInfinity};
+  if (actual.dtype() == autograd::kInt64) return {name, actual.Item() == expected.Item() ? 0 : kInfinity};
+  const std::vector<float> ours = actual.ToVector<float>(), theirs = expected.ToVector<float>();
+  double difference = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    if (!std::isfinite(ours[i])) return {name, kInfinity};
+    difference = std::max(difference, std::abs(double{ours[i]} - double{theirs[i]}));
+  }
+  return {name, difference == 0 ? 0 : difference / Largest(scale)};
+}
+Difference Between(const std::string& name, const Array& actual, const Array& expected) {
+  return Between(name, actual, expected, expected);
+}
+
+void AppendGradients(const nn::ModuleReference& network, const nn::ModuleReference& expected,
+                     std::vector<Difference>& differences) {
+  const std::vector<nn::NamedParameter> ours = nn::NamedParameters(network), theirs = nn::NamedParameters(expected);
+  for (size_t i = 0; i < ours.size(); ++i) {
+    // Some biases have a gradient of 0 but for rounding, as softmax does not see that of a key, nor a batch norm that of the layer before:
+    // the weight, one before, has the scale.
+    const Array& own = theirs[i].parameter->value();
+    const bool rounding = i > 0 && absl::EndsWith(ours[i].name, ".bias") &&
+                          Largest(own) < 1e-6 * Largest(theirs[i - 1].parameter->value());
+    differences.push_back(Between(absl::StrCat("gradient.", ours[i].name), ours[i].parameter->gradient(), own,
+                                  rounding ? theirs[i - 1].parameter->value() : own));
+  }
+}
+
+void AppendStatistics(const nn::ModuleReference& network, const nn::ModuleReference& expected,
+                      std::vector<Difference>& differences) {
+  const std::vector<nn::NamedBuffer> ours = nn::NamedBuffers(network), theirs = nn::NamedBuffers(expected);
+  for (size_t i = 0; i < ours.size(); ++i)
+    differences.push_back(Between(absl::StrCat("updated.", ours[i].name), *ours[i].array, *theirs[i].array));
+}
+
+double NumberOf(const File& file, const std::string& entry) {
+  double value = 0;
+  autograd::Require(absl::SimpleAtod(file.Metadata(entry), &value), "golden::File", "metadata '", entry, "' is '",
+                    file.Metadata(entry), "', not a number");
+  return value;
+}
+
+std::vector<int64_t> IntegersOf(const File& file, const std::string& entry) {
+  std::vector<int64_t> values;
+  for (const std::string& text :
+       std::vector<std::string>(absl::StrSplit(file.Metadata(entry), ' ', absl::SkipEmpty()))) {
+    autograd::Require(absl::SimpleAtoi(text, &values.emplace_back()), "golden::File", "metadata '", entry, "' has '",
+                      text, "', not an integer");
+  }
+  return values;
+}
+
+void Perturb(const nn::ModuleReference& network) {
+  for (const nn::NamedParameter& named : nn::NamedParameters(network)) {
+    const autograd::Shape shape = named.parameter->shape();
+    const autograd::RandomKey key = kOurs.Split(named.name.c_str());
+    std::vector<float> values = named.parameter->value().ToVector<float>();
+    const std::vector<float> moves = nn::Uniform(-0.1, 0.1)(shape, {}, key).ToVector<float>();
+    for (size_t i = 0; i < values.size(); ++i) values[i] += moves[i];
+    named.parameter->Set(Array::From(shape, values));
+  }
+}
+
+namespace {
+
+struct Outputs {
+  std::vector<std::pair<std::string, Array>> arrays;
+  void Fields(nn::FieldVisitor& visitor) {
+    for (auto& [name, array] : arrays) visitor.Field(name, array);
+  }
+};
+
+}  // namespace
+
+void SaveNetwork(const std::string& folder, const nn::ModuleReference& network,
+                 std::vector<std::pair<std::string, Array>> outputs) {
+  Outputs named{std::move(outputs)};
+  for (const absl::Status& status : {nn::SaveWeights(folder + "/weights.safetensors", network),
+                                     nn::SaveWeights(folder + "/outputs.safetensors", named)})
+    autograd::Require(status.ok(), "SaveNetwork", status.message());
+}
+
+}  // namespace golden

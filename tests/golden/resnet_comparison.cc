@@ -1,0 +1,184 @@
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/reduce.h"
+#include "seg/encoders/resnet.h"
+#include "seg/losses/segmentation_loss.h"
+#include "seg/models/deeplabv3.h"
+#include "seg/models/fcn.h"
+#include "tests/golden/comparison.h"
+
+namespace golden {
+namespace {
+
+using autograd::Array;
+using autograd::Variable;
+
+const std::vector<std::string> kEncoderParts = {"conv1.", "bn1.", "stem.", "layer"},
+                               kNetworkParts = {"backbone.", "classifier.", "aux_classifier."};
+
+nn::BatchNormOptions NormOptions(const File& file) {
+  return {.epsilon = NumberOf(file, "norm_eps"), .momentum = NumberOf(file, "norm_momentum")};
+}
+
+seg::ResNetConfig EncoderConfig(const File& file, const std::string& prefix) {
+  seg::ResNetConfig config;
+  for (int s = 0; s < 4; ++s) {
+    const std::string blocks = absl::StrCat(prefix, "layer", s + 1, ".");
+    config.widths[s] = file.Shape(absl::StrCat(blocks, "0.conv2.weight"))[0];
+    config.depths[s] = 0;
+    while (file.Has(absl::StrCat(blocks, config.depths[s], ".conv2.weight"))) ++config.depths[s];
+  }
+  const bool deep = file.Has(prefix + "stem.6.weight");
+  config.stem = deep ? seg::ResNetStem::kDeep : seg::ResNetStem::kSingle;
+  config.stem_width = file.Shape(prefix + (deep ? "stem.6.weight" : "conv1.weight"))[0];
+  config.output_stride = static_cast<int64_t>(NumberOf(file, "output_stride"));
+  config.multi_grid = IntegersOf(file, "multi_grid");
+  config.norm = NormOptions(file);
+  return config;
+}
+
+// What both heads have in common, without dropout.
+template <typename Config>
+void ReadCommon(const File& file, Config& config) {
+  config.classes = file.Shape("classifier.4.weight")[0];
+  config.encoder = EncoderConfig(file, "backbone.");
+  config.auxiliary = true;
+  config.auxiliary_head = {.width = file.Shape("aux_classifier.0.weight")[0], .dropout = 0, .norm = NormOptions(file)};
+}
+
+bool IsDeepLab(const File& file) { return file.Has("classifier.0.project.0.weight"); }
+
+seg::DeepLabV3Config DeepLabConfig(const File& file) {
+  seg::DeepLabV3Config config;
+  ReadCommon(file, config);
+  config.head.aspp = {.width = file.Shape("classifier.0.project.0.weight")[0],
+                      .rates = IntegersOf(file, "rates"),
+                      .norm = NormOptions(file)};
+  config.head.projection_dropout = 0;
+  return config;
+}
+
+seg::FcnConfig FcnConfig(const File& file) {
+  seg::FcnConfig config;
+  ReadCommon(file, config);
+  config.head = {.width = file.Shape("classifier.0.weight")[0], .dropout = 0, .norm = NormOptions(file)};
+  return config;
+}
+
+// A network with the file's weights, two of its shape for gradients and running statistics, and what differs.
+template <typename Network>
+struct Comparison {
+  template <typename Config>
+  Comparison(const File& given, const std::vector<std::string>& parts, const Config& config)
+      : file(given),
+        network(config, autograd::RandomKey(1)),
+        gradients(config, autograd::RandomKey(2)),
+        updated(config, autograd::RandomKey(3)) {
+    const size_t parameters = nn::NamedParameters(network).size(), buffers = nn::NamedBuffers(network).size();
+    file.Load("", parts, nn::ModuleReference(network), parameters + buffers);
+    file.Load("gradient.", parts, nn::ModuleReference(gradients), parameters);
+    file.Load("updated.", parts, nn::ModuleReference(updated), buffers);
+  }
+  void Append(const std::string& name, const Variable& ours) {
+    differences.push_back(Between(name, ours.array(), file.Read(name)));
+  }
+
+  const File& file;
+  Network network, gradients, updated;
+  std::vector<Difference> differences;
+};
+
+template <typename Network, typename Config>
+std::vector<Difference> CompareSegmentor(const File& file, const Config& config) {
+  Comparison<Network> comparison(file, kNetworkParts, config);
+  Network& network = comparison.network;
+  const Array input = file.Read("input"), label = file.Read("label");
+  const std::array<Variable, 4> taps = network.backbone(input, {});
+  comparison.Append("evaluation.stage2", taps[2]);
+  comparison.Append("evaluation.stage3", taps[3]);
+  const auto loss_of = [&](const Variable& logits, const Variable& auxiliary) {
+    return seg::SegmentationLoss(logits, label) + 0.5 * seg::SegmentationLoss(auxiliary, label);
+  };
+  Variable auxiliary;
+  const Variable evaluated = network(input, {}, &auxiliary);
+  comparison.Append("evaluation.logits", evaluated);
+  comparison.Append("evaluation.auxiliary", auxiliary);
+  comparison.Append("evaluation.loss", loss_of(evaluated, auxiliary));
+
+  autograd::Tape tape;
+  const Variable logits = network(input, nn::Context::Training(autograd::RandomKey(4)), &auxiliary);
+  comparison.Append("train.logits", logits);
+  comparison.Append("train.auxiliary", auxiliary);
+  const Variable loss = loss_of(logits, auxiliary);
+  comparison.Append("train.loss", loss);
+  tape.Backward(loss);
+  AppendGradients(network, comparison.gradients, comparison.differences);
+  AppendStatistics(network, comparison.updated, comparison.differences);
+  return std::move(comparison.differences);
+}
+
+template <typename Network, typename Config>
+void SaveSegmentor(const File& file, const Config& config, const std::string& folder) {
+  Network network(config, kOurs);
+  Perturb(network);
+  const Array input = file.Read("input");
+  Variable auxiliary;
+  network(input, nn::Context::Training(kOurs), &auxiliary);
+  const Variable logits = network(input, {}, &auxiliary);
+  SaveNetwork(folder, network, {{"logits", logits.array()}, {"auxiliary", auxiliary.array()}});
+}
+
+}  // namespace
+
+std::vector<Difference> CompareResNet(const File& file) {
+  Comparison<seg::ResNet> comparison(file, kEncoderParts, EncoderConfig(file, ""));
+  seg::ResNet& encoder = comparison.network;
+  const Array images = file.Read("input");
+  const std::array<Variable, 4> evaluated = encoder(images, {});
+  for (int s = 0; s < 4; ++s) comparison.Append(absl::StrCat("evaluation.stage", s), evaluated[s]);
+
+  autograd::Tape tape;
+  const Variable input = tape.Watch(images);
+  const std::array<Variable, 4> stages = encoder(input, nn::Context::Training(autograd::RandomKey(4)));
+  Variable loss;
+  for (int s = 0; s < 4; ++s) {
+    comparison.Append(absl::StrCat("train.stage", s), stages[s]);
+    const Variable part = autograd::Mean(stages[s] * file.Read(absl::StrCat("direction.stage", s)));
+    loss = loss.defined() ? loss + part : part;
+  }
+  comparison.Append("train.loss", loss);
+  tape.Backward(loss);
+  comparison.Append("gradient.input", tape.Gradient(input));
+  AppendGradients(encoder, comparison.gradients, comparison.differences);
+  AppendStatistics(encoder, comparison.updated, comparison.differences);
+  return std::move(comparison.differences);
+}
+
+std::vector<Difference> CompareResNetSegmentor(const File& file) {
+  return IsDeepLab(file) ? CompareSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file))
+                         : CompareSegmentor<seg::Fcn>(file, FcnConfig(file));
+}
+
+void SaveResNet(const File& file, const std::string& folder) {
+  seg::ResNet encoder(EncoderConfig(file, ""), kOurs);
+  Perturb(encoder);
+  const Array input = file.Read("input");
+  encoder(input, nn::Context::Training(kOurs));
+  std::vector<std::pair<std::string, Array>> outputs;
+  for (const Variable& stage : encoder(input, {}))
+    outputs.emplace_back(absl::StrCat("stage", outputs.size()), stage.array());
+  SaveNetwork(folder, encoder, std::move(outputs));
+}
+
+void SaveResNetSegmentor(const File& file, const std::string& folder) {
+  if (IsDeepLab(file)) {
+    SaveSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file), folder);
+  } else {
+    SaveSegmentor<seg::Fcn>(file, FcnConfig(file), folder);
+  }
+}
+
+}  // namespace golden
