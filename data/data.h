@@ -6,10 +6,14 @@
 #pragma once
 
 #include "data/datasets/camvid.h"
+#include "data/datasets/cityscapes.h"
 #include "data/datasets/dataset.h"
 #include "data/datasets/in_memory_dataset.h"
+#include "data/datasets/mapillary.h"
 #include "data/datasets/open_dataset.h"
 #include "data/datasets/pascal_context.h"
+#include "data/datasets/submission.h"
+#include "data/datasets/voc2012.h"
 #include "data/formats/image.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"

@@ -45,7 +45,8 @@ std::string Resolve(const fs::path& root, const std::string& entry) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split) {
+absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split,
+                                                    IncompleteSamples incomplete) {
   if (absl::Status status = CheckDataRoot(data_root, "camvid"); !status.ok()) return status;
   fs::path root = data_root;
   std::error_code ignored;
@@ -53,15 +54,15 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root
     if (!fs::exists(root / (split + ".txt"), ignored) && fs::exists(root / folder, ignored)) root /= folder;
   }
   const std::string list = (root / (split + ".txt")).string();
-  const auto entries = ReadList(list, 2);
+  const auto entries = ReadList(list, 2, 2);
   if (!entries.ok()) return entries.status();
   std::vector<SampleFiles> files;
   for (const std::vector<std::string>& entry : *entries) {
     files.push_back({fs::path(entry[0]).stem().string(), Resolve(root, entry[0]), Resolve(root, entry[1])});
   }
   DatasetInfo info = CamVidInfo(split);
-  const LabelEncoding encoding = EncodingOf(info, {kUnlabelled});
-  return FileDataset::Create(std::move(info), encoding, std::move(files));
+  LabelEncoding encoding = EncodingOf(info, {kUnlabelled});
+  return FileDataset::Create({std::move(info), std::move(encoding), std::move(files)}, incomplete);
 }
 
 }  // namespace data

@@ -18,6 +18,7 @@ namespace data {
 
 // `data_root`: the folder of the lists, or one that holds it as CamVid/ or camvid/. `split`: train, val or
 // test.
-absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split);
+absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split,
+                                                    IncompleteSamples incomplete = IncompleteSamples::kRefuse);
 
 }  // namespace data

@@ -27,10 +27,27 @@ struct DatasetInfo {
   std::vector<Color> palette;            // by train id
   // What the dataset's label files (and the submissions to its evaluation server) store for a train id.
   std::vector<uint8_t> stored_values;
+  // The label files, and the submissions to the server, are palette PNGs: the colours are the palette's.
+  bool palette_files = false;
+  // False for a split whose labels are the evaluation server's secret: every pixel is void.
+  bool labelled = true;
   uint8_t void_label = kVoidLabel;
   // RGB, on the 0..255 scale: ImageNet's, which most published weights expect.
   std::array<float, 3> mean = {123.675f, 116.28f, 103.53f};
   std::array<float, 3> standard_deviation = {58.395f, 57.12f, 57.375f};
+};
+
+// A file that a split needs and lacks.
+struct MissingFile {
+  std::string id;    // of the sample
+  std::string kind;  // "image" or "label map"
+  std::string path;
+};
+
+// What to do with samples that lack a file.
+enum class IncompleteSamples {
+  kRefuse,  // the dataset is not opened: a hole in the data should end a run in its first second, not in its third hour
+  kSkip,    // they are left out, and Dataset::Missing() lists them
 };
 
 class Dataset {
@@ -43,6 +60,9 @@ class Dataset {
   // Sample `index`, 0 <= index < size(); OutOfRange otherwise. Errors of files name the file. Thread-safe,
   // and the same sample every time.
   virtual absl::StatusOr<Sample> Load(int64_t index) const = 0;
+
+  // The missing files of the samples that were left out; empty unless the dataset was opened with kSkip.
+  virtual std::vector<MissingFile> Missing() const { return {}; }
 };
 
 }  // namespace data

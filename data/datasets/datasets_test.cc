@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "autograd/runtime/atomic_file.h"
 #include "data/datasets/camvid.h"
 #include "data/datasets/dataset.h"
+#include "data/datasets/dataset_fixture.h"
 #include "data/datasets/in_memory_dataset.h"
 #include "data/datasets/open_dataset.h"
 #include "data/datasets/pascal_context.h"
@@ -23,31 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder of its own for each test, filled with small files.
-class DatasetTest : public ::testing::Test {
+class ListedDatasetTest : public DatasetTest {
  protected:
-  DatasetTest() {
-    root_ = fs::path(::testing::TempDir()) /
-            absl::StrCat("dataset_", ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  ~DatasetTest() override { fs::remove_all(root_); }
-
-  void Write(const std::string& name, const std::string& contents) {
-    fs::create_directories((root_ / name).parent_path());
-    ASSERT_TRUE(autograd::WriteFileAtomically((root_ / name).string(), contents).ok());
-  }
-  static std::string LabelFile(const std::vector<uint8_t>& values, int width) {
-    LabelMap label(static_cast<int>(values.size()) / width, width);
-    label.values = values;
-    return EncodeLabelPng(label);
-  }
-  static void ExpectError(const absl::Status& status, absl::StatusCode code, const std::vector<std::string>& words) {
-    EXPECT_EQ(status.code(), code) << status;
-    for (const std::string& word : words) EXPECT_NE(status.message().find(word), absl::string_view::npos) << status;
-  }
-
   void WriteContext(const std::vector<uint8_t>& values) {
     Write("VOC2010/ImageSets/SegmentationContext/train.txt", "2008_000001\r\n\n2008_000002 \n");
     for (const char* id : {"2008_000001", "2008_000002"}) {
@@ -55,11 +32,9 @@ class DatasetTest : public ::testing::Test {
       Write(absl::StrCat("VOC2010/SegmentationClassContext/", id, ".png"), LabelFile(values, 3));
     }
   }
-
-  fs::path root_;
 };
 
-TEST_F(DatasetTest, PascalContextWith59Classes) {
+TEST_F(ListedDatasetTest, PascalContextWith59Classes) {
   WriteContext({0, 1, 2, 58, 59, 0});
   const auto dataset = OpenPascalContext(root_.string(), "train");
   ASSERT_TRUE(dataset.ok()) << dataset.status();
@@ -80,7 +55,7 @@ TEST_F(DatasetTest, PascalContextWith59Classes) {
   EXPECT_EQ((*dataset)->Load(-1).status().code(), absl::StatusCode::kOutOfRange);
 }
 
-TEST_F(DatasetTest, PascalContextWithBackground) {
+TEST_F(ListedDatasetTest, PascalContextWithBackground) {
   WriteContext({0, 1, 2, 58, 59, 0});
   const auto dataset = OpenPascalContext(root_.string(), "train", {.background_class = true});
   ASSERT_TRUE(dataset.ok()) << dataset.status();
@@ -91,7 +66,7 @@ TEST_F(DatasetTest, PascalContextWithBackground) {
 }
 
 // aeroplane, bag, bed, window, wood: positions 1, 21, 22, 58, 59 of the original list.
-TEST_F(DatasetTest, PascalContextInTheOriginalOrder) {
+TEST_F(ListedDatasetTest, PascalContextInTheOriginalOrder) {
   WriteContext({0, 1, 2, 3, 58, 59});
   const PascalContextOrder order = PascalContextOrder::kOriginal;
   const auto with_void = OpenPascalContext(root_.string(), "train", {.background_class = false, .order = order});
@@ -108,7 +83,7 @@ TEST_F(DatasetTest, PascalContextInTheOriginalOrder) {
   }
 }
 
-TEST_F(DatasetTest, PascalContextInThePlainLayout) {
+TEST_F(ListedDatasetTest, PascalContextInThePlainLayout) {
   Write("val.txt", "a\n");
   Write("images/a.jpg", EncodeJpeg(Image(1, 2)));
   Write("labels/a.png", LabelFile({0, 59}, 2));
@@ -117,7 +92,7 @@ TEST_F(DatasetTest, PascalContextInThePlainLayout) {
   EXPECT_EQ((*dataset)->Load(0)->label.values, (std::vector<uint8_t>{255, 58}));
 }
 
-TEST_F(DatasetTest, EachErrorNamesItsFile) {
+TEST_F(ListedDatasetTest, EachErrorNamesItsFile) {
   ExpectError(OpenPascalContext("", "train").status(), absl::StatusCode::kInvalidArgument, {"data root"});
   ExpectError(OpenPascalContext((root_ / "nowhere").string(), "train").status(), absl::StatusCode::kNotFound,
               {"nowhere"});
@@ -152,7 +127,7 @@ TEST_F(DatasetTest, EachErrorNamesItsFile) {
   ExpectError(OpenPascalContext(root_.string(), "train").status(), absl::StatusCode::kInvalidArgument, {"train.txt"});
 }
 
-TEST_F(DatasetTest, CamVidWithTheOriginalListAndEitherFormat) {
+TEST_F(ListedDatasetTest, CamVidWithTheOriginalListAndEitherFormat) {
   Write("CamVid/test.txt",
         "/SegNet/CamVid/test/Seq05VD_f00000.png /SegNet/CamVid/testannot/Seq05VD_f00000.png\n"
         "test/0001TP_008550.jpg testannot/0001TP_008550.png\n");
@@ -177,7 +152,7 @@ TEST_F(DatasetTest, CamVidWithTheOriginalListAndEitherFormat) {
   ExpectError(OpenCamVid((root_ / "CamVid").string(), "train").status(), absl::StatusCode::kNotFound, {"train.txt"});
 }
 
-TEST_F(DatasetTest, InMemory) {
+TEST_F(ListedDatasetTest, InMemory) {
   DatasetInfo info;
   info.name = "tiny";
   info.class_names = {"a", "b"};
@@ -200,7 +175,7 @@ TEST_F(DatasetTest, InMemory) {
               {"sample 0", "2 x 1", "2 x 2"});
 }
 
-TEST_F(DatasetTest, ByName) {
+TEST_F(ListedDatasetTest, ByName) {
   WriteContext({0, 1, 2, 3, 4, 5});
   EXPECT_EQ((*OpenDataset("pascal_context_59", root_.string(), "train"))->info().name, "pascal_context_59");
   EXPECT_EQ((*OpenDataset("pascal_context_60", root_.string(), "train"))->info().num_classes(), 60);
@@ -212,15 +187,6 @@ TEST_F(DatasetTest, ByName) {
               {"cityscape", "camvid", "scenes"});
   ExpectError(OpenDataset("camvid", "", "val").status(), absl::StatusCode::kInvalidArgument, {"camvid", "data root"});
 }
-
-class SharedData : public DatasetTest {
- protected:
-  void SetUp() override {
-    if (std::getenv("SEGMENTATION_DATA") == nullptr) GTEST_SKIP() << "SEGMENTATION_DATA is not set";
-    shared_ = std::getenv("SEGMENTATION_DATA");
-  }
-  std::string shared_;
-};
 
 // The pixel counts of camvid/README.md, over all of val and a tenth of train.
 TEST_F(SharedData, CamVid) {

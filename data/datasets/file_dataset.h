@@ -2,7 +2,6 @@
 // label files store.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,8 +13,8 @@
 
 namespace data {
 
-// Train id of each stored value; kInvalidValue marks the values that the format does not have.
-using LabelEncoding = std::array<int16_t, 256>;
+// Train id of each stored value. kInvalidValue marks the values that the format does not have; so does the end.
+using LabelEncoding = std::vector<int16_t>;
 inline constexpr int16_t kInvalidValue = -1;
 
 // The encoding in which `info.stored_values` are the classes and `void_values` are void.
@@ -24,33 +23,53 @@ LabelEncoding EncodingOf(const DatasetInfo& info, const std::vector<uint8_t>& vo
 struct SampleFiles {
   std::string id;
   std::string image;
-  std::string label;
+  std::string label;  // a PNG of indices or a .mat file; empty where the split has no labels
+};
+
+struct FileDatasetContents {
+  DatasetInfo info;
+  LabelEncoding encoding;
+  std::vector<SampleFiles> files;
+  std::string mat_variable = "";  // of the .mat files among the labels, as in mat.h
 };
 
 class FileDataset : public Dataset {
  public:
-  // NotFound if one of the files does not exist: a hole in the data should end a run in its first second, not
-  // in its third hour.
-  static absl::StatusOr<std::unique_ptr<Dataset>> Create(DatasetInfo info, LabelEncoding encoding,
-                                                         std::vector<SampleFiles> files);
+  // With kRefuse NotFound names the first missing file and says how many there are.
+  static absl::StatusOr<std::unique_ptr<Dataset>> Create(FileDatasetContents contents,
+                                                         IncompleteSamples incomplete = IncompleteSamples::kRefuse);
 
-  const DatasetInfo& info() const override { return info_; }
-  int64_t size() const override { return static_cast<int64_t>(files_.size()); }
+  const DatasetInfo& info() const override { return contents_.info; }
+  int64_t size() const override { return static_cast<int64_t>(contents_.files.size()); }
   absl::StatusOr<Sample> Load(int64_t index) const override;
+  std::vector<MissingFile> Missing() const override { return missing_; }
 
  private:
-  FileDataset(DatasetInfo info, LabelEncoding encoding, std::vector<SampleFiles> files);
+  FileDataset(FileDatasetContents contents, std::vector<MissingFile> missing);
+  template <typename Map>
+  absl::Status Encode(const std::string& path, const Map& stored, LabelMap& label) const;
+  absl::StatusOr<LabelMap> LoadLabel(const std::string& path) const;
 
-  const DatasetInfo info_;
-  const LabelEncoding encoding_;
-  const std::vector<SampleFiles> files_;
+  const FileDatasetContents contents_;
+  const std::vector<MissingFile> missing_;
 };
 
-// The lines of a split's list, each cut at blanks into exactly `fields` words; empty lines are skipped.
+// The lines of a split's list, each cut at blanks into `fewest` to `most` words; empty lines are skipped.
 // Errors name the file and the line; an empty list is one.
-absl::StatusOr<std::vector<std::vector<std::string>>> ReadList(const std::string& path, int fields);
+absl::StatusOr<std::vector<std::vector<std::string>>> ReadList(const std::string& path, int fewest, int most);
 
 // OK if `folder` is a directory; else an error that names it and says what `dataset` expects there.
 absl::Status CheckDataRoot(const std::string& folder, const std::string& dataset);
+
+// The files <folder>/<key><suffix>, where a key is a stem or <sub-folder>/<stem>.
+struct FileGroup {
+  std::string folder;
+  std::string suffix;
+};
+
+// Pairs images and labels by their keys, in the order of the keys; a sample's id is its key's stem. Where one of the two does not exist its
+// path stands there all the same, for Create() to find missing. Without a `labels.folder` the samples have no labels. NotFound if
+// a folder does not exist, or `images` has no file.
+absl::StatusOr<std::vector<SampleFiles>> PairFiles(const FileGroup& images, const FileGroup& labels);
 
 }  // namespace data

@@ -20,6 +20,7 @@ struct Loader::Slot {
   int64_t first_position = 0;  // in the epoch's order
   std::optional<Permutation> order;
   std::vector<Sample> samples;
+  std::vector<Geometry> geometries;
   std::vector<absl::Status> statuses;
   absl::Status status;
   Batch batch;
@@ -105,6 +106,7 @@ void Loader::Start(Slot& slot, int64_t number) {
   slot.batch.size = static_cast<int>(last - first);
   slot.unclaimed = slot.unfinished = slot.batch.size;
   slot.samples.assign(slot.batch.size, Sample());
+  slot.geometries.assign(slot.batch.size, Geometry());
   slot.statuses.assign(slot.batch.size, absl::OkStatus());
 }
 
@@ -119,7 +121,7 @@ void Loader::LoadSample(Slot& slot, int position) const {
   const autograd::RandomKey key =
       options_.key.Split("augmentation").Split(static_cast<uint64_t>(slot.epoch)).Split(static_cast<uint64_t>(place));
   try {
-    pipeline_.Apply(key, *sample);
+    slot.geometries[position] = pipeline_.Apply(key, *sample);
   } catch (const std::exception& error) {
     slot.statuses[position] = absl::InternalError(absl::StrCat("augmenting sample ", sample->id, ": ", error.what()));
     return;
@@ -160,6 +162,9 @@ void Loader::Finish(Slot& slot) const {
     batch.widths.push_back(sample.image.width);
     batch.indices.push_back(sample.index);
     batch.ids.push_back(std::move(sample.id));
+    batch.geometries.push_back(std::move(slot.geometries[i]));
+    if (sample.label.height < batch.height || sample.label.width < batch.width)
+      batch.geometries.back().push_back({"pad", {batch.height, batch.width}});
   }
   slot.samples.clear();
 }

@@ -39,7 +39,8 @@ struct Batch {
   std::vector<int> heights, widths;
   std::vector<int64_t> indices;  // in the dataset
   std::vector<std::string> ids;
-  int64_t number = 0;  // counted from the start of training; epoch = number / batches_per_epoch
+  std::vector<Geometry> geometries;  // from a sample as the dataset has it to its part of the batch
+  int64_t number = 0;                // counted from the start of training; epoch = number / batches_per_epoch
 };
 
 struct LoaderOptions {

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "data/datasets/in_memory_dataset.h"
+#include "data/transforms/resize.h"
 #include "gtest/gtest.h"
 
 namespace data {
@@ -54,6 +55,62 @@ class Faulty : public Dataset {
   const std::unique_ptr<Dataset> base_;
   const std::set<int64_t> broken_;
 };
+
+// The dataset's own label maps, taken through the geometry of a batch, are the batch's: for those who have only the labels.
+TEST(LoaderTest, GeometryLeadsFromTheDatasetToTheBatch) {
+  constexpr int kCount = 12;
+  std::vector<Sample> samples(kCount);
+  for (int i = 0; i < kCount; ++i) {
+    samples[i].image = Image(20 + i, 30 - i);
+    samples[i].label = LabelMap(20 + i, 30 - i);
+    for (size_t p = 0; p < samples[i].label.values.size(); ++p)
+      samples[i].label.values[p] = static_cast<uint8_t>(autograd::Philox(RandomKey(i), p).x % 3);
+    samples[i].id = absl::StrCat("sample", i);
+  }
+  DatasetInfo info;
+  info.class_names = {"a", "b", "c"};
+  const auto dataset = InMemoryDataset::Create(info, std::move(samples));
+  const TransformPipeline pipelines[] = {
+      {FitResizeAndCrop({.long_side = 40, .short_side = 30, .crop_height = 24, .crop_width = 20}),
+       HorizontalFlip(0.5f, {{0, 2}}), PhotometricDistortion({})},
+      {FitResize({.long_side = 30, .short_side = 30}), RandomCrop({.height = 16, .width = 18}), Pad(18, 10),
+       HorizontalFlip(0.5f), CenterCrop(14, 15), Resize(22, 21)}};
+  std::map<std::string, int> steps_seen;
+  for (const TransformPipeline& pipeline : pipelines) {
+    LoaderOptions options;
+    options.batch_size = kCount;
+    options.height = 25;
+    options.width = 26;
+    options.shuffle = true;
+    auto loader = Loader::Create(dataset->get(), pipeline, options);
+    const Batch batch = (*loader)->Next().value();
+    ASSERT_EQ(batch.geometries.size(), size_t{kCount});
+    for (int i = 0; i < kCount; ++i) {
+      LabelMap label = (*dataset)->Load(batch.indices[i])->label;
+      for (const GeometryStep& step : batch.geometries[i]) {
+        ++steps_seen[step.name];
+        const std::vector<int>& n = step.numbers;
+        if (step.name == "resize") label = ResizeLabel(label, n.at(0), n.at(1));
+        if (step.name == "crop") label = CropLabel(label, {n.at(0), n.at(1), n.at(2), n.at(3)});
+        if (step.name == "exchange") {
+          for (uint8_t& value : label.values)
+            value = static_cast<uint8_t>(value == n[0] ? n[1] : value == n[1] ? n[0] : value);
+        }
+        if (step.name == "mirror") {
+          for (int y = 0; y < label.height; ++y) std::reverse(label.Row(y), label.Row(y) + label.width);
+        }
+        if (step.name == "pad") {
+          LabelMap padded(n.at(0), n.at(1), kVoidLabel);
+          for (int y = 0; y < label.height; ++y) std::copy_n(label.Row(y), label.width, padded.Row(y));
+          label = padded;
+        }
+      }
+      const auto expected = batch.labels.begin() + int64_t{i} * 25 * 26;
+      EXPECT_EQ(label.values, std::vector<uint8_t>(expected, expected + 25 * 26)) << batch.ids[i];
+    }
+  }
+  EXPECT_EQ(steps_seen.size(), 5u);
+}
 
 TransformPipeline Augmentation() {
   return {RandomCrop({.height = 5, .width = 6, .largest_share = 1}), HorizontalFlip(0.5f), PhotometricDistortion({})};

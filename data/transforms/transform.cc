@@ -56,6 +56,9 @@ double DrawScale(RandomSequence& random, double smallest, double largest) {
   return smallest + (largest - smallest) * u;
 }
 
+GeometryStep Resized(const Size& size) { return {"resize", {size.height, size.width}}; }
+GeometryStep Cropped(const Window& window) { return {"crop", {window.top, window.left, window.height, window.width}}; }
+
 void CheckScales(const char* operation, double smallest, double largest) {
   Require(smallest > 0 && largest >= smallest, operation, "the scales are ", smallest, " to ", largest);
 }
@@ -64,9 +67,10 @@ void CheckScales(const char* operation, double smallest, double largest) {
 
 Transform Resize(int height, int width) {
   Require(height > 0 && width > 0, "Resize", height, " x ", width);
-  return [height, width](const RandomKey&, Sample& sample) {
+  return [height, width](const RandomKey&, Sample& sample, Geometry& geometry) {
     sample.image = ResizeImage(sample.image, height, width);
     sample.label = ResizeLabel(sample.label, height, width);
+    geometry.push_back(Resized({height, width}));
   };
 }
 
@@ -82,22 +86,24 @@ Transform FitResize(const FitResizeOptions& options) {
   Require(options.long_side > 0 && options.short_side > 0, "FitResize", "box of ", options.long_side, " x ",
           options.short_side);
   CheckScales("FitResize", options.smallest_scale, options.largest_scale);
-  return [options](const RandomKey& key, Sample& sample) {
+  return [options](const RandomKey& key, Sample& sample, Geometry& geometry) {
     RandomSequence random(key);
     const double scale = DrawScale(random, options.smallest_scale, options.largest_scale);
     const Size size = FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale);
     sample.image = ResizeImage(sample.image, size.height, size.width);
     sample.label = ResizeLabel(sample.label, size.height, size.width);
+    geometry.push_back(Resized(size));
   };
 }
 
 Transform RandomCrop(const RandomCropOptions& options) {
   Require(options.height > 0 && options.width > 0, "RandomCrop", options.height, " x ", options.width);
-  return [options](const RandomKey& key, Sample& sample) {
+  return [options](const RandomKey& key, Sample& sample, Geometry& geometry) {
     RandomSequence random(key);
     const Window window = ChooseWindow(random, sample.label, options.height, options.width, options.largest_share);
     sample.image = CropImage(sample.image, window);
     sample.label = CropLabel(sample.label, window);
+    geometry.push_back(Cropped(window));
   };
 }
 
@@ -106,7 +112,7 @@ Transform FitResizeAndCrop(const FitResizeAndCropOptions& options) {
           "FitResizeAndCrop", "box of ", options.long_side, " x ", options.short_side, ", crop of ",
           options.crop_height, " x ", options.crop_width);
   CheckScales("FitResizeAndCrop", options.smallest_scale, options.largest_scale);
-  return [options](const RandomKey& key, Sample& sample) {
+  return [options](const RandomKey& key, Sample& sample, Geometry& geometry) {
     RandomSequence random(key);
     const double scale = DrawScale(random, options.smallest_scale, options.largest_scale);
     const Size size = FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale);
@@ -114,12 +120,14 @@ Transform FitResizeAndCrop(const FitResizeAndCropOptions& options) {
     const Window window = ChooseWindow(random, resized, options.crop_height, options.crop_width, options.largest_share);
     sample.image = ResizeImageWindow(sample.image, size.height, size.width, window);
     sample.label = CropLabel(resized, window);
+    geometry.push_back(Resized(size));
+    geometry.push_back(Cropped(window));
   };
 }
 
 Transform CenterCrop(int height, int width) {
   Require(height > 0 && width > 0, "CenterCrop", height, " x ", width);
-  return [height, width](const RandomKey&, Sample& sample) {
+  return [height, width](const RandomKey&, Sample& sample, Geometry& geometry) {
     Window window;
     window.height = std::min(height, sample.image.height);
     window.width = std::min(width, sample.image.width);
@@ -127,6 +135,7 @@ Transform CenterCrop(int height, int width) {
     window.left = (sample.image.width - window.width) / 2;
     sample.image = CropImage(sample.image, window);
     sample.label = CropLabel(sample.label, window);
+    geometry.push_back(Cropped(window));
   };
 }
 
@@ -134,8 +143,10 @@ Transform HorizontalFlip(float probability, const std::vector<std::pair<uint8_t,
   std::array<uint8_t, 256> mirrored;
   std::iota(mirrored.begin(), mirrored.end(), uint8_t{0});
   for (const auto& [left, right] : exchanged) std::swap(mirrored[left], mirrored[right]);
-  return [probability, mirrored, renames = !exchanged.empty()](const RandomKey& key, Sample& sample) {
+  return [probability, mirrored, exchanged](const RandomKey& key, Sample& sample, Geometry& geometry) {
     if (!RandomSequence(key).Chance(probability)) return;
+    geometry.push_back({"mirror", {}});
+    for (const auto& [left, right] : exchanged) geometry.push_back({"exchange", {left, right}});
     const int channels = sample.image.channels, width = sample.image.width;
     for (int y = 0; y < sample.image.height; ++y) {
       uint8_t* row = sample.image.Row(y);
@@ -144,7 +155,7 @@ Transform HorizontalFlip(float probability, const std::vector<std::pair<uint8_t,
       }
       std::reverse(sample.label.Row(y), sample.label.Row(y) + width);
     }
-    if (!renames) return;
+    if (exchanged.empty()) return;
     for (uint8_t& value : sample.label.values) value = mirrored[value];
   };
 }
@@ -174,10 +185,11 @@ Transform PhotometricDistortion(const PhotometricOptions& options) {
 }
 
 Transform Pad(int height, int width, Color fill) {
-  return [height, width, fill](const RandomKey&, Sample& sample) {
+  return [height, width, fill](const RandomKey&, Sample& sample, Geometry& geometry) {
     const Image& image = sample.image;
     if (image.height >= height && image.width >= width) return;
     Image padded(std::max(height, image.height), std::max(width, image.width), image.channels);
+    geometry.push_back({"pad", {padded.height, padded.width}});
     LabelMap label(padded.height, padded.width, kVoidLabel);
     const uint8_t color[3] = {fill.red, fill.green, fill.blue};
     for (size_t i = 0; i < padded.pixels.size(); ++i) padded.pixels[i] = color[i % 3];

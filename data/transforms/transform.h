@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,8 +24,41 @@
 
 namespace data {
 
-// May change the image's and label's size, but both alike. Must be callable from several threads at once.
-using Transform = std::function<void(const autograd::RandomKey& key, Sample& sample)>;
+// A change of where a sample's pixels are, or what they are called. Who has a sample's own label map and takes it through the steps gets
+// the label map of the augmented sample, exactly.
+struct GeometryStep {
+  // "resize" height width (ResizeLabel) · "crop" top left height width · "mirror" left and right · "exchange" two train ids ·
+  // "pad" height width, at the bottom and right, with void
+  std::string name;
+  std::vector<int> numbers;
+};
+using Geometry = std::vector<GeometryStep>;
+
+// May change the image's and label's size, but both alike. Must be callable from several threads at once. Made of a function of
+// (key, sample) that leaves the pixels where they are, or of (key, sample, geometry) that adds what it did to the geometry.
+class Transform {
+ public:
+  template <typename Function>
+  Transform(Function function) {
+    if constexpr (std::is_invocable_v<Function&, const autograd::RandomKey&, Sample&, Geometry&>) {
+      function_ = std::move(function);
+    } else {
+      function_ = [function = std::move(function)](const autograd::RandomKey& key, Sample& sample, Geometry&) {
+        function(key, sample);
+      };
+    }
+  }
+  void operator()(const autograd::RandomKey& key, Sample& sample, Geometry& geometry) const {
+    function_(key, sample, geometry);
+  }
+  void operator()(const autograd::RandomKey& key, Sample& sample) const {
+    Geometry nobody_asked;
+    function_(key, sample, nobody_asked);
+  }
+
+ private:
+  std::function<void(const autograd::RandomKey& key, Sample& sample, Geometry& geometry)> function_;
+};
 
 class TransformPipeline {
  public:
@@ -31,8 +66,11 @@ class TransformPipeline {
   TransformPipeline(std::initializer_list<Transform> steps) : steps_(steps) {}
 
   void Add(Transform step) { steps_.push_back(std::move(step)); }
-  void Apply(const autograd::RandomKey& key, Sample& sample) const {
-    for (size_t i = 0; i < steps_.size(); ++i) steps_[i](key.Split(uint64_t{i}), sample);
+  // What was done to the sample's geometry.
+  Geometry Apply(const autograd::RandomKey& key, Sample& sample) const {
+    Geometry geometry;
+    for (size_t i = 0; i < steps_.size(); ++i) steps_[i](key.Split(uint64_t{i}), sample, geometry);
+    return geometry;
   }
 
  private:

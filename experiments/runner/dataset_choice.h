@@ -14,14 +14,15 @@
 namespace experiments {
 
 struct DatasetChoice {
-  std::string name = "scenes";  // scenes, camvid, pascal_context, pascal_context_60
+  std::string name = "scenes";  // one of DatasetNames()
   std::string root;             // of the files; not for scenes
-  int crop = 64;                // side of the training crops; also the size of the embedded scenes
+  int crop = 64;                // side of the training crops; also the size of the embedded scenes. 0: PublishedCrop()
   int scene_classes = 6;
   uint64_t scene_seed = 0;
   int64_t scene_images = 0;  // distinct training scenes; 0 never repeats one
   // Images are resized to this share of their size, for training and evaluation; labels are scored at their own size.
   double image_scale = 1;
+  data::IncompleteSamples incomplete = data::IncompleteSamples::kRefuse;
 };
 
 struct ChosenData {
@@ -34,6 +35,18 @@ struct ChosenData {
 
 // NotFound or InvalidArgument naming the flag, file or folder at fault.
 absl::StatusOr<ChosenData> OpenChosenData(const DatasetChoice& choice);
+
+struct EvaluationData {
+  std::unique_ptr<data::Dataset> dataset;
+  InferenceOptions inference;
+};
+
+// One split alone: train, val, test or what else the dataset has. The same errors.
+absl::StatusOr<EvaluationData> OpenEvaluationData(const DatasetChoice& choice, const std::string& split);
+
+// The crop that published networks are trained with, in pixels at full size: 512×512 for Pascal Context and VOC, 512 high and 1024 wide for
+// Cityscapes and Mapillary Vistas.
+data::Size PublishedCrop(const std::string& name);
 
 // The names, for messages and --help.
 std::vector<std::string> DatasetNames();
