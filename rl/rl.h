@@ -10,6 +10,7 @@
 #include "rl/objectives/categorical_surrogate.h"        // IWYU pragma: export
 #include "rl/objectives/clipped_surrogate.h"            // IWYU pragma: export
 #include "rl/policies/categorical.h"                    // IWYU pragma: export
+#include "rl/rollouts/external_reward.h"                // IWYU pragma: export
 #include "rl/rollouts/reward.h"                         // IWYU pragma: export
 #include "rl/rss/counterfactual.h"                      // IWYU pragma: export
 #include "rl/rss/pixel_reward_loss.h"                   // IWYU pragma: export

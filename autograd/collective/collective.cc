@@ -1,7 +1,10 @@
 #include "autograd/collective/collective.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <ostream>
+
+#include "autograd/runtime/allocator.h"
 
 namespace autograd {
 namespace internal {
@@ -59,6 +62,15 @@ void SumInOrder(DType dtype, std::span<const void* const> parts, int64_t begin, 
 }
 
 }  // namespace internal
+
+void Collective::Abort(int exit_code) { std::_Exit(exit_code); }
+
+void Collective::Count(int64_t bytes) {
+  const char* operation = OperationScope::Current();
+  Traffic& traffic = traffic_[operation != nullptr ? operation : ""];
+  ++traffic.calls;
+  traffic.bytes += bytes;
+}
 
 void OneRank::AllReduceSum(Array& values) { internal::RequireSummable(values); }
 void OneRank::Broadcast(Array& values, int root) { internal::RequireBroadcast(values, root, 1); }

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "autograd/core/array.h"
@@ -38,6 +40,23 @@ class Collective {
 
   // Returns when every rank has called it.
   virtual void Barrier() = 0;
+
+  // Ends this process at once, without destructors, which would wait for the other ranks; where the implementation can, the others too.
+  // For an error that other ranks may not have: they would wait for this one for ever.
+  [[noreturn]] virtual void Abort(int exit_code);
+
+  // What this rank has brought to sums and broadcasts of arrays and values so far, by the operation that asked (OperationScope).
+  struct Traffic {
+    int64_t calls = 0, bytes = 0;
+  };
+  const std::map<std::string, Traffic>& traffic() const { return traffic_; }
+
+ protected:
+  // Called by the implementations for every sum and broadcast.
+  void Count(int64_t bytes);
+
+ private:
+  std::map<std::string, Traffic> traffic_;
 };
 
 // A world of one: nothing to say.

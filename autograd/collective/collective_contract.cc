@@ -68,6 +68,29 @@ void CheckGather(Collective& collective) {
   EXPECT_TRUE(GatherInRankOrder(collective, {}).empty());
 }
 
+void CheckTraffic(Collective& collective) {
+  const auto counted = [&](const char* operation) {
+    const auto found = collective.traffic().find(operation);
+    return found == collective.traffic().end() ? Collective::Traffic() : found->second;
+  };
+  const Collective::Traffic before = counted("CheckTraffic");
+  {
+    OperationScope scope("CheckTraffic");
+    Array floats = Array::Zeros({10}, kFloat32), bytes = Array::Zeros({3}, kUInt8);
+    std::vector<double> doubles(2);
+    collective.AllReduceSum(floats);
+    collective.StartSum(floats);
+    collective.FinishSums();
+    collective.AllReduceSum(doubles);
+    collective.Broadcast(bytes, 0);
+    collective.Barrier();
+  }
+  const Collective::Traffic after = counted("CheckTraffic");
+  const bool alone = collective.traffic().empty() && collective.world_size() == 1;  // OneRank says nothing
+  EXPECT_EQ(after.calls - before.calls, alone ? 0 : 4);
+  EXPECT_EQ(after.bytes - before.bytes, alone ? 0 : 40 + 40 + 16 + 3);
+}
+
 void CheckMisuse(Collective& collective) {
   Array bytes = Array::Zeros({2}, kUInt8);
   EXPECT_THROW(collective.AllReduceSum(bytes), Error);
@@ -98,6 +121,7 @@ void CheckCollectiveContract(Collective& collective) {
   CheckSums(collective);
   CheckBroadcasts(collective);
   CheckGather(collective);
+  CheckTraffic(collective);
   CheckMisuse(collective);
   collective.Barrier();
   CheckSums(collective);

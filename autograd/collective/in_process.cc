@@ -96,6 +96,7 @@ class InProcessRank final : public Collective {
 
   void Broadcast(Array& values, int root) override {
     internal::RequireBroadcast(values, root, world_size());
+    Count(values.bytes());
     internal::OnHost(values, [&](Array& host) {
       point_.Arrive(rank_, {CollectiveCall::Kind::kBroadcast, host.dtype(), host.size(), root}, host.raw());
       if (rank_ != root && host.bytes() > 0) std::memcpy(host.raw(), point_.operands()[root], host.bytes());
@@ -111,6 +112,7 @@ class InProcessRank final : public Collective {
  private:
   // Each rank sums its share of the elements over all ranks, then everybody copies the whole.
   void Sum(DType dtype, void* values, int64_t size) {
+    Count(size * SizeOf(dtype));
     point_.Arrive(rank_, {CollectiveCall::Kind::kSum, dtype, size, 0}, values);
     const int64_t bytes = size * SizeOf(dtype);
     char* result = point_.Result(bytes);

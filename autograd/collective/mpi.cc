@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -56,6 +57,7 @@ class MpiRank final : public Collective {
   void Broadcast(Array& values, int root) override {
     internal::RequireBroadcast(values, root, world_size_);
     RequireSameCall({CollectiveCall::Kind::kBroadcast, values.dtype(), values.size(), root});
+    Count(values.bytes());
     internal::OnHost(values, [&](Array& host) {
       char* bytes = static_cast<char*>(host.raw());
       for (int64_t done = 0; done < host.bytes(); done += kPieceBytes) {
@@ -68,6 +70,11 @@ class MpiRank final : public Collective {
   void Barrier() override {
     RequireSameCall({CollectiveCall::Kind::kBarrier});
     RequireSuccess(MPI_Barrier(world_), "MPI_Barrier");
+  }
+
+  void Abort(int exit_code) override {
+    MPI_Abort(world_, exit_code);
+    std::_Exit(exit_code);
   }
 
  private:
@@ -89,6 +96,7 @@ class MpiRank final : public Collective {
 
   void Sum(DType dtype, void* values, int64_t size) {
     RequireSameCall({CollectiveCall::Kind::kSum, dtype, size, 0});
+    Count(size * SizeOf(dtype));
     const int64_t element = SizeOf(dtype), piece = kPieceBytes / element;
     for (int64_t done = 0; done < size; done += piece) {
       SumPiece(dtype, static_cast<char*>(values) + done * element, std::min(piece, size - done));

@@ -101,6 +101,7 @@ class NcclRank final : public Collective {
 
   void Broadcast(Array& values, int root) override {
     internal::RequireBroadcast(values, root, world_size_);
+    Count(values.bytes());
     OnDevice(values, [&](Array& device) {
       Check(Nccl::Library().Broadcast(device.raw(), device.raw(), static_cast<size_t>(device.size()),
                                       DataType(device.dtype()), root, communicator_, Native()));
@@ -139,8 +140,9 @@ class NcclRank final : public Collective {
   }
   cudaStream_t Native() const { return static_cast<cudaStream_t>(stream_.native()); }
 
-  void Sum(Array& device, cudaStream_t queue) const {
+  void Sum(Array& device, cudaStream_t queue) {
     CheckAlive();
+    Count(device.bytes());
     Check(Nccl::Library().AllReduce(device.raw(), device.raw(), static_cast<size_t>(device.size()),
                                     DataType(device.dtype()), ncclSum, communicator_, queue));
   }

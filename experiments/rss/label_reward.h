@@ -1,32 +1,30 @@
 #pragma once
 
 // Rewards that know the labels: the paper's stand-in for a person or a simulator that scores maps. Image ids are slots of the batch
-// given to SetBatch.
+// whose labels SetLabels was given, uint8 [b, height, width] on the current stream's device.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "data/loaders/loader.h"
+#include "autograd/core/array.h"
 #include "rl/rollouts/reward.h"
 #include "seg/rewards/label_batch.h"
 
 namespace experiments::rss {
 
-// The labels of a batch on the current stream's device, brought there once.
 class BatchLabels {
  public:
   explicit BatchLabels(int classes) : classes_(classes) {}
-  // `batch` must stay until the next call.
-  void SetBatch(const data::Batch& batch);
-  const data::Batch& batch() const { return *batch_; }
+  void Set(const autograd::Array& labels);
+  const autograd::Array& all() const { return all_; }
   // Of these slots, in their order.
   seg::LabelBatch& Of(std::span<const int64_t> slots);
 
  private:
   int classes_;
-  const data::Batch* batch_ = nullptr;
+  autograd::Array all_;
   std::vector<int64_t> slots_;
   seg::LabelBatch labels_;
 };
@@ -35,7 +33,7 @@ class BatchLabels {
 class MeanIouReward : public rl::Reward {
  public:
   MeanIouReward(int classes, seg::ClassSet class_set) : classes_(classes), class_set_(class_set), labels_(classes) {}
-  void SetBatch(const data::Batch& batch) { labels_.SetBatch(batch); }
+  void SetLabels(const autograd::Array& labels) { labels_.Set(labels); }
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids, const rl::SampledMaps& maps) override;
   absl::StatusOr<autograd::Array> ScoreInPlace(std::span<const int64_t> image_ids, const autograd::Array& maps,
                                                int64_t height, int64_t width) override;
@@ -50,7 +48,7 @@ class MeanIouReward : public rl::Reward {
 class LabelMatchReward : public rl::PixelReward {
  public:
   explicit LabelMatchReward(int classes) : labels_(classes) {}
-  void SetBatch(const data::Batch& batch) { labels_.SetBatch(batch); }
+  void SetLabels(const autograd::Array& labels) { labels_.Set(labels); }
   absl::StatusOr<rl::PixelScores> Score(std::span<const int64_t> image_ids, const autograd::Array& actions) override;
 
  private:

@@ -23,14 +23,10 @@ std::vector<uint8_t> Draw(int64_t size, uint32_t below, uint64_t seed) {
   return values;
 }
 
-data::Batch RandomBatch(uint64_t seed) {
-  data::Batch batch;
-  batch.size = kImages;
-  batch.height = kHeight;
-  batch.width = kWidth;
-  batch.labels = Draw(kImages * kPixels, kClasses + 1, seed);
-  for (uint8_t& label : batch.labels) label = label == kClasses ? data::kVoidLabel : label;
-  return batch;
+std::vector<uint8_t> RandomLabels(uint64_t seed) {
+  std::vector<uint8_t> labels = Draw(kImages * kPixels, kClasses + 1, seed);
+  for (uint8_t& label : labels) label = label == kClasses ? seg::kVoid : label;
+  return labels;
 }
 
 // Where the maps lie, whatever the slots' order, and after a change of batch: what the host's scorer says.
@@ -40,9 +36,9 @@ TEST(MeanIouRewardTest, ScoresInPlaceAreThoseOfTheHost) {
   const auto stream = cuda_emulator::OpenEmulatedStream();
   MeanIouReward reward(kClasses, seg::ClassSet::kUnion), on_device(kClasses, seg::ClassSet::kUnion);
   for (uint64_t seed : {1, 2}) {
-    const data::Batch batch = RandomBatch(seed);
-    reward.SetBatch(batch);
-    on_device.SetBatch(batch);
+    const Array labels = Array::From({kImages, kHeight, kWidth}, RandomLabels(seed));
+    reward.SetLabels(labels);
+    on_device.SetLabels(labels.To(*stream));
     for (const std::vector<int64_t>& slots : {std::vector<int64_t>{0, 1}, std::vector<int64_t>{2, 0}}) {
       const std::vector<float> expected =
           reward.Reward::ScoreInPlace(slots, maps, kHeight, kWidth).value().ToVector<float>();
@@ -54,19 +50,19 @@ TEST(MeanIouRewardTest, ScoresInPlaceAreThoseOfTheHost) {
 }
 
 TEST(LabelMatchRewardTest, MatchesTheSlotsInTheirOrder) {
-  const data::Batch batch = RandomBatch(1);
+  const std::vector<uint8_t> labels = RandomLabels(1);
   const std::vector<uint8_t> actions = Draw(2 * 2 * kPixels, kClasses, 9);
   const std::vector<int64_t> slots = {2, 0};
   LabelMatchReward reward(kClasses);
-  reward.SetBatch(batch);
+  reward.SetLabels(Array::From({kImages, kHeight, kWidth}, labels));
   const auto scores = reward.Score(slots, Array::From({2, 2, kHeight, kWidth}, actions));
   const std::vector<float> rewards = scores->rewards.ToVector<float>();
   const std::vector<uint8_t> valid = scores->valid.ToVector<uint8_t>();
   for (size_t i = 0; i < actions.size(); ++i) {
     const size_t pixel = i % (2 * kPixels);
-    const uint8_t label = batch.labels[slots[pixel / kPixels] * kPixels + pixel % kPixels];
+    const uint8_t label = labels[slots[pixel / kPixels] * kPixels + pixel % kPixels];
     EXPECT_EQ(rewards[i], actions[i] == label ? 1.0f : 0.0f);
-    EXPECT_EQ(valid[pixel], label == data::kVoidLabel ? 0 : 1);
+    EXPECT_EQ(valid[pixel], label == seg::kVoid ? 0 : 1);
   }
 }
 

@@ -1,11 +1,14 @@
 #include "experiments/rss/objectives.h"
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/resize.h"
+#include "experiments/rss/image_reward.h"
 #include "experiments/rss/label_reward.h"
 #include "rl/rss/pixel_reward_loss.h"
 #include "rl/rss/rss_loss.h"
@@ -24,9 +27,16 @@ std::vector<int64_t> Slots(const data::Batch& batch) {
 }
 
 absl::StatusOr<StepResult> Supervised(const Variable& logits, const StepView& view) {
-  const data::Batch& batch = view.batch;
-  const Array labels = Array::From<uint8_t>({batch.size, batch.height, batch.width}, batch.labels);
-  return StepResult{seg::SegmentationLoss(logits, labels), {}};
+  const Variable loss = seg::SegmentationLoss(logits, view.labels);
+  const int ranks = view.collective.world_size();
+  if (ranks == 1) return StepResult{loss, nullptr};
+  // The mean over the pixels of all ranks that are not void: this rank's counts by its share of them.
+  const std::vector<uint8_t>& labels = view.batch.labels;
+  const auto own = static_cast<double>(labels.size() - std::count(labels.begin(), labels.end(), data::kVoidLabel));
+  double all[1] = {own};
+  autograd::OperationScope scope("Supervised");
+  view.collective.AllReduceSum(all);
+  return StepResult{autograd::Scale(loss, own * ranks / std::max(all[0], 1.0)), nullptr};
 }
 
 rl::CategoricalSurrogateOptions Surrogate(const RunOptions& options) {
@@ -50,7 +60,7 @@ class PixelObjective {
   absl::StatusOr<StepResult> operator()(const Variable& logits, const StepView& view) {
     const Variable full = autograd::ResizeBilinear(logits, view.batch.height, view.batch.width);
     if (view.update == 0) {
-      reward_.SetBatch(view.batch);
+      reward_.SetLabels(view.labels);
       const std::vector<int64_t> slots = Slots(view.batch);
       absl::StatusOr<rl::PixelRollout> rollout =
           rl::DrawPixelRollout(full.array(), slots, reward_, options_, view.key, view.collective);
@@ -58,8 +68,10 @@ class PixelObjective {
       rollout_ = *std::move(rollout);
     }
     rl::PixelRewardResult result = rl::PixelRolloutLoss(full, rollout_, options_);
-    const rl::PixelRewardReport report = result.Report();
-    return StepResult{std::move(result.loss), {{"reward", report.mean_reward}, {"entropy", report.entropy}}};
+    return StepResult{result.loss, [result] {
+                        const rl::PixelRewardReport report = result.Report();
+                        return NamedValues{{"reward", report.mean_reward}, {"entropy", report.entropy}};
+                      }};
   }
 
  private:
@@ -71,8 +83,7 @@ class PixelObjective {
 class ImageObjective {
  public:
   ImageObjective(const RunOptions& options, int classes)
-      : reward_(classes, options.union_classes ? seg::ClassSet::kUnion : seg::ClassSet::kTruth),
-        divergence_(options.divergence_weight > 0) {
+      : reward_(MakeImageReward(options, classes)), divergence_(options.divergence_weight > 0) {
     const std::vector<int64_t> strides(options.scales.begin(), options.scales.end());
     options_.group_size = options.samples;
     options_.scales = options.progressive ? rl::CoarseToFine(strides) : rl::AllAtOnce(strides);
@@ -92,26 +103,29 @@ class ImageObjective {
     const std::vector<rl::ScaledLogits> grids =
         rl::OnGrids(logits, view.batch.height, view.batch.width, options_.scales, progress);
     if (view.update == 0) {
-      reward_.SetBatch(view.batch);
+      reward_.set_batch(view);
       const std::vector<int64_t> slots = Slots(view.batch);
       rl::RssBatch batch{slots, view.batch.height, view.batch.width, {}, {}};
       // The reference of the divergence is the policy that drew the batch.
       if (divergence_) batch.reference_logits = logits.array();
-      absl::StatusOr<rl::Rollout> rollout = rl::DrawRollout(grids, batch, reward_, options_, view.key, view.collective);
+      absl::StatusOr<rl::Rollout> rollout =
+          rl::DrawRollout(grids, batch, *reward_.reward, options_, view.key, view.collective);
       if (!rollout.ok()) return rollout.status();
       rollout_ = *std::move(rollout);
     }
     rl::RssResult result = rl::RolloutLoss(grids, rollout_, options_);
-    const rl::RssReport report = result.Report();
-    double entropy = 0;
-    for (const rl::ScaleReport& scale : report.scales)
-      entropy += scale.entropy / static_cast<double>(report.scales.size());
-    return StepResult{std::move(result.loss), {{"reward", report.mean_reward}, {"entropy", entropy}}};
+    return StepResult{result.loss, [result] {
+                        const rl::RssReport report = result.Report();
+                        double entropy = 0;
+                        for (const rl::ScaleReport& scale : report.scales)
+                          entropy += scale.entropy / static_cast<double>(report.scales.size());
+                        return NamedValues{{"reward", report.mean_reward}, {"entropy", entropy}};
+                      }};
   }
 
  private:
   rl::RssOptions options_;
-  MeanIouReward reward_;
+  ImageReward reward_;
   bool divergence_;
   rl::Rollout rollout_;
 };
@@ -121,16 +135,17 @@ class ImageObjective {
 Objective MakeObjective(const RunOptions& options, int classes) {
   switch (options.supervision) {
     case Supervision::kLabels:
-      return Supervised;
+      return {Supervised, true};
     case Supervision::kPixelReward: {
       auto objective = std::make_shared<PixelObjective>(options, classes);
-      return [objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); };
+      return {[objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); }, true};
     }
     case Supervision::kImageReward:
       break;
   }
   auto objective = std::make_shared<ImageObjective>(options, classes);
-  return [objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); };
+  return {[objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); },
+          !options.progressive && options.reward_command.empty()};
 }
 
 }  // namespace experiments::rss

@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "autograd/runtime/atomic_file.h"
 #include "data/formats/png.h"
+#include "experiments/runner/network.h"
 #include "experiments/runner/overlay.h"
 #include "experiments/runner/report.h"
 #include "experiments/runner/statistics.h"
@@ -58,8 +60,9 @@ Results::Results(Table table, RunOptions base, std::string data, std::string fol
       rows_(table_.rows.size()) {}
 
 void Results::AddRun(size_t row, const RunResult& result) {
-  AddScores(row, {result.training.evaluation.mean_iou, result.training.evaluation.pixel_accuracy,
-                  result.training.seconds, result.training.steps, result.training.mean_iou});
+  AddScores(row,
+            {result.training.evaluation.mean_iou, result.training.evaluation.pixel_accuracy, result.training.seconds,
+             result.training.steps, result.training.mean_iou, result.multi_scale_mean_iou});
   rows_[row].latest = result;
 }
 
@@ -67,6 +70,8 @@ void Results::AddScores(size_t row, const RunScores& scores) {
   rows_[row].mean_iou.push_back(100 * scores.mean_iou);
   rows_[row].pixel_accuracy.push_back(100 * scores.pixel_accuracy);
   rows_[row].seconds.push_back(scores.seconds);
+  if (scores.multi_scale_mean_iou.has_value())
+    rows_[row].multi_scale_mean_iou.push_back(100 * *scores.multi_scale_mean_iou);
   rows_[row].scores.push_back(scores);
 }
 
@@ -74,7 +79,7 @@ std::optional<double> Results::Reference(size_t row) const {
   for (size_t i = 0; i < rows_.size(); ++i) {
     const TableRow& candidate = table_.rows[i];
     if (candidate.options.supervision == Supervision::kLabels && candidate.cold_start == table_.rows[row].cold_start &&
-        !rows_[i].mean_iou.empty()) {
+        candidate.options.model == table_.rows[row].options.model && !rows_[i].mean_iou.empty()) {
       return Summarize(rows_[i].mean_iou).mean;
     }
   }
@@ -82,18 +87,29 @@ std::optional<double> Results::Reference(size_t row) const {
 }
 
 std::vector<std::vector<std::string>> Results::Rows() const {
-  bool paper = false;
-  for (const TableRow& row : table_.rows) paper |= row.paper.has_value();
+  bool paper = false, multi_scale = false;
+  for (const TableRow& row : table_.rows) {
+    paper |= row.paper.has_value();
+    multi_scale |= row.options.multi_scale;
+  }
+  const auto number = [](const std::optional<double>& value) {
+    return value.has_value() ? absl::StrFormat("%.2f", *value) : std::string("–");
+  };
   std::vector<std::vector<std::string>> text(1);
   text[0] = {"method"};
   if (paper) text[0].push_back("paper mIoU %");
-  for (const char* header : {"measured mIoU %", "of PSL %", "pixel acc. %", "seeds", "steps", "time a run"})
-    text[0].push_back(header);
+  text[0].push_back("measured mIoU %");
+  if (multi_scale) text[0].insert(text[0].end(), {"paper, scales + flip", "measured, scales + flip"});
+  for (const char* header : {"of PSL %", "pixel acc. %", "seeds", "steps", "time a run"}) text[0].push_back(header);
   for (size_t i = 0; i < rows_.size(); ++i) {
     const Row& row = rows_[i];
     std::vector<std::string> cells = {table_.rows[i].name};
-    if (paper) cells.push_back(table_.rows[i].paper.has_value() ? absl::StrFormat("%.2f", *table_.rows[i].paper) : "–");
+    if (paper) cells.push_back(number(table_.rows[i].paper));
     cells.push_back(FormatMeanAndDeviation(Summarize(row.mean_iou), 2));
+    if (multi_scale) {
+      cells.push_back(number(table_.rows[i].paper_multi_scale));
+      cells.push_back(FormatMeanAndDeviation(Summarize(row.multi_scale_mean_iou), 2));
+    }
     const std::optional<double> reference = Reference(i);
     const bool comparable =
         reference.has_value() && !row.mean_iou.empty() && table_.rows[i].options.supervision != Supervision::kLabels;
@@ -105,6 +121,15 @@ std::vector<std::vector<std::string>> Results::Rows() const {
     text.push_back(cells);
   }
   return text;
+}
+
+std::string Results::Networks() const {
+  std::vector<std::string> names;
+  for (const TableRow& row : table_.rows) {
+    const std::string name = DescribeNetwork(row.options.model);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return absl::StrJoin(names, "; ");
 }
 
 std::optional<std::string> Results::Ratio() const {
@@ -139,8 +164,7 @@ absl::Status Results::Write() const {
   if (!status.ok()) return status;
 
   Report report("RSS: segmentation from rewards");
-  report.AddFacts(
-      {{"Data", data_}, {"Network", absl::StrCat("SFPNeXt, ConvNeXt-V2 ", base_.model)}, {"Table", table_.title}});
+  report.AddFacts({{"Data", data_}, {"Network", Networks()}, {"Table", table_.title}});
   report.AddTable(Rows(), "Validation mIoU, mean ± standard deviation over seeds");
   if (!table_.note.empty()) report.AddParagraph(table_.note);
   if (const std::optional<std::string> ratio = Ratio(); ratio.has_value()) report.AddParagraph(*ratio);

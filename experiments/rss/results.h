@@ -28,7 +28,7 @@ class Results {
 
  private:
   struct Row {
-    std::vector<double> mean_iou, pixel_accuracy, seconds;
+    std::vector<double> mean_iou, multi_scale_mean_iou, pixel_accuracy, seconds;
     std::vector<RunScores> scores;
     std::optional<RunResult> latest;
   };
@@ -36,6 +36,7 @@ class Results {
   // Mean mIoU of the row whose supervision the ratio of `row` is taken against: PSL with the same start.
   std::optional<double> Reference(size_t row) const;
   std::optional<std::string> Ratio() const;
+  std::string Networks() const;
 
   Table table_;
   RunOptions base_;

@@ -9,6 +9,8 @@
 #include "autograd/runtime/atomic_file.h"
 #include "data/formats/png.h"
 #include "experiments/rss/objectives.h"
+#include "experiments/rss/without_labels.h"
+#include "experiments/runner/network.h"
 #include "experiments/runner/overlay.h"
 #include "experiments/runner/saved_network.h"
 #include "nlohmann/json.hpp"
@@ -18,6 +20,7 @@ namespace experiments::rss {
 namespace {
 
 constexpr int kExamples = 6;
+constexpr double kPublishedScales[] = {0.5, 0.75, 1, 1.25, 1.5, 1.75};
 
 void PrintReport(const char* what, const std::string& path, const nn::LoadReport& report) {
   std::printf("  %s %s\n", what, path.c_str());
@@ -31,17 +34,9 @@ void PrintReport(const char* what, const std::string& path, const nn::LoadReport
 
 absl::Status LoadStart(const RunOptions& options, Segmenter& segmenter) {
   if (!options.init_weights.empty()) {
-    // timm's names are those of our encoder behind "encoder."; the classifier of ImageNet is not wanted.
-    nn::LoadOptions load;
-    load.strict = false;
-    load.rename = [](const std::string& name) {
-      return name.rfind("head.", 0) == 0 ? std::string() : "encoder." + name;
-    };
-    absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(options.init_weights, segmenter.module(), load);
-    if (!report.ok()) return report.status();
-    if (report->loaded.empty())
-      return absl::InvalidArgumentError(
-          absl::StrCat("--init_weights: no tensor of ", options.init_weights, " fits the encoder"));
+    absl::StatusOr<nn::LoadReport> report = segmenter.LoadEncoder(options.init_weights);
+    if (!report.ok())
+      return absl::Status(report.status().code(), absl::StrCat("--init_weights: ", report.status().message()));
     PrintReport("encoder weights from", options.init_weights, *report);
   }
   if (!options.cold_start.empty()) {
@@ -87,7 +82,10 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   training.crop_height = chosen->crop_height;
   training.crop_width = chosen->crop_width;
   training.inference = chosen->inference;
-  absl::StatusOr<TrainingResult> result = Train(training, segmenter, *chosen->training, *chosen->validation,
+  const WithoutLabels without_labels(*chosen->training);
+  const data::Dataset& seen =
+      options.reward_command.empty() ? *chosen->training : static_cast<const data::Dataset&>(without_labels);
+  absl::StatusOr<TrainingResult> result = Train(training, segmenter, seen, *chosen->validation,
                                                 MakeObjective(options, info.num_classes()), collective, interrupt);
   if (!result.ok()) return result.status();
 
@@ -97,6 +95,18 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   run.dataset = info;
   run.data_description = chosen->description;
   run.parameters = nn::ParameterCount(segmenter.module());
+  if (options.multi_scale && !run.training.interrupted) {
+    InferenceOptions inference = training.inference;
+    const double scale = inference.scales.front();
+    inference.scales.clear();
+    for (double factor : kPublishedScales) inference.scales.push_back(factor * scale);
+    inference.flip = true;
+    inference.average_logits = true;  // as iSeg, the code RSS comes from
+    absl::StatusOr<Evaluation> evaluation =
+        Evaluate(segmenter, *chosen->validation, inference, 0, nullptr, &collective);
+    if (!evaluation.ok()) return evaluation.status();
+    run.multi_scale_mean_iou = evaluation->mean_iou;
+  }
   if (run.training.interrupted || collective.rank() != 0) return run;  // files are the first rank's to write
 
   if (absl::Status status =
@@ -124,6 +134,10 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   std::printf("  %s: mIoU %.2f %%, pixel accuracy %.2f %%, %.0f s, %.0f images/s\n", options.name.c_str(),
               100 * run.training.evaluation.mean_iou, 100 * run.training.evaluation.pixel_accuracy,
               run.training.seconds, run.training.images_per_second);
+  for (const TrafficOfAStep& traffic : run.training.traffic) {
+    std::printf("    a step brings %.0f bytes in %.2f calls to %s\n", traffic.bytes, traffic.calls,
+                traffic.operation.c_str());
+  }
   std::fflush(stdout);
   return run;
 }
@@ -135,6 +149,7 @@ absl::Status WriteScores(const std::string& directory, const RunResult& result) 
   json["pixel_accuracy"] = result.training.evaluation.pixel_accuracy;
   json["seconds"] = result.training.seconds;
   json["steps"] = result.training.steps;
+  if (result.multi_scale_mean_iou.has_value()) json["multi_scale_mean_iou"] = *result.multi_scale_mean_iou;
   for (const CurvePoint& point : result.training.mean_iou) json["curve"].push_back({point.step, point.value});
   return autograd::WriteFileAtomically(ScoresPath(directory), json.dump(1));
 }
@@ -154,6 +169,7 @@ absl::StatusOr<RunScores> ReadScores(const RunOptions& options) {
     scores.pixel_accuracy = json.at("pixel_accuracy");
     scores.seconds = json.at("seconds");
     scores.steps = json.at("steps");
+    if (json.contains("multi_scale_mean_iou")) scores.multi_scale_mean_iou = json.at("multi_scale_mean_iou");
     for (const auto& point : json.at("curve")) scores.curve.push_back({point.at(0), point.at(1)});
     return scores;
   } catch (const nlohmann::json::exception& error) {

@@ -2,6 +2,7 @@
 
 // Runs one RunOptions from data to scores.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct RunResult {
   std::string data_description;
   std::vector<Example> examples;
   int64_t parameters = 0;
+  std::optional<double> multi_scale_mean_iou;  // where RunOptions::multi_scale asked for it
 };
 
 // Trains and evaluates, and writes weights.safetensors and pictures into the run's directory.
@@ -38,6 +40,7 @@ struct RunScores {
   double mean_iou = 0, pixel_accuracy = 0, seconds = 0;
   int64_t steps = 0;
   std::vector<CurvePoint> curve;  // validation mIoU
+  std::optional<double> multi_scale_mean_iou = {};
 };
 absl::Status WriteScores(const std::string& directory, const RunResult& result);
 // NotFound when the run has not ended; InvalidArgument when it ended with other settings than `options`.

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "experiments/runner/network.h"
 
 namespace experiments::rss {
 namespace {
@@ -35,10 +36,10 @@ RunOptions CamVid() {
 }
 
 // Models and schedules the paper names; what it leaves open (rate, batch, crop handling) follows iSeg, its authors' code base.
-RunOptions Paper() {
+RunOptions Paper(absl::string_view dataset) {
   RunOptions options;
-  options.data.name = "pascal_context";
-  options.data.crop = 512;
+  options.data.name = std::string(dataset);
+  options.data.crop = 0;  // as published
   options.model = "nano";
   options.samples = 16;
   options.scales = {64, 32, 16, 8, 4};
@@ -57,10 +58,10 @@ RunOptions Paper() {
 
 }  // namespace
 
-absl::StatusOr<RunOptions> Preset(absl::string_view preset) {
+absl::StatusOr<RunOptions> Preset(absl::string_view preset, absl::string_view dataset) {
   if (preset == "quick") return Quick();
   if (preset == "camvid") return CamVid();
-  if (preset == "paper") return Paper();
+  if (preset == "paper") return Paper(dataset);
   return absl::InvalidArgumentError(absl::StrCat("--preset=", preset, " is unknown; choose quick, camvid or paper"));
 }
 
@@ -68,6 +69,7 @@ RunOptions SupervisedTwin(const RunOptions& options) {
   RunOptions twin = options;
   twin.name = "PSL";
   twin.supervision = Supervision::kLabels;
+  twin.reward_command.clear();
   twin.training.last_layer_factor = 1;  // the factor is part of the image-level method (paper §5.2.2)
   return twin;
 }
@@ -77,7 +79,7 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
   auto yes = [](bool value) { return std::string(value ? "yes" : "no"); };
   std::vector<std::pair<std::string, std::string>> settings = {
       {"dataset", options.data.name},
-      {"model", absl::StrCat("SFPNeXt ", options.model)},
+      {"model", DescribeNetwork(options.model)},
       {"precision", autograd::Name(options.precision)},
       {"crop", absl::StrCat(options.data.crop)},
       {"steps", absl::StrCat(training.steps)},
@@ -106,8 +108,11 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
                      {"re-sampled share", absl::StrCat(options.resampled_share)},
                      {"entropy weight", absl::StrCat(options.entropy_weight)}});
   }
+  if (!options.reward_command.empty()) settings.push_back({"reward", absl::StrCat("exec:", options.reward_command)});
   if (options.supervision == Supervision::kPixelReward)
     settings.push_back({"SyncAN", yes(options.synchronized_advantages)});
+  if (options.multi_scale) settings.push_back({"scales and flips scored", "yes"});
+  if (training.capture) settings.push_back({"recorded step", "yes"});
   if (!options.cold_start.empty()) settings.push_back({"cold start", options.cold_start});
   if (!options.init_weights.empty()) settings.push_back({"encoder weights", options.init_weights});
   return settings;

@@ -33,7 +33,7 @@ enum class Normalisation { kNonZero, kAll, kNone };
 struct RunOptions {
   std::string name = "RSS image";
   DatasetChoice data;
-  std::string model = "micro";                     // of SFPNeXt: micro, atto, femto, pico, nano, tiny
+  std::string model = "micro";                     // by name (experiments/runner/network.h)
   autograd::DType precision = autograd::kFloat32;  // of the activations; weights and statistics stay float32
   Supervision supervision = Supervision::kImageReward;
 
@@ -49,14 +49,20 @@ struct RunOptions {
   double divergence_weight = 0;
   double entropy_weight = 0;
   bool synchronized_advantages = true;  // SyncAN
+  // A program that scores whole maps in place of their labels' mIoU (docs/external_reward.md); empty: there is none.
+  std::string reward_command;
+  std::string reward_directory;  // where it is started
+  double reward_timeout = 300;   // seconds a request may take; 0: any time
+  int reward_restarts = 1;       // of a program that died or hung, for one request
 
   TrainingOptions training;
+  bool multi_scale = false;  // scores the trained network with several scales and mirrored images as well
   std::string cold_start;    // checkpoint of another run: every tensor that fits
-  std::string init_weights;  // weights of the encoder alone under timm's names
+  std::string init_weights;  // public weights of the encoder alone
 };
 
-// quick: embedded scenes on a CPU in minutes; camvid: real photographs on a CPU in an hour; paper: what the paper trains, for a GPU.
-absl::StatusOr<RunOptions> Preset(absl::string_view preset);
+// quick: embedded scenes on a CPU in minutes; camvid: real photographs on a CPU in an hour; paper: what the paper trains on `dataset`, for a GPU.
+absl::StatusOr<RunOptions> Preset(absl::string_view preset, absl::string_view dataset);
 
 // The same run with labels in place of rewards: nothing else differs.
 RunOptions SupervisedTwin(const RunOptions& options);

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "autograd/ops/concatenate.h"
 #include "autograd/ops/gather.h"
 #include "autograd/ops/resize.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/runtime/allocator.h"
 #include "data/transforms/resize.h"
 #include "seg/metrics/confusion_matrix.h"
 
@@ -19,6 +21,10 @@ using autograd::Variable;
 
 // Enough for a batch to fill the cores, small enough for the memory of a large image's decoder.
 constexpr int64_t kPixelsPerPass = 1 << 18;
+
+// Ranks take turns by so many images, and none of them is passed through the network with one of another turn: how many there are
+// in a pass may change a prediction's last bits, and must not depend on the number of ranks.
+constexpr int64_t kImagesPerTurn = 16;
 
 data::Image Mirrored(const data::Image& image) {
   data::Image mirrored(image.height, image.width, image.channels);
@@ -132,11 +138,13 @@ data::LabelMap Predict(Segmenter& segmenter, const data::Image& image, const dat
   return BestClasses(Infer(segmenter, image, normalization, options));
 }
 
-absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
-                                    int64_t limit, const PredictionVisitor& visitor) {
+namespace {
+
+// Adds images [begin, end) to `confusion`.
+absl::Status EvaluateImages(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
+                            int64_t begin, int64_t end, const PredictionVisitor& visitor,
+                            seg::ConfusionMatrix& confusion) {
   const data::Normalization normalization(dataset.info());
-  const int64_t count = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
-  seg::ConfusionMatrix confusion(segmenter.classes());
   std::vector<data::Sample> group;
   auto score = [&]() -> absl::Status {
     if (group.empty()) return absl::OkStatus();
@@ -162,7 +170,7 @@ absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& d
     group.clear();
     return absl::OkStatus();
   };
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = begin; i < end; ++i) {
     absl::StatusOr<data::Sample> sample = dataset.Load(i);
     if (!sample.ok()) return sample.status();
     const int64_t pixels = static_cast<int64_t>(sample->image.height) * sample->image.width;
@@ -174,7 +182,44 @@ absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& d
     }
     group.push_back(*std::move(sample));
   }
-  if (absl::Status status = score(); !status.ok()) return status;
+  return score();
+}
+
+// counts ← their sum over the ranks, and the error of the first rank that has one.
+absl::Status ShareResults(autograd::Collective& collective, const absl::Status& own, std::vector<int64_t>& counts) {
+  const autograd::StreamScope on_the_cpu(autograd::Stream::Cpu());
+  std::vector<int64_t> values = counts;
+  values.resize(counts.size() + collective.world_size());
+  if (!own.ok()) values[counts.size() + collective.rank()] = static_cast<int64_t>(own.message().size()) + 1;
+  Array sums = Array::From({static_cast<int64_t>(values.size())}, values);
+  collective.AllReduceSum(sums);
+  values = sums.ToVector<int64_t>();
+  std::copy_n(values.begin(), counts.size(), counts.begin());
+  const auto failed = std::find_if(values.begin() + counts.size(), values.end(), [](int64_t size) { return size > 0; });
+  if (failed == values.end()) return absl::OkStatus();
+  std::string message(own.message());
+  message.resize(*failed - 1);
+  Array bytes = Array::FromHost({*failed - 1}, autograd::kUInt8, message.data());
+  collective.Broadcast(bytes, static_cast<int>(failed - values.begin() - counts.size()));
+  bytes.CopyToHost(message.data());
+  return own.ok() ? absl::AbortedError(message) : own;
+}
+
+}  // namespace
+
+absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
+                                    int64_t limit, const PredictionVisitor& visitor, autograd::Collective* collective) {
+  autograd::OperationScope scope("Evaluate");
+  const int64_t count = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
+  const int ranks = collective != nullptr ? collective->world_size() : 1, rank = ranks > 1 ? collective->rank() : 0;
+  seg::ConfusionMatrix confusion(segmenter.classes());
+  absl::Status status;
+  for (int64_t begin = rank * kImagesPerTurn; begin < count && status.ok(); begin += ranks * kImagesPerTurn) {
+    status =
+        EvaluateImages(segmenter, dataset, options, begin, std::min(begin + kImagesPerTurn, count), visitor, confusion);
+  }
+  if (ranks > 1) status = ShareResults(*collective, status, confusion.counts());
+  if (!status.ok()) return status;
 
   Evaluation evaluation;
   evaluation.iou = confusion.ClassIou();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "autograd/collective/collective.h"
 #include "autograd/core/array.h"
 #include "data/datasets/dataset.h"
 #include "data/transforms/normalize.h"
@@ -46,8 +47,11 @@ struct Evaluation {
 // Called for every image after its prediction; may be null.
 using PredictionVisitor = std::function<absl::Status(const data::Sample& sample, const data::LabelMap& prediction)>;
 
-// At the labels' own resolution; void is not counted. Takes the first `limit` images (0: all).
+// At the labels' own resolution; void is not counted. Takes the first `limit` images (0: all). With a collective every rank calls this,
+// predicts (and visits) its share of the images, and gets the result over all of them: the same bits as one rank alone. When a
+// rank's share cannot be read or visited, every rank gets that error.
 absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
-                                    int64_t limit = 0, const PredictionVisitor& visitor = nullptr);
+                                    int64_t limit = 0, const PredictionVisitor& visitor = nullptr,
+                                    autograd::Collective* collective = nullptr);
 
 }  // namespace experiments

@@ -1,12 +1,15 @@
 #include "experiments/runner/execution.h"
 
 #include <cstdio>
+#include <iostream>
 #include <optional>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "autograd/collective/launch.h"
 #include "autograd/device/device.h"
+#include "autograd/runtime/allocator.h"
+#include "autograd/runtime/error.h"
 #include "autograd/runtime/parallel.h"
 
 ABSL_FLAG(std::string, device, "cpu", "cpu, cuda or cuda:N");
@@ -33,6 +36,25 @@ absl::StatusOr<std::unique_ptr<Execution>> Execution::FromFlags() {
   if (!execution->first_rank() && std::freopen("/dev/null", "w", stdout) == nullptr)
     return absl::InternalError("cannot silence this rank");
   return execution;
+}
+
+absl::Status Execution::Run(const std::function<absl::Status()>& body) {
+  const int ranks = collective_->world_size();
+  if (ranks == 1) return body();
+  std::string error;
+  int exit_code = 1;
+  try {
+    const absl::Status status = body();
+    if (status.ok()) return status;
+    error = std::string(status.message());
+  } catch (const autograd::Error& thrown) {
+    error = absl::StrCat("internal error: ", thrown.what());
+    exit_code = 2;
+  }
+  std::fflush(stdout);
+  std::cerr << "\nrank " << collective_->rank() << " of " << ranks << ": " << error << std::endl;
+  collective_->Abort(exit_code);
+  return absl::InternalError(error);  // never: g++ does not see that a virtual function is [[noreturn]]
 }
 
 std::string Execution::Description() const {
@@ -66,9 +88,17 @@ absl::StatusOr<std::string> FromFirstRank(autograd::Collective& collective,
 
 bool OnAnyRank(autograd::Collective& collective, bool here) {
   if (collective.world_size() == 1) return here;
+  autograd::OperationScope scope("OnAnyRank");
   double ranks[1] = {here ? 1.0 : 0.0};
   collective.AllReduceSum(ranks);
   return ranks[0] > 0;
+}
+
+void AverageOverRanks(autograd::Collective& collective, std::span<double> values) {
+  if (collective.world_size() == 1) return;
+  autograd::OperationScope scope("AverageOverRanks");
+  collective.AllReduceSum(values);
+  for (double& value : values) value /= collective.world_size();
 }
 
 }  // namespace experiments

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -19,6 +20,9 @@ class Execution {
   static absl::StatusOr<std::unique_ptr<Execution>> FromFlags();
 
   autograd::Collective& collective() { return *collective_; }
+  // Runs `body`. With several ranks an error of any of them, a status or an autograd::Error, ends the program on all of them, after this rank
+  // has written it to standard error: the others would wait for this one for ever.
+  absl::Status Run(const std::function<absl::Status()>& body);
   bool first_rank() const { return collective_->rank() == 0; }
   // "cuda:0" or "cpu, 2 threads", and how many ranks.
   std::string Description() const;
@@ -37,5 +41,8 @@ absl::StatusOr<std::string> FromFirstRank(autograd::Collective& collective,
 
 // True on every rank when it is on any.
 bool OnAnyRank(autograd::Collective& collective, bool here);
+
+// values ← their means over the ranks.
+void AverageOverRanks(autograd::Collective& collective, std::span<double> values);
 
 }  // namespace experiments

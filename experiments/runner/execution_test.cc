@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "autograd/collective/in_process.h"
@@ -31,6 +32,14 @@ TEST(OnAnyRankTest, OneIsEnough) {
   autograd::RunRanks(3, [](autograd::Collective& collective) {
     EXPECT_TRUE(OnAnyRank(collective, collective.rank() == 2));
     EXPECT_FALSE(OnAnyRank(collective, false));
+  });
+}
+
+TEST(AverageOverRanksTest, IsTheMean) {
+  autograd::RunRanks(3, [](autograd::Collective& collective) {
+    std::vector<double> values = {1.0 * collective.rank(), 6};
+    AverageOverRanks(collective, values);
+    EXPECT_EQ(values, (std::vector<double>{1, 6}));
   });
 }
 

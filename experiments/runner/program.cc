@@ -5,6 +5,8 @@
 
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "autograd/runtime/error.h"
 
 namespace experiments {
@@ -12,6 +14,10 @@ namespace experiments {
 int RunProgram(int argc, char** argv, absl::string_view name, absl::string_view usage,
                const std::function<absl::Status()>& body) {
   absl::SetProgramUsageMessage(usage);
+  // --help lists our flags wherever they are defined, and none of the libraries'.
+  absl::FlagsUsageConfig shown;
+  shown.contains_help_flags = [](absl::string_view file) { return absl::StrContains(file, "experiments/"); };
+  absl::SetFlagsUsageConfig(shown);
   if (const std::vector<char*> rest = absl::ParseCommandLine(argc, argv); rest.size() > 1) {
     std::cerr << name << ": unexpected argument '" << rest[1] << "' (flags look like --name=value)\n";
     return 1;

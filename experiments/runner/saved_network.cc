@@ -8,10 +8,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "experiments/runner/network.h"
 #include "experiments/runner/output_folder.h"
 #include "nn/checkpoints/safetensors.h"
 #include "nn/checkpoints/weights.h"
-#include "seg/models/sfpnext.h"
 
 namespace experiments {
 namespace {
@@ -30,16 +30,6 @@ bool ParseTriple(const std::string& text, std::array<float, 3>& values) {
 }
 
 }  // namespace
-
-absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key,
-                                                       autograd::DType precision) {
-  absl::StatusOr<seg::SFPNeXtConfig> config = seg::ConfigureSFPNeXt(model, classes);
-  if (!config.ok()) return config.status();
-  config->compute = precision;
-  return std::make_unique<SegmenterOf<seg::SFPNeXt>>(
-      seg::SFPNeXt(*config, key), static_cast<int>(8 * config->encoder.stem_stride), classes, seg::SFPNeXt::kLastLayer,
-      absl::StrCat("SFPNeXt ", model, ", ", classes, " classes"));
-}
 
 absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model,
                          const data::DatasetInfo& info) {

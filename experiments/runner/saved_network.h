@@ -7,17 +7,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "autograd/runtime/random.h"
 #include "data/datasets/dataset.h"
 #include "experiments/runner/segmenter.h"
 
 namespace experiments {
 
-// A network by name: "micro", "atto", "femto", "pico", "nano", "tiny" are SFPNeXt on that ConvNeXt-V2. InvalidArgument lists the names.
-// `precision` is that of its activations.
-absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& model, int classes, autograd::RandomKey key,
-                                                       autograd::DType precision = autograd::kFloat32);
-
+// `model` is the network's name (network.h).
 absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model,
                          const data::DatasetInfo& info);
 

@@ -7,7 +7,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "autograd/core/variable.h"
+#include "nn/checkpoints/weights.h"
 #include "nn/context.h"
 #include "nn/module.h"
 
@@ -27,18 +29,24 @@ class Segmenter {
   virtual std::string LastLayer() const = 0;
   // What tells two networks apart that do not fit one checkpoint, such as "sfpnext nano, 59 classes".
   virtual std::string Description() const = 0;
+  // Public weights of the encoder alone, whatever of the names of its packages the file has; everything must fit.
+  virtual absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) = 0;
 };
 
 // Wraps a model that is called as model(images, context) and has Fields.
 template <typename Model>
 class SegmenterOf : public Segmenter {
  public:
-  SegmenterOf(Model model, int size_multiple, int classes, std::string last_layer, std::string description)
+  using EncoderLoader = std::function<absl::StatusOr<nn::LoadReport>(const std::string& path, Model& model)>;
+
+  SegmenterOf(Model model, int size_multiple, int classes, std::string last_layer, std::string description,
+              EncoderLoader load_encoder)
       : model_(std::move(model)),
         size_multiple_(size_multiple),
         classes_(classes),
         last_layer_(std::move(last_layer)),
-        description_(std::move(description)) {}
+        description_(std::move(description)),
+        load_encoder_(std::move(load_encoder)) {}
 
   autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) override {
     return model_(images, context);
@@ -48,12 +56,14 @@ class SegmenterOf : public Segmenter {
   int classes() const override { return classes_; }
   std::string LastLayer() const override { return last_layer_; }
   std::string Description() const override { return description_; }
+  absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) override { return load_encoder_(path, model_); }
   Model& model() { return model_; }
 
  private:
   Model model_;
   int size_multiple_, classes_;
   std::string last_layer_, description_;
+  EncoderLoader load_encoder_;
 };
 
 }  // namespace experiments

@@ -4,12 +4,15 @@
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "autograd/core/captured_step.h"
 #include "autograd/core/tape.h"
+#include "experiments/runner/batch_feed.h"
 #include "experiments/runner/csv_log.h"
 #include "experiments/runner/execution.h"
 #include "experiments/runner/progress.h"
@@ -56,6 +59,15 @@ class BufferSnapshot {
   std::vector<Array> copies_;
 };
 
+// What is shown and logged is of the whole batch, and a loss that is not finite on one rank is so on all.
+void AverageOverRanks(autograd::Collective& collective, double& loss, NamedValues& values) {
+  std::vector<double> numbers = {loss};
+  for (const auto& [name, value] : values) numbers.push_back(value);
+  experiments::AverageOverRanks(collective, numbers);
+  loss = numbers[0];
+  for (size_t i = 0; i < values.size(); ++i) values[i].second = numbers[i + 1];
+}
+
 class Curves {
  public:
   explicit Curves(TrainingResult& result) : result_(result) {}
@@ -77,6 +89,13 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
                                      const Objective& objective, autograd::Collective& collective,
                                      const InterruptHandler& interrupt) {
   const bool first_rank = collective.rank() == 0;
+  if (options.capture && (!objective.recordable || options.inner_updates != 1 || collective.world_size() != 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--capture needs the same work every step on one rank: ", options.label,
+                     collective.world_size() != 1 ? " has several ranks"
+                     : options.inner_updates != 1 ? " has several updates a batch"
+                                                  : " has rewards or scales that change or come from outside"));
+  }
   absl::StatusOr<RunDirectory> directory = RunDirectory::Open(options.directory, options.resume || !first_rank);
   if (!directory.ok()) return directory.status();
 
@@ -149,7 +168,8 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
     std::optional<nn::AverageScope> averaged;
     if (average.has_value()) averaged.emplace(*average);
     absl::StatusOr<Evaluation> evaluation =
-        Evaluate(segmenter, validation, options.inference, step < options.steps ? options.evaluation_images : 0);
+        Evaluate(segmenter, validation, options.inference, step < options.steps ? options.evaluation_images : 0,
+                 nullptr, &collective);
     if (!evaluation.ok()) return evaluation.status();
     result.evaluation = *evaluation;
     latest_mean_iou = evaluation->mean_iou;
@@ -173,6 +193,7 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
   auto stop_at = [&](const char* what) {
     buffers.Restore();
     const absl::Status saved = save();
+    collective.Barrier();  // every rank is here, and the first to leave ends the others
     return absl::AbortedError(absl::StrFormat(
         "%s: the %s is not finite at step %d; %s. Try a lower --learning_rate or --last_layer_factor, or a smaller "
         "--clip_norm.",
@@ -181,32 +202,51 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
                    : std::string(saved.message())));
   };
 
+  BatchFeed feed(**loader);
+  int update = 0;
+  absl::StatusOr<StepResult> outcome = StepResult();
+  // Forward and backward pass. What it leaves in `outcome` and the gradients is read afterwards.
+  const auto compute = [&](const autograd::RandomKey& step_key) {
+    autograd::Tape tape;
+    // Dropout counts the images of a rank from 0: ranks with one key would drop the same.
+    const autograd::RandomKey network_key =
+        first_rank ? step_key.Split("network") : step_key.Split("network").Split(collective.rank());
+    const Variable logits = segmenter.Logits(Variable(feed.images()), nn::Context::Training(network_key, replicas));
+    outcome = objective.evaluate(logits, StepView{step, update, options.steps, feed.host(), feed.labels(),
+                                                  step_key.Split("objective"), collective});
+    if (!outcome.ok()) return;
+    gradient_average.Watch(tape);
+    tape.Backward(outcome->loss);
+  };
+  const autograd::RandomKey steps_key = key.Split("step");
+  std::optional<autograd::CapturedStep> captured;
+  if (options.capture) captured.emplace(compute);
+
   const auto start = std::chrono::steady_clock::now();
   double evaluation_seconds = 0;
   const int64_t first_step = step;
+  const std::map<std::string, autograd::Collective::Traffic> traffic = collective.traffic();
   while (step < options.steps && !OnAnyRank(collective, interrupt.stop_requested())) {
-    absl::StatusOr<data::Batch> batch = (*loader)->Next();
-    if (!batch.ok()) return batch.status();
-    const Variable images(Array::From<float>({batch->size, batch->height, batch->width, 3}, batch->images));
+    if (absl::Status status = feed.Next(); !status.ok()) return status;
     const double learning_rate = schedule(step);
-    const autograd::RandomKey step_key = key.Split("step").Split(step);
     double loss = 0, gradient_norm = 0;
     buffers.Take();
-    std::vector<std::pair<std::string, double>> values;
-    for (int update = 0; update < options.inner_updates; ++update) {
-      autograd::Tape tape;
-      const Variable logits = segmenter.Logits(images, nn::Context::Training(step_key.Split("network"), replicas));
-      absl::StatusOr<StepResult> outcome =
-          objective(logits, StepView{step, update, options.steps, *batch, step_key.Split("objective"), collective});
+    NamedValues values;
+    for (update = 0; update < options.inner_updates; ++update) {
+      if (captured.has_value()) {
+        captured->Run(steps_key, step);
+      } else {
+        compute(steps_key.Split(step));
+      }
       if (!outcome.ok()) return outcome.status();
-      values = std::move(outcome->values);
-      gradient_average.Watch(tape);
-      tape.Backward(outcome->loss);
       gradient_average.Finish();
+      if (step + 1 < options.steps) feed.Prefetch();
       gradient_norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm)
                                             : nn::GradientNorm(optimizer->parameters());
       // On a device the host waits for the step here and nowhere else.
       loss = outcome->loss.Item();
+      if (outcome->report != nullptr) values = outcome->report();
+      AverageOverRanks(collective, loss, values);
       if (!std::isfinite(loss)) return stop_at("loss");
       if (!std::isfinite(gradient_norm)) return stop_at("gradient");
       optimizer->Step(learning_rate);
@@ -259,6 +299,16 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
         static_cast<double>((step - first_step) * options.batch_size * collective.world_size()) / training_seconds;
   }
   if (progress.has_value()) progress->Finish();
+  for (const auto& [operation, after] : collective.traffic()) {
+    const auto before = traffic.find(operation);
+    const auto mean = [&](int64_t autograd::Collective::Traffic::*number) {
+      const int64_t count = after.*number - (before != traffic.end() ? before->second.*number : 0);
+      return static_cast<double>(count) / static_cast<double>(std::max<int64_t>(step - first_step, 1));
+    };
+    const TrafficOfAStep here = {operation, mean(&autograd::Collective::Traffic::calls),
+                                 mean(&autograd::Collective::Traffic::bytes)};
+    if (here.calls > 0) result.traffic.push_back(here);
+  }
   if (step == options.steps && first_step == step) {
     absl::Status status = evaluate();  // resumed after the last step
     if (!status.ok()) return status;

@@ -30,18 +30,26 @@ struct StepView {
   int update;  // 0 … inner_updates - 1 of this step; all see the same batch and key
   int64_t total_steps;
   const data::Batch& batch;
-  autograd::RandomKey key;  // of this step's objective
+  const autograd::Array& labels;  // uint8 [N, H, W] of the batch, where the logits are
+  autograd::RandomKey key;        // of this step's objective
   autograd::Collective& collective;
 };
 
+// Numbers shown and logged, such as {"reward", 0.71}.
+using NamedValues = std::vector<std::pair<std::string, double>>;
+
 struct StepResult {
   autograd::Variable loss;  // scalar
-  // Shown and logged, such as {"reward", 0.71}.
-  std::vector<std::pair<std::string, double>> values;
+  // Reads them back from the device, so it is called after the step is done; may be null.
+  std::function<NamedValues()> report;
 };
 
-// From the logits [N, h, w, K] of the batch's images to the loss.
-using Objective = std::function<absl::StatusOr<StepResult>(const autograd::Variable& logits, const StepView& view)>;
+struct Objective {
+  // From the logits [N, h, w, K] of the batch's images to the loss.
+  std::function<absl::StatusOr<StepResult>(const autograd::Variable& logits, const StepView& view)> evaluate;
+  // Every step queues the same kernels and reads nothing back, so that it can be recorded: TrainingOptions::capture.
+  bool recordable = false;
+};
 
 enum class OptimizerKind { kAdamW, kSgd };
 
@@ -67,6 +75,8 @@ struct TrainingOptions {
   double clip_norm = 1;          // of the whole gradient; 0 does not clip
   double average_decay = 0;      // of the evaluated moving average; 0 evaluates the weights themselves
   int inner_updates = 1;         // optimizer steps per batch of samples (μ of GRPO)
+  // Forward and backward pass are recorded once and replayed (autograd/core/captured_step.h). Draws other random numbers than without.
+  bool capture = false;
 
   int64_t evaluate_every = 250;    // 0: only at the end
   int64_t evaluation_images = 0;   // 0: all
@@ -80,12 +90,19 @@ struct CurvePoint {
   double value;
 };
 
+// What one rank brought to all-reduces and broadcasts, on average over the steps.
+struct TrafficOfAStep {
+  std::string operation;
+  double calls = 0, bytes = 0;
+};
+
 struct TrainingResult {
   bool interrupted = false;
   int64_t steps = 0;   // done, with those before a resume
   double seconds = 0;  // of this call
   double images_per_second = 0;
-  Evaluation evaluation;  // after the last step
+  Evaluation evaluation;                // after the last step
+  std::vector<TrafficOfAStep> traffic;  // of this call; empty with one rank
   std::vector<CurvePoint> loss, mean_iou;
   std::vector<std::pair<std::string, std::vector<CurvePoint>>> values;  // of the objective, by name
 };

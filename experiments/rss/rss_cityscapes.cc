@@ -1,0 +1,17 @@
+// RSS on Cityscapes, from Mapillary Vistas (the paper's section 7 and Table 6). Without flags: the same rows on the embedded scenes.
+
+#include "experiments/rss/program.h"
+
+int main(int argc, char** argv) {
+  return experiments::rss::RunRss(
+      argc, argv,
+      {.name = "rss_cityscapes",
+       .usage =
+           "trains segmentation networks from rewards (RSS) on Cityscapes, as in the paper's Table 6.\n\n"
+           "  rss_cityscapes                                           embedded scenes, minutes on two cores\n"
+           "  rss_cityscapes --method=psl --dataset=mapillary --data_root=VISTAS --preset=paper --init_weights=FILE\n"
+           "  rss_cityscapes --data_root=DIR --preset=paper --cold_start=runs/…/psl/weights.safetensors",
+       .dataset = "cityscapes",
+       .table = 6,
+       .scene_steps = 600});
+}
