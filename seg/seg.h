@@ -12,6 +12,7 @@
 #include "seg/encoders/resnet.h"             // IWYU pragma: export
 #include "seg/encoders/vit.h"                // IWYU pragma: export
 #include "seg/losses/segmentation_loss.h"    // IWYU pragma: export
+#include "seg/metrics/cityscapes_metrics.h"  // IWYU pragma: export
 #include "seg/metrics/confusion_matrix.h"    // IWYU pragma: export
 #include "seg/metrics/image_scores.h"        // IWYU pragma: export
 #include "seg/models/deeplabv3.h"            // IWYU pragma: export

@@ -203,17 +203,19 @@ absl::StatusOr<IndexMap> ToMap(const Matrix& matrix) {
   return map;
 }
 
-absl::StatusOr<IndexMap> ReadVariable(absl::string_view file, const std::string& variable) {
+}  // namespace
+
+absl::StatusOr<IndexMap> DecodeMatIndexMap(absl::string_view bytes, const std::string& variable) {
   constexpr size_t kHeader = 128;
-  if (file.size() <= kHeader) return absl::DataLossError("too short for a MATLAB file");
-  if (absl::StartsWith(file, "MATLAB 7.3"))
+  if (bytes.size() <= kHeader) return absl::DataLossError("too short for a MATLAB file");
+  if (absl::StartsWith(bytes, "MATLAB 7.3"))
     return absl::InvalidArgumentError("a MATLAB 7.3 file; MATLAB's save -v7 writes the kind that is read here");
   // "IM" as one 16-bit number of a little-endian machine, behind the version 0x0100.
-  if (file.substr(124, 4) != absl::string_view("\x00\x01IM", 4))
+  if (bytes.substr(124, 4) != absl::string_view("\x00\x01IM", 4))
     return absl::InvalidArgumentError("not a MATLAB file of level 5 from a little-endian machine");
   const size_t dot = variable.find('.');
   const absl::string_view top = absl::string_view(variable).substr(0, dot);
-  absl::string_view rest = file.substr(kHeader);
+  absl::string_view rest = bytes.substr(kHeader);
   while (!rest.empty()) {
     Element element;
     std::string inflated;
@@ -240,11 +242,9 @@ absl::StatusOr<IndexMap> ReadVariable(absl::string_view file, const std::string&
   return absl::NotFoundError(absl::StrCat("has no variable '", top, "'"));
 }
 
-}  // namespace
-
 absl::StatusOr<IndexMap> ReadMatIndexMap(const std::string& path, const std::string& variable) {
   absl::StatusOr<std::string> bytes = autograd::ReadFile(path);
-  absl::StatusOr<IndexMap> map = bytes.ok() ? ReadVariable(*bytes, variable) : bytes.status();
+  absl::StatusOr<IndexMap> map = bytes.ok() ? DecodeMatIndexMap(*bytes, variable) : bytes.status();
   if (!map.ok()) return absl::Status(map.status().code(), absl::StrCat("'", path, "': ", map.status().message()));
   return map;
 }

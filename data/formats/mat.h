@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "data/formats/image.h"
 
 namespace data {
@@ -14,5 +15,8 @@ namespace data {
 // variable; DataLoss: truncated or corrupt; InvalidArgument: not MAT level 5, or not such a matrix; ResourceExhausted: beyond
 // kMaxPixels.
 absl::StatusOr<IndexMap> ReadMatIndexMap(const std::string& path, const std::string& variable);
+
+// The same of a file's bytes, whose errors name no file.
+absl::StatusOr<IndexMap> DecodeMatIndexMap(absl::string_view bytes, const std::string& variable);
 
 }  // namespace data

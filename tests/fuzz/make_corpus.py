@@ -2,7 +2,7 @@
 
   python3 make_corpus.py
 
-PNG and safetensors are written byte by byte; JPEG needs Pillow (another version may write other bytes, which
+PNG, MATLAB files and safetensors are written byte by byte; JPEG needs Pillow (another version may write other bytes, which
 does no harm).
 """
 
@@ -93,6 +93,20 @@ def safetensors(tensors, metadata=None):
     return struct.pack("<Q", len(text)) + text + data
 
 
+def mat_element(kind, body):
+    return struct.pack("<II", kind, len(body)) + body + (b"" if kind == 15 else b"\0" * (-len(body) % 8))
+
+
+def mat_array(name, array_class, extents, contents):
+    """A matrix of MATLAB's level 5 format; `contents` are the elements behind its name."""
+    flags, sizes = struct.pack("<II", array_class, 0), struct.pack("<%di" % len(extents), *extents)
+    return mat_element(14, mat_element(6, flags) + mat_element(5, sizes) + mat_element(1, name) + contents)
+
+
+def mat_file(*elements):
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + b"".join(elements)
+
+
 def main():
     write("png", "rgb.png", png(9, 7, 8, RGB))
     write("png", "rgb_interlaced.png", png(9, 7, 8, RGB, True))
@@ -113,6 +127,15 @@ def main():
     write("jpeg", "restart_422.jpg", jpeg("RGB", subsampling="4:2:2", restart_marker_blocks=1))
     write("jpeg", "grey.jpg", jpeg("L"))
     write("jpeg", "cmyk.jpg", jpeg("CMYK"))
+
+    labels = mat_array(b"LabelMap", 11, (2, 3), mat_element(4, struct.pack("<6H", 1, 4, 2, 5, 3, 459)))
+    doubles = mat_array(b"LabelMap", 6, (2, 2), mat_element(9, struct.pack("<4d", 0, 7, 2, 3)))
+    fields = mat_element(5, struct.pack("<i", 16)) + mat_element(1, b"Comment".ljust(16, b"\0") + b"Segmentation".ljust(16, b"\0"))
+    fields += mat_array(b"", 4, (1, 2), mat_element(4, b"h\0i\0")) + mat_array(b"", 9, (2, 2), mat_element(2, b"\0\x14\x0f\7"))
+    write("mat", "uint16.mat", mat_file(labels))
+    write("mat", "double.mat", mat_file(doubles))
+    write("mat", "struct.mat", mat_file(mat_array(b"GTcls", 2, (1, 1), fields)))
+    write("mat", "compressed.mat", mat_file(mat_element(15, zlib.compress(labels))))
 
     # The module of weights_fuzzer.cc: once as it is, once in other types and orders of extents.
     module = {

@@ -106,6 +106,9 @@ def main():
             module.p = 0.0
     size = (options.batch, options.image_height, options.image_width)
     images = torch.from_numpy(numbers.normal(size[0], 3, *size[1:]))
+    if options.away_from_kinks:
+        # Images that differ in their means: the norm of the pooled branch has one value an image.
+        images += torch.from_numpy(numbers.normal(size[0], 3, 1, 1, deviation=3.0))
     label = torch.from_numpy(numbers.integers(0, options.classes, *size))
     label[torch.from_numpy(numbers.uniform(*size)) < 0.15] = VOID
     tensors = {name: value.clone() for name, value in network.state_dict().items()}

@@ -46,13 +46,13 @@ void AppendGradients(const nn::ModuleReference& network, const nn::ModuleReferen
                      std::vector<Difference>& differences) {
   const std::vector<nn::NamedParameter> ours = nn::NamedParameters(network), theirs = nn::NamedParameters(expected);
   for (size_t i = 0; i < ours.size(); ++i) {
-    // Some biases have a gradient of almost 0, as softmax does not see that of a key, nor a batch norm that of the layer before, but for
-    // the padding: the rounding in their sums is that of the weight, one before, which has the scale.
+    // Some biases have a gradient of almost 0: softmax does not see that of a key, and a batch norm sees those of the layers before only
+    // through padding. Their rounding is that of the terms that cancel, so the weight, one before, has the scale.
     const Array& own = theirs[i].parameter->value();
-    const bool rounding = i > 0 && absl::EndsWith(ours[i].name, ".bias") &&
-                          Largest(own) < 1e-2 * Largest(theirs[i - 1].parameter->value());
+    const bool cancels = i > 0 && absl::EndsWith(ours[i].name, ".bias") &&
+                         Largest(own) < 0.1 * Largest(theirs[i - 1].parameter->value());
     differences.push_back(Between(absl::StrCat("gradient.", ours[i].name), ours[i].parameter->gradient(), own,
-                                  rounding ? theirs[i - 1].parameter->value() : own));
+                                  cancels ? theirs[i - 1].parameter->value() : own));
   }
 }
 

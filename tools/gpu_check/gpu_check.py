@@ -105,6 +105,7 @@ def tests(report, options):
     gtest(report, "cuda_tests", ["--gtest_filter=*MatchesOnCuda*"], 400, "operations against the CPU")
     gtest(report, "device_test", [], 100, "device")
     gtest(report, "device_training_test", ["--gtest_filter=*cuda*"], 200, "whole steps, recorded and not")
+    gtest(report, "device_reward_test", [], 100, "rewards")
     gtest(report, "conv2d_cudnn_test", [], 100, "cuDNN's descriptions of convolutions")
     gtest(report, "attention_cudnn_test", [], 100, "cuDNN's descriptions of attention")
 

@@ -18,6 +18,7 @@ targets=(
   //autograd/ops:attention_cudnn_test
   //autograd/ops:conv2d_cudnn_test
   //experiments/rss:rss_pascal_context
+  //tests/contract:device_reward_test
   //tests/contract:device_training_test
   //tests/performance:sfpnext_step
 )
