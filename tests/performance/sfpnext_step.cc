@@ -1,5 +1,5 @@
 // Times one training step of SFPNeXt on the CPU or a CUDA device: forward, cross entropy (or the image-level RSS loss), backward, AdamW. Prints one
-// line of JSON that compare.py reads. --profile adds the kernels' shares and what the tape keeps, on standard error.
+// line of JSON that compare.py reads. --profile adds the kernels' shares, what the tape keeps, and the peak of memory by operation, on standard error.
 
 #include <sys/resource.h>
 
@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -50,6 +51,22 @@ double PeakMebibytes() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+// What is live when most is, by the operation that asked for it, largest first.
+std::string PeakReport(const autograd::AllocatorStatistics& statistics) {
+  std::vector<std::pair<int64_t, std::string>> largest;
+  for (const auto& [operation, bytes] : statistics.live_by_operation_at_peak) {
+    if (bytes > 0) largest.push_back({bytes, operation});
+  }
+  std::sort(largest.rbegin(), largest.rend());
+  std::string report = "arrays at the peak, MiB:\n";
+  for (const auto& [bytes, operation] : largest) {
+    char line[128];
+    std::snprintf(line, sizeof line, "%10.2f  %s\n", static_cast<double>(bytes) / (1 << 20), operation.c_str());
+    report += line;
+  }
+  return report;
 }
 
 int Main() {
@@ -118,7 +135,10 @@ int Main() {
   if (absl::GetFlag(FLAGS_capture)) captured.emplace(compute);
   const int warmup = absl::GetFlag(FLAGS_warmup), steps = absl::GetFlag(FLAGS_steps);
   for (int step = 0; step < warmup + steps; ++step) {
-    if (step == warmup && absl::GetFlag(FLAGS_profile)) autograd::Profiler::Enable(true);
+    if (step == warmup && absl::GetFlag(FLAGS_profile)) {
+      autograd::Profiler::Enable(true);
+      (*stream)->allocator().ResetPeak();
+    }
     (*stream)->Synchronize();
     const double start = Now();
     if (captured.has_value()) {
@@ -142,7 +162,8 @@ int Main() {
   std::sort(loss_milliseconds.begin(), loss_milliseconds.end());
   const double median = milliseconds[milliseconds.size() / 2];
   if (absl::GetFlag(FLAGS_profile)) {
-    std::fprintf(stderr, "%s\n%s\n", autograd::Profiler::Report(profiled).c_str(), saved.c_str());
+    std::fprintf(stderr, "%s\n%s\n%s", autograd::Profiler::Report(profiled).c_str(), saved.c_str(),
+                 PeakReport((*stream)->allocator().Statistics()).c_str());
   }
   std::printf(
       "{\"program\": \"ours\", \"device\": \"%s\", \"precision\": \"%s\", \"model\": \"%s\", \"size\": %d, \"batch\": "
