@@ -43,14 +43,14 @@ Difference Between(const std::string& name, const Array& actual, const Array& ex
 }
 
 void AppendGradients(const nn::ModuleReference& network, const nn::ModuleReference& expected,
-                     std::vector<Difference>& differences) {
+                     std::vector<Difference>& differences, double cancelling) {
   const std::vector<nn::NamedParameter> ours = nn::NamedParameters(network), theirs = nn::NamedParameters(expected);
   for (size_t i = 0; i < ours.size(); ++i) {
-    // Some biases have a gradient of almost 0: softmax does not see that of a key, and a batch norm sees those of the layers before only
-    // through padding. Their rounding is that of the terms that cancel, so the weight, one before, has the scale.
+    // The rounding of a gradient that cancels is that of its terms, so the weight, one before, has the scale. Softmax does not see a key's bias.
     const Array& own = theirs[i].parameter->value();
     const bool cancels = i > 0 && absl::EndsWith(ours[i].name, ".bias") &&
-                         Largest(own) < 0.1 * Largest(theirs[i - 1].parameter->value());
+                         (absl::EndsWith(ours[i].name, "attention.key.bias") ||
+                          (cancelling > 0 && Largest(own) < cancelling * Largest(theirs[i - 1].parameter->value())));
     differences.push_back(Between(absl::StrCat("gradient.", ours[i].name), ours[i].parameter->gradient(), own,
                                   cancels ? theirs[i - 1].parameter->value() : own));
   }

@@ -25,9 +25,10 @@ Difference Between(const std::string& name, const autograd::Array& actual, const
                    const autograd::Array& scale);
 Difference Between(const std::string& name, const autograd::Array& actual, const autograd::Array& expected);
 
-// Between the gradients that `network` holds and the values of `expected`, parameter by parameter, as "gradient.…".
+// Between the gradients that `network` holds and the values of `expected`, parameter by parameter, as "gradient.…". Biases whose gradient is below
+// `cancelling` times their weight's are compared on the weight's scale.
 void AppendGradients(const nn::ModuleReference& network, const nn::ModuleReference& expected,
-                     std::vector<Difference>& differences);
+                     std::vector<Difference>& differences, double cancelling = 0);
 // Between the buffers of both, as "updated.…".
 void AppendStatistics(const nn::ModuleReference& network, const nn::ModuleReference& expected,
                       std::vector<Difference>& differences);
