@@ -119,8 +119,10 @@ class DistributedTest(unittest.TestCase):
         texts = []
         for count in (1, 2, 3):
             predictions = folder(f"predictions_{count}")
-            texts.append(self.run_ranks(count, [EVALUATE, f"--checkpoint={output}/psl/weights.safetensors", "--crop=32", "--limit=70",
-                                                "--threads=1", f"--export={predictions}"]).stdout)
+            text = self.run_ranks(count, [EVALUATE, f"--checkpoint={output}/psl/weights.safetensors", "--crop=32", "--limit=70",
+                                          "--threads=1", f"--export={predictions}"]).stdout
+            self.assertIn(predictions, text)
+            texts.append(text.replace(predictions, "FOLDER"))
             self.assertEqual(len(os.listdir(predictions)), 70)
         self.assertIn("mIoU", texts[0])
         self.assertEqual(texts[0], texts[1])
