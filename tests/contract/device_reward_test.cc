@@ -26,7 +26,7 @@ class LabelReward : public rl::Reward, public rl::PixelReward {
  public:
   explicit LabelReward(Array labels) : labels_(std::move(labels), kClasses) {}
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const rl::SampledMaps&) override {
-    return absl::UnimplementedError("maps are scored where they lie");
+    return absl::FailedPreconditionError("maps are scored where they lie");
   }
   absl::StatusOr<Array> ScoreInPlace(std::span<const int64_t>, const Array& maps, int64_t, int64_t) override {
     return labels_.MeanIou(maps, seg::ClassSet::kUnion);
