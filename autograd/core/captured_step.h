@@ -17,18 +17,23 @@
 //   }
 //
 // The work must queue the same kernels each time, wait for nothing and read nothing back; numbers of the host are frozen as they were at the recording
-// (the key's last split is not: RandomKey::SplitLater). What it leaves in variables, such as `loss` above, is valid after every Run, lies in memory of
+// (the key's last split is not: RandomKey::SplitLater), and what it does on the host is done once, unless by OnEachRun. What it leaves in variables, such as `loss` above, is valid after every Run, lies in memory of
 // the recording, and must not outlive the stream. Gradients, running statistics and everything else that the work writes in place are written at
 // each Run as usual.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "autograd/core/array.h"
 #include "autograd/runtime/random.h"
 
 namespace autograd {
+
+// What a step does on the host besides queueing kernels, such as counting batches: done now, or, where the calling thread records a CapturedStep, at each
+// of its Runs.
+void OnEachRun(std::function<void()> work);
 
 class CapturedStep {
  public:
@@ -50,6 +55,7 @@ class CapturedStep {
   Array index_;  // uint64, held as int64 [1] on the device
   RandomKey key_;
   std::unique_ptr<Recording> recording_;
+  std::vector<std::function<void()>> host_work_;
 };
 
 }  // namespace autograd

@@ -241,9 +241,9 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
       if (!outcome.ok()) return outcome.status();
       gradient_average.Finish();
       if (step + 1 < options.steps) feed.Prefetch();
+      // On a device the host waits for the step here and nowhere else.
       gradient_norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm)
                                             : nn::GradientNorm(optimizer->parameters());
-      // On a device the host waits for the step here and nowhere else.
       loss = outcome->loss.Item();
       if (outcome->report != nullptr) values = outcome->report();
       AverageOverRanks(collective, loss, values);

@@ -27,7 +27,7 @@ class HoldStatistics {
   ~HoldStatistics() {
     for (size_t i = 0; i < norms_.size(); ++i) {
       norms_[i]->options.momentum = momenta_[i];
-      --norms_[i]->batches_tracked.data<int64_t>()[0];
+      norms_[i]->CountBatch(-1);
     }
   }
   HoldStatistics(const HoldStatistics&) = delete;

@@ -1,5 +1,6 @@
 #include "nn/layers/normalization.h"
 
+#include "autograd/core/captured_step.h"
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/grn.h"
 #include "autograd/ops/group_norm.h"
@@ -51,10 +52,14 @@ BatchNorm2d::BatchNorm2d(int64_t channels, const BatchNormOptions& given)
 }
 
 Variable BatchNorm2d::operator()(const Variable& x, const Context& context, bool relu) {
-  if (context.training) ++batches_tracked.data<int64_t>()[0];
+  if (context.training) CountBatch(1);
   return autograd::BatchNorm(
       x, weight, bias, running_mean, running_variance, context.training,
       {.epsilon = options.epsilon, .momentum = options.momentum, .relu = relu, .replicas = context.replicas});
+}
+
+void BatchNorm2d::CountBatch(int64_t change) {
+  autograd::OnEachRun([count = batches_tracked, change]() mutable { count.data<int64_t>()[0] += change; });
 }
 
 void BatchNorm2d::Fields(FieldVisitor& visitor) {

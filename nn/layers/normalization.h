@@ -39,6 +39,7 @@ struct BatchNorm2d {
   // With `relu`, max(0, y).
   Variable operator()(const Variable& x, const Context& context, bool relu = false);
   void Fields(FieldVisitor& visitor);
+  void CountBatch(int64_t change);  // adds to batches_tracked, at each run of a recorded step
 
   Parameter weight, bias;
   Array running_mean, running_variance;

@@ -113,7 +113,11 @@ Trained TrainCaptured(Stream& stream, autograd::DType compute, int eager_runs) {
   for (const nn::NamedParameter& named : nn::NamedParameters(model))
     trained.weights.push_back(named.parameter->value().ToVector<float>());
   for (const nn::NamedBuffer& named : nn::NamedBuffers(model)) {
-    if (named.array->dtype() == autograd::kFloat32) trained.weights.push_back(named.array->ToVector<float>());
+    if (named.array->dtype() == autograd::kFloat32) {
+      trained.weights.push_back(named.array->ToVector<float>());
+    } else {
+      EXPECT_EQ(named.array->Item(), kCapturedSteps) << named.name;  // batches that a batch norm has seen
+    }
   }
   return trained;
 }
