@@ -14,11 +14,17 @@ struct Context {
   autograd::RandomKey key;             // of this step; each consumer takes a Split of it
   autograd::ReplicaSum replicas = {};  // batch statistics are summed over these (synchronised batch normalisation)
 
-  static Context Training(autograd::RandomKey key, autograd::ReplicaSum replicas = {}) { return {true, key, replicas}; }
+  // Of this rank's part of the batch, in the whole: with one key on all ranks, dropout and stochastic depth then drop what one rank with the
+  // whole batch would.
+  int64_t first_sample = 0;
+
+  static Context Training(autograd::RandomKey key, autograd::ReplicaSum replicas = {}, int64_t first_sample = 0) {
+    return {true, key, replicas, first_sample};
+  }
 
   // The context of child `index` (or of that name), whose draws are independent of its siblings'.
-  Context Split(uint64_t index) const { return {training, key.Split(index), replicas}; }
-  Context Split(const char* name) const { return {training, key.Split(name), replicas}; }
+  Context Split(uint64_t index) const { return {training, key.Split(index), replicas, first_sample}; }
+  Context Split(const char* name) const { return {training, key.Split(name), replicas, first_sample}; }
 };
 
 }  // namespace nn

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "autograd/core/array_kernels.h"
+#include "autograd/core/captured_step.h"
 
 namespace autograd {
 
@@ -103,7 +104,10 @@ Array Array::Copy() const {
 void Array::CopyFrom(const Array& source) {
   Require(shape_ == source.shape_ && dtype_ == source.dtype_ && device() == source.device(), "CopyFrom", source.dtype_,
           " ", source.shape_, " on ", source.device(), " into ", dtype_, " ", shape_, " on ", device());
-  if (bytes() > 0) StreamOf("CopyFrom", *this).CopyOnDevice(pointer_, source.pointer_, bytes());
+  if (bytes() == 0) return;
+  Stream& stream = StreamOf("CopyFrom", *this);
+  if (&stream == &Stream::Current()) return stream.CopyOnDevice(pointer_, source.pointer_, bytes());
+  OnEachRun([&stream, to = *this, source]() mutable { stream.CopyOnDevice(to.raw(), source.raw(), source.bytes()); });
 }
 
 void Array::CopyToHost(void* values) const {

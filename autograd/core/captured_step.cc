@@ -28,6 +28,8 @@ void OnEachRun(std::function<void()> work) {
   current_host_work->push_back(std::move(work));
 }
 
+bool RunsAgain() { return current_host_work != nullptr; }
+
 CapturedStep::CapturedStep(Work work, int eager_runs)
     : work_(std::move(work)), eager_runs_(eager_runs), stream_(Stream::Current()), index_(Array::Zeros({1}, kInt64)) {}
 

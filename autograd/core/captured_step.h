@@ -1,25 +1,26 @@
 #pragma once
 
-// A step that is the same every time, recorded once and replayed: on CUDA as one graph, so that the host starts a whole forward and backward pass
-// with one call where it would start a thousand kernels.
+// A step that is the same every time, recorded once and replayed: on CUDA as one graph, so that the host starts a whole training step with one call
+// where it would start a thousand kernels.
 //
 //   Array images = Array::Zeros({n, h, w, 3}, kFloat32), labels = …;   // what changes from step to step lies in arrays that stay
 //   CapturedStep step([&](const RandomKey& key) {
 //     Tape tape;
 //     loss = Loss(model(images, nn::Context::Training(key)), labels);
 //     tape.Backward(loss);
+//     optimizer.Update();
+//     optimizer.ClearGradients();
 //   });
 //   for (int64_t i = 0; i < steps; ++i) {
 //     images.CopyFrom(…);
+//     optimizer.SetLearningRate(schedule(i));
 //     step.Run(key, i);            // key.Split(i) in effect
-//     optimizer.Step(schedule(i));
-//     optimizer.ClearGradients();
 //   }
 //
-// The work must queue the same kernels each time, wait for nothing and read nothing back; numbers of the host are frozen as they were at the recording
-// (the key's last split is not: RandomKey::SplitLater), and what it does on the host is done once, unless by OnEachRun. What it leaves in variables, such as `loss` above, is valid after every Run, lies in memory of
-// the recording, and must not outlive the stream. Gradients, running statistics and everything else that the work writes in place are written at
-// each Run as usual.
+// The work must queue the same kernels each time, wait for nothing and read nothing back; numbers of the host are frozen as they were at the
+// recording (the key's last split is not: RandomKey::SplitLater), and what it does on the host is done once, unless by OnEachRun. What it leaves
+// in variables, such as `loss` above, is valid after every Run, lies in memory of the recording, and must not outlive the stream. Parameters,
+// gradients, running statistics and everything else that the work writes in place are written at each Run as usual.
 
 #include <cstdint>
 #include <functional>
@@ -31,9 +32,11 @@
 
 namespace autograd {
 
-// What a step does on the host besides queueing kernels, such as counting batches: done now, or, where the calling thread records a CapturedStep, at each
-// of its Runs.
+// What a step does on the host besides queueing kernels, such as counting batches: done now, or, where the calling thread records a CapturedStep,
+// at each of its Runs, after the kernels have been queued.
 void OnEachRun(std::function<void()> work);
+// True while the calling thread records: what is queued now runs again later, so nothing may be left out because it has been done before.
+bool RunsAgain();
 
 class CapturedStep {
  public:

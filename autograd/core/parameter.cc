@@ -1,6 +1,7 @@
 #include "autograd/core/parameter.h"
 
 #include "autograd/core/array_kernels.h"
+#include "autograd/core/captured_step.h"
 
 namespace autograd {
 
@@ -28,7 +29,7 @@ void Parameter::ClearGradient() {
 }
 
 const Array& Parameter::BFloat16Copy() {
-  if (state_->bfloat16_version != state_->version) {
+  if (state_->bfloat16_version != state_->version || RunsAgain()) {
     if (!state_->bfloat16_copy.defined()) {
       state_->bfloat16_copy = Array::Empty(shape(), kBFloat16);
       state_->bfloat16_copy.MarkPersistent();

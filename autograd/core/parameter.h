@@ -34,7 +34,7 @@ class Parameter {
   bool has_gradient() const { return state_->gradient.defined(); }
   void ClearGradient();
 
-  // The value rounded to bfloat16; computed once per version.
+  // The value rounded to bfloat16; computed once per version, and in each run of a recorded step.
   const Array& BFloat16Copy();
 
   // A frozen parameter gets no gradient and optimizers skip it.

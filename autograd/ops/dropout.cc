@@ -7,37 +7,41 @@ namespace autograd {
 namespace {
 
 Variable DropOp(const char* operation, const Variable& x, int64_t outer, int64_t inner, double rate, bool training,
-                RandomKey key) {
+                RandomKey key, int64_t first_unit) {
   Dims dims(operation);
   dims.Floating(x.array());
   Require(rate >= 0 && rate < 1, operation, "rate ", rate, " is not in [0, 1)");
+  Require(first_unit >= 0, operation, "the first sample is negative");
   if (!training || rate == 0 || x.size() == 0) return x;
 
   const int64_t repeated = x.size() / (outer * inner);
   Array y = EmptyLike(x.array());
-  kernels::DropUnits(Stream::Current(), x.array(), outer, repeated, inner, rate, key, y);
+  kernels::DropUnits(Stream::Current(), x.array(), outer, repeated, inner, rate, key, first_unit, y);
 
-  return Record(operation, y, {x}, Saved{}, [outer, repeated, inner, rate, key](const Saved&, const Array& dy, Wanted) {
-    Array dx = EmptyLike(dy);
-    kernels::DropUnits(Stream::Current(), dy, outer, repeated, inner, rate, key, dx);
-    return Gradients{dx};
-  });
+  return Record(operation, y, {x}, Saved{},
+                [outer, repeated, inner, rate, key, first_unit](const Saved&, const Array& dy, Wanted) {
+                  Array dx = EmptyLike(dy);
+                  kernels::DropUnits(Stream::Current(), dy, outer, repeated, inner, rate, key, first_unit, dx);
+                  return Gradients{dx};
+                });
 }
 
 }  // namespace
 
-Variable Dropout(const Variable& x, double rate, bool training, RandomKey key) {
-  return DropOp("Dropout", x, 1, x.size(), rate, training, key);
+Variable Dropout(const Variable& x, double rate, bool training, RandomKey key, int64_t first_sample) {
+  const int64_t samples = x.rank() > 0 ? x.shape()[0] : 1;
+  return DropOp("Dropout", x, 1, x.size(), rate, training, key,
+                samples > 0 ? first_sample * (x.size() / samples) : first_sample);
 }
 
-Variable Dropout2d(const Variable& x, double rate, bool training, RandomKey key) {
+Variable Dropout2d(const Variable& x, double rate, bool training, RandomKey key, int64_t first_sample) {
   Require(x.rank() >= 2, "Dropout2d", "x has shape ", x.shape(), " but must be [ n ... c ]");
-  return DropOp("Dropout2d", x, x.shape()[0], x.shape()[-1], rate, training, key);
+  return DropOp("Dropout2d", x, x.shape()[0], x.shape()[-1], rate, training, key, first_sample * x.shape()[-1]);
 }
 
-Variable DropPath(const Variable& x, double rate, bool training, RandomKey key) {
+Variable DropPath(const Variable& x, double rate, bool training, RandomKey key, int64_t first_sample) {
   Require(x.rank() >= 1, "DropPath", "x has shape ", x.shape(), " but must be [ n ... ]");
-  return DropOp("DropPath", x, x.shape()[0], 1, rate, training, key);
+  return DropOp("DropPath", x, x.shape()[0], 1, rate, training, key, first_sample);
 }
 
 }  // namespace autograd

@@ -12,9 +12,9 @@ struct Mask {
   // The factors of the kCount units from `first` on.
   template <int kCount>
   __device__ void Draw(int64_t first, Value (&factors)[kCount]) const {
-    PhiloxWords words = Philox(key, static_cast<uint64_t>(first) / 4);
+    PhiloxWords words = Philox(key, static_cast<uint64_t>(first_unit + first) / 4);
     for (int k = 0; k < kCount; ++k) {
-      const uint64_t unit = static_cast<uint64_t>(first + k);
+      const uint64_t unit = static_cast<uint64_t>(first_unit + first + k);
       if (k > 0 && unit % 4 == 0) words = Philox(key, unit / 4);
       const uint32_t low = unit % 2 == 0 ? words.x : words.y, high = unit % 2 == 0 ? words.z : words.w;
       factors[k] = UnitFactor(unit % 4 < 2 ? low : high, rate, kept);
@@ -22,6 +22,7 @@ struct Mask {
   }
 
   RandomKey key;
+  int64_t first_unit;
   float rate;
   Value kept;
 };
@@ -57,7 +58,8 @@ struct RowsMap {
   template <int kWidth>
   struct Column {
     __device__ Column(const RowsMap& map, int64_t o, int64_t c) : x(map.x), y(map.y) {
-      const Mask<Value> mask{map.mask.key.Now(), map.mask.rate, map.mask.kept};
+      Mask<Value> mask = map.mask;
+      mask.key = mask.key.Now();
       if (map.channels > 0) {
         mask.Draw(o * map.channels + c, factors);
       } else {
@@ -81,12 +83,12 @@ struct RowsMap {
 }  // namespace
 
 void DropUnits(Stream& stream, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate,
-               RandomKey key, Array& y) {
+               RandomKey key, int64_t first_unit, Array& y) {
   if (x.size() == 0) return;
   VisitFloating("Dropout", x.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
     constexpr int kSize = Pack<T>::kSize, kUnits = std::max(4, kSize);
-    const Mask<Value> mask{key, static_cast<float>(rate), static_cast<Value>(1 / (1 - rate))};
+    const Mask<Value> mask{key, first_unit, static_cast<float>(rate), static_cast<Value>(1 / (1 - rate))};
     const bool aligned = Aligned(x.raw(), y.raw());
     if (repeated == 1) {
       return Launch("Dropout", stream, Blocks((x.size() + kUnits - 1) / kUnits), kBlock,

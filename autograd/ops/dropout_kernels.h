@@ -6,9 +6,9 @@
 
 namespace autograd {
 
-// y[o, r, i] = x[o, r, i] / (1 − rate) where unit o·inner + i is kept, 0 elsewhere; x has outer·repeated·inner elements. It is its
+// y[o, r, i] = x[o, r, i] / (1 − rate) where unit first_unit + o·inner + i is kept, 0 elsewhere; x has outer·repeated·inner elements. It is its
 // own gradient.
 KERNEL(DropUnits, void(Stream&, const Array& x, int64_t outer, int64_t repeated, int64_t inner, double rate,
-                       RandomKey key, Array& y));
+                       RandomKey key, int64_t first_unit, Array& y));
 
 }  // namespace autograd

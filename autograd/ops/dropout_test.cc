@@ -16,11 +16,12 @@ using testing::Inputs;
 using testing::OpCase;
 using testing::RandomArray;
 
-using Function = Variable (*)(const Variable&, double, bool, RandomKey);
+using Function = Variable (*)(const Variable&, double, bool, RandomKey, int64_t);
 
-OpCase Case(const std::string& name, Function function, Shape shape) {
-  return OpCase{name, [function](Inputs v) { return function(v[0], 0.3, true, RandomKey(7)); }, {{shape}}, 1e-6, 1e-4,
-                true};
+OpCase Case(const std::string& name, Function function, Shape shape, int64_t first_sample = 0) {
+  return OpCase{name,      [=](Inputs v) { return function(v[0], 0.3, true, RandomKey(7), first_sample); },
+                {{shape}}, 1e-6,
+                1e-4,      true};
 }
 
 OP_CONTRACT(Dropout, Case("Elements", Dropout, {3, 4, 11}), Case("OneElement", Dropout, {1}),
@@ -29,7 +30,9 @@ OP_CONTRACT(Dropout, Case("Elements", Dropout, {3, 4, 11}), Case("OneElement", D
             Case("ManyPixels", Dropout2d, {2, 90, 90, 3}), Case("NoImages", Dropout2d, {0, 2, 4}),
             Case("Samples", DropPath, {7, 3, 5}), Case("SamplesAlone", DropPath, {17}),
             Case("LongSamples", DropPath, {3, 30011}), Case("Packs", Dropout, {1024}),
-            Case("PacksOfChannels", Dropout2d, {2, 3, 5, 16}), Case("PacksOfSamples", DropPath, {5, 24}));
+            Case("PacksOfChannels", Dropout2d, {2, 3, 5, 16}), Case("PacksOfSamples", DropPath, {5, 24}),
+            Case("ElementsOfARank", Dropout, {2, 3, 7}, 3), Case("ChannelsOfARank", Dropout2d, {2, 5, 7, 13}, 3),
+            Case("SamplesOfARank", DropPath, {5, 3, 5}, 3), Case("PacksOfARank", Dropout, {2, 512}, 1));
 
 // The definition: word j mod 4 of draw j div 4.
 bool Kept(RandomKey key, int64_t unit, float rate) {
@@ -48,6 +51,19 @@ TEST(DropoutTest, MaskIsTheDefinition) {
     EXPECT_EQ(elements[i], Kept(key, i, 0.5f) ? 2 : 0) << i;
     EXPECT_EQ(channels[i], Kept(key, i / 35 * 7 + i % 7, 0.5f) ? 2 : 0) << i;
     EXPECT_EQ(samples[i], Kept(key, i / 35, 0.5f) ? 2 : 0) << i;
+  }
+}
+
+TEST(DropoutTest, PartsOfABatchDropWhatTheWholeDoes) {
+  const Array x = RandomArray({9, 5, 7}, kFloat32, RandomKey(1), 1, 2);
+  for (const Function function : {Dropout, Dropout2d, DropPath}) {
+    const auto whole = function(x, 0.5, true, RandomKey(3), 0).array().ToVector<float>();
+    std::vector<float> parts;
+    for (const auto& [begin, end] : {std::pair(0, 2), std::pair(2, 3), std::pair(3, 9)}) {
+      const auto part = function(x.Slice(begin, end), 0.5, true, RandomKey(3), begin).array().ToVector<float>();
+      parts.insert(parts.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(parts, whole);
   }
 }
 
@@ -72,7 +88,7 @@ TEST(DropoutTest, BackwardUsesTheSameMaskAndSavesNothing) {
   for (const Function function : {Dropout, Dropout2d, DropPath}) {
     Tape tape;
     const Variable v = tape.Watch(x);
-    const Variable y = function(v, 0.4, true, RandomKey(9));
+    const Variable y = function(v, 0.4, true, RandomKey(9), 0);
     EXPECT_EQ(tape.SavedBytes(), 0);
     tape.Backward(y, Array::Full(x.shape(), kFloat32, 1));
     const auto value = y.array().ToVector<float>(), gradient = tape.Gradient(v).ToVector<float>(),
@@ -84,8 +100,8 @@ TEST(DropoutTest, BackwardUsesTheSameMaskAndSavesNothing) {
 TEST(DropoutTest, IdentityAtRateZeroAndInEvaluation) {
   const Variable x(RandomArray({3, 4}, kFloat32, RandomKey(1)));
   for (const Function function : {Dropout, Dropout2d, DropPath}) {
-    EXPECT_TRUE(function(x, 0, true, RandomKey(1)).array().SharesStorageWith(x.array()));
-    EXPECT_TRUE(function(x, 0.9, false, RandomKey(1)).array().SharesStorageWith(x.array()));
+    EXPECT_TRUE(function(x, 0, true, RandomKey(1), 0).array().SharesStorageWith(x.array()));
+    EXPECT_TRUE(function(x, 0.9, false, RandomKey(1), 0).array().SharesStorageWith(x.array()));
   }
 }
 

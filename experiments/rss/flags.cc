@@ -29,9 +29,8 @@ ABSL_FLAG(bool, resume, false, "go on where the run in --output (default: the la
 ABSL_FLAG(Maybe<std::string>, precision, absl::nullopt, "of the network's activations: float32 or bfloat16");
 ABSL_FLAG(bool, measure_plans, false,
           "on CUDA, time cuDNN's plans and take the fastest; runs may then differ by rounding");
-ABSL_FLAG(
-    bool, capture, false,
-    "record a step's forward and backward pass once and replay it, on CUDA as one graph; draws other random numbers");
+ABSL_FLAG(bool, capture, false,
+          "record a whole training step once and replay it, on CUDA as one graph; draws other random numbers");
 ABSL_FLAG(
     Maybe<std::string>, dataset, absl::nullopt,
     "scenes, camvid, pascal_context (59 classes), pascal_context_60, voc2012, voc2012_aug, cityscapes, mapillary; "
@@ -46,6 +45,8 @@ ABSL_FLAG(Maybe<double>, image_scale, absl::nullopt,
 ABSL_FLAG(Maybe<std::string>, model, absl::nullopt,
           "network: sfpnext_nano (micro, atto, femto, pico, nano, tiny; or that alone), deeplabv3_resnet101, fcn_…, "
           "semantic_fpn_…, segmenter_eva02_large_patch14to16, …");
+ABSL_FLAG(Maybe<double>, drop_path, absl::nullopt,
+          "stochastic depth: rate of the encoder's last block; default: what the encoder was published with");
 ABSL_FLAG(std::string, init_weights, "", "public weights of the encoder (.safetensors from timm, torchvision, …)");
 ABSL_FLAG(std::string, cold_start, "",
           "weights of a whole network trained elsewhere: every tensor that fits is taken (tables: made on other scenes "
@@ -119,6 +120,7 @@ absl::StatusOr<RunOptions> OptionsFromFlags(const Program& program) {
   Override(absl::GetFlag(FLAGS_scene_images), options.data.scene_images);
   Override(absl::GetFlag(FLAGS_image_scale), options.data.image_scale);
   Override(absl::GetFlag(FLAGS_model), options.model);
+  Override(absl::GetFlag(FLAGS_drop_path), options.drop_path);
   if (const Maybe<std::string> precision = absl::GetFlag(FLAGS_precision); precision.has_value()) {
     if (*precision != "float32" && *precision != "bfloat16")
       return absl::InvalidArgumentError(absl::StrCat("--precision=", *precision, " is not float32 or bfloat16"));

@@ -72,7 +72,7 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   const data::DatasetInfo& info = chosen->training->info();
   absl::StatusOr<std::unique_ptr<Segmenter>> network =
       MakeNetwork(options.model, info.num_classes(), autograd::RandomKey(options.training.seed).Split("weights"),
-                  options.precision);
+                  {.precision = options.precision, .drop_path = options.drop_path});
   if (!network.ok()) return absl::InvalidArgumentError(absl::StrCat("--model: ", network.status().message()));
   Segmenter& segmenter = **network;
   if (absl::Status status = LoadStart(options, segmenter); !status.ok()) return status;

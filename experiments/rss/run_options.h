@@ -4,6 +4,7 @@
 // return one (the base, then what differs), so they compile, diff and print.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,7 @@ struct RunOptions {
   DatasetChoice data;
   std::string model = "micro";                     // by name (experiments/runner/network.h)
   autograd::DType precision = autograd::kFloat32;  // of the activations; weights and statistics stay float32
+  std::optional<double> drop_path;                 // of stochastic depth; unset: the encoder's own
   Supervision supervision = Supervision::kImageReward;
 
   // Rewards

@@ -1,6 +1,7 @@
 #include "experiments/runner/network.h"
 
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -17,7 +18,6 @@
 namespace experiments {
 namespace {
 
-using autograd::DType;
 using autograd::RandomKey;
 
 // What a name asks for.
@@ -46,14 +46,33 @@ NetworkName Parse(const std::string& name) {
   return {Family::kSFPNeXt, kKnown[0].title, name};
 }
 
+template <typename EncoderConfig>
+bool SetDropPath(EncoderConfig& encoder, double rate) {
+  if constexpr (requires { encoder.drop_path; }) {
+    encoder.drop_path = rate;
+    return true;
+  }
+  return false;
+}
+bool SetDropPath(std::variant<seg::ViTConfig, seg::Eva02Config>& encoder, double rate) {
+  return std::visit([rate](auto& transformer) { return SetDropPath(transformer, rate); }, encoder);
+}
+
 // A network from its configuration. The last parameters are of SegmenterOf.
 template <typename Model, typename Config>
-absl::StatusOr<std::unique_ptr<Segmenter>> Make(absl::StatusOr<Config> config, DType precision, RandomKey key,
-                                                const std::string& description,
+absl::StatusOr<std::unique_ptr<Segmenter>> Make(absl::StatusOr<Config> config, const NetworkOptions& options,
+                                                RandomKey key, const std::string& description,
                                                 typename SegmenterOf<Model>::EncoderLoader load_encoder,
                                                 int (*size_multiple)(const Config&)) {
   if (!config.ok()) return config.status();
-  config->compute = precision;
+  config->compute = options.precision;
+  if (options.drop_path.has_value()) {
+    const double rate = *options.drop_path;
+    if (!(rate >= 0 && rate < 1))
+      return absl::InvalidArgumentError(absl::StrCat("drop_path ", rate, " is not in [0, 1)"));
+    if (!SetDropPath(config->encoder, rate) && rate > 0)
+      return absl::InvalidArgumentError(absl::StrCat("no stochastic depth in ", description));
+  }
   Model model(*config, key);
   std::string last_layer;
   if constexpr (std::is_same_v<Model, seg::Segmenter>) {
@@ -82,7 +101,7 @@ std::string DescribeNetwork(const std::string& name) {
 }
 
 absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& name, int classes, RandomKey key,
-                                                       DType precision) {
+                                                       const NetworkOptions& options) {
   const NetworkName parsed = Parse(name);
   const std::string& encoder = parsed.encoder;
   const std::string description = absl::StrCat(parsed.title, encoder, ", ", classes, " classes");
@@ -90,28 +109,28 @@ absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& name, 
     switch (parsed.family) {
       case Family::kSFPNeXt:
         return Make<seg::SFPNeXt, seg::SFPNeXtConfig>(
-            seg::ConfigureSFPNeXt(encoder, classes), precision, key, description,
+            seg::ConfigureSFPNeXt(encoder, classes), options, key, description,
             [](const std::string& path, seg::SFPNeXt& model) { return seg::LoadConvNeXtV2(path, model.encoder); },
             [](const seg::SFPNeXtConfig& config) { return static_cast<int>(8 * config.encoder.stem_stride); });
       case Family::kDeepLabV3:
         return Make<seg::DeepLabV3, seg::DeepLabV3Config>(
-            seg::ConfigureDeepLabV3(encoder, classes), precision, key, description,
+            seg::ConfigureDeepLabV3(encoder, classes), options, key, description,
             [](const std::string& path, seg::DeepLabV3& model) { return seg::LoadResNet(path, model.backbone); },
             [](const seg::DeepLabV3Config& config) { return static_cast<int>(config.encoder.output_stride); });
       case Family::kFcn:
         return Make<seg::Fcn, seg::FcnConfig>(
-            seg::ConfigureFcn(encoder, classes), precision, key, description,
+            seg::ConfigureFcn(encoder, classes), options, key, description,
             [](const std::string& path, seg::Fcn& model) { return seg::LoadResNet(path, model.backbone); },
             [](const seg::FcnConfig& config) { return static_cast<int>(config.encoder.output_stride); });
       case Family::kSemanticFpn:
         return Make<seg::ResNetSemanticFpn, seg::ResNetSemanticFpnConfig>(
-            seg::ConfigureResNetSemanticFpn(encoder, classes), precision, key, description,
+            seg::ConfigureResNetSemanticFpn(encoder, classes), options, key, description,
             [](const std::string& path, seg::ResNetSemanticFpn& model) { return seg::LoadResNet(path, model.encoder); },
             [](const seg::ResNetSemanticFpnConfig& config) { return static_cast<int>(config.encoder.output_stride); });
       case Family::kSegmenter:
         break;
     }
-    return Make<seg::Segmenter, seg::SegmenterConfig>(seg::ConfigureSegmenter(encoder, classes), precision, key,
+    return Make<seg::Segmenter, seg::SegmenterConfig>(seg::ConfigureSegmenter(encoder, classes), options, key,
                                                       description, LoadTransformer, StrideOfPatches);
   }();
   if (network.ok() || network.status().code() != absl::StatusCode::kNotFound) return network;

@@ -45,10 +45,11 @@ std::unique_ptr<nn::Optimizer> MakeOptimizer(const TrainingOptions& options, Seg
 // The buffers (running statistics), which a forward pass has changed by the time its loss turns out not to be finite.
 class BufferSnapshot {
  public:
-  explicit BufferSnapshot(const nn::ModuleReference& module) : buffers_(nn::NamedBuffers(module)) {}
-  void Take() {
-    copies_.clear();
+  explicit BufferSnapshot(const nn::ModuleReference& module) : buffers_(nn::NamedBuffers(module)) {
     for (const nn::NamedBuffer& buffer : buffers_) copies_.push_back(buffer.array->Copy());
+  }
+  void Take() {
+    for (size_t i = 0; i < copies_.size(); ++i) copies_[i].CopyFrom(*buffers_[i].array);
   }
   void Restore() const {
     for (size_t i = 0; i < copies_.size(); ++i) buffers_[i].array->CopyFrom(copies_[i]);
@@ -205,18 +206,31 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
   BatchFeed feed(**loader);
   int update = 0;
   absl::StatusOr<StepResult> outcome = StepResult();
-  // Forward and backward pass. What it leaves in `outcome` and the gradients is read afterwards.
+  Array norm, sound;
+  // A whole step. Nothing is updated when its numbers are not finite; what it leaves in `outcome`, `norm` and `sound` is read afterwards.
   const auto compute = [&](const autograd::RandomKey& step_key) {
+    if (update == 0) buffers.Take();
     autograd::Tape tape;
-    // Dropout counts the images of a rank from 0: ranks with one key would drop the same.
-    const autograd::RandomKey network_key =
-        first_rank ? step_key.Split("network") : step_key.Split("network").Split(collective.rank());
-    const Variable logits = segmenter.Logits(Variable(feed.images()), nn::Context::Training(network_key, replicas));
+    const nn::Context context =
+        nn::Context::Training(step_key.Split("network"), replicas, collective.rank() * feed.images().shape()[0]);
+    const Variable logits = segmenter.Logits(Variable(feed.images()), context);
     outcome = objective.evaluate(logits, StepView{step, update, options.steps, feed.host(), feed.labels(),
                                                   step_key.Split("objective"), collective});
     if (!outcome.ok()) return;
     gradient_average.Watch(tape);
     tape.Backward(outcome->loss);
+    gradient_average.Finish();
+    norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm)
+                                 : nn::GradientNorm(optimizer->parameters());
+    Array loss = outcome->loss.array();
+    if (collective.world_size() > 1) {  // all ranks update or none
+      loss = loss.Copy();
+      collective.AllReduceSum(loss);
+    }
+    sound = nn::AllFinite({loss, norm});
+    optimizer->Update(sound);
+    optimizer->ClearGradients();
+    if (average.has_value() && update + 1 == options.inner_updates) average->Update(sound);
   };
   const autograd::RandomKey steps_key = key.Split("step");
   std::optional<autograd::CapturedStep> captured;
@@ -230,29 +244,23 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
     if (absl::Status status = feed.Next(); !status.ok()) return status;
     const double learning_rate = schedule(step);
     double loss = 0, gradient_norm = 0;
-    buffers.Take();
     NamedValues values;
     for (update = 0; update < options.inner_updates; ++update) {
+      optimizer->SetLearningRate(learning_rate);
       if (captured.has_value()) {
         captured->Run(steps_key, step);
       } else {
         compute(steps_key.Split(step));
       }
       if (!outcome.ok()) return outcome.status();
-      gradient_average.Finish();
-      if (step + 1 < options.steps) feed.Prefetch();
+      if (update == 0 && step + 1 < options.steps) feed.Prefetch();
       // On a device the host waits for the step here and nowhere else.
-      gradient_norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm)
-                                            : nn::GradientNorm(optimizer->parameters());
+      gradient_norm = norm.Item();
       loss = outcome->loss.Item();
       if (outcome->report != nullptr) values = outcome->report();
       AverageOverRanks(collective, loss, values);
-      if (!std::isfinite(loss)) return stop_at("loss");
-      if (!std::isfinite(gradient_norm)) return stop_at("gradient");
-      optimizer->Step(learning_rate);
-      optimizer->ClearGradients();
+      if (sound.Item() == 0) return stop_at(std::isfinite(loss) ? "gradient" : "loss");
     }
-    if (average.has_value()) average->Update();
     ++step;
 
     ProgressValues shown = {{"loss", loss}};

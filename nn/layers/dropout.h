@@ -12,7 +12,7 @@ namespace nn {
 struct Dropout {
   double rate = 0;
   Variable operator()(const Variable& x, const Context& context) const {
-    return autograd::Dropout(x, rate, context.training, context.key);
+    return autograd::Dropout(x, rate, context.training, context.key, context.first_sample);
   }
 };
 
@@ -20,7 +20,7 @@ struct Dropout {
 struct Dropout2d {
   double rate = 0;
   Variable operator()(const Variable& x, const Context& context) const {
-    return autograd::Dropout2d(x, rate, context.training, context.key);
+    return autograd::Dropout2d(x, rate, context.training, context.key, context.first_sample);
   }
 };
 
@@ -28,7 +28,7 @@ struct Dropout2d {
 struct DropPath {
   double rate = 0;
   Variable operator()(const Variable& x, const Context& context) const {
-    return autograd::DropPath(x, rate, context.training, context.key);
+    return autograd::DropPath(x, rate, context.training, context.key, context.first_sample);
   }
 };
 

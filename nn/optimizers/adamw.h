@@ -15,13 +15,14 @@ struct AdamWOptions {
 class AdamW : public Optimizer {
  public:
   explicit AdamW(std::vector<OptimizedParameter> parameters, const AdamWOptions& options = {});
-  void Step(double learning_rate) override;
+  void Update(const Array& sound = {}) override;
   void Fields(FieldVisitor& visitor) override;
 
  private:
   AdamWOptions options_;
   std::vector<Array> first_moment_, second_moment_;
-  Array steps_;  // int64 [1], on the host
+  Array steps_;        // int64 [1]
+  Array corrections_;  // float64 [2], of the bias at this step
 };
 
 }  // namespace nn

@@ -14,7 +14,7 @@ MovingAverage::MovingAverage(const ModuleReference& module, double decay) : deca
   for (Entry& entry : entries_) entry.average.MarkPersistent();
 }
 
-void MovingAverage::Update() {
+void MovingAverage::Update(const Array& sound) {
   std::vector<autograd::AverageTensor> tensors;
   for (Entry& entry : entries_) {
     if (entry.value().dtype() == autograd::kFloat32) {
@@ -24,7 +24,7 @@ void MovingAverage::Update() {
     }
   }
   autograd::kernels::UpdateAverage(autograd::Stream::Current(), tensors,
-                                   {static_cast<float>(decay_), static_cast<float>(1 - decay_)});
+                                   {static_cast<float>(decay_), static_cast<float>(1 - decay_)}, sound);
 }
 
 void MovingAverage::Swap() {

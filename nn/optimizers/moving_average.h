@@ -14,7 +14,8 @@ class MovingAverage {
  public:
   MovingAverage(const ModuleReference& module, double decay);
 
-  void Update();
+  // `sound` as in Optimizer::Update: with 0 nothing changes but the copies of integer buffers.
+  void Update(const Array& sound = {});
   // Exchanges the averages with the module's values, in place: once before an evaluation and once after it.
   void Swap();
   // Copies the averages over the values of another module of the same structure (a behaviour policy, a teacher).

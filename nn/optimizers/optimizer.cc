@@ -1,7 +1,7 @@
 #include "nn/optimizers/optimizer.h"
 
-#include <cmath>
-
+#include "autograd/core/array_kernels.h"
+#include "autograd/core/captured_step.h"
 #include "nn/optimizers/update_kernels.h"
 
 namespace nn {
@@ -43,7 +43,9 @@ std::vector<OptimizedParameter> GroupParameters(const ModuleReference& module, c
   return grouped;
 }
 
-Optimizer::Optimizer(std::vector<OptimizedParameter> parameters) : parameters_(std::move(parameters)) {
+Optimizer::Optimizer(std::vector<OptimizedParameter> parameters)
+    : parameters_(std::move(parameters)), rate_(Array::Zeros({1}, autograd::kFloat64)) {
+  rate_.MarkPersistent();
   for (const OptimizedParameter& optimized : parameters_) {
     autograd::Require(optimized.parameter->value().dtype() == autograd::kFloat32, "Optimizer", optimized.name, " is ",
                       optimized.parameter->value().dtype(), " but optimizers work on float32");
@@ -64,19 +66,39 @@ std::vector<Array> Optimizer::ZeroState() const {
   return state;
 }
 
-double GradientNorm(const std::vector<OptimizedParameter>& parameters) {
-  Array sum = Array::Empty({1}, autograd::kFloat64);
-  autograd::kernels::SumOfSquares(autograd::Stream::Current(), Gradients(parameters), sum);
-  return std::sqrt(sum.Item());
+void Optimizer::SetLearningRate(double learning_rate) {
+  autograd::kernels::Fill(autograd::Stream::Current(), rate_, learning_rate);
 }
 
-double ClipGradientNorm(const std::vector<OptimizedParameter>& parameters, double maximum) {
-  const double norm = GradientNorm(parameters);
-  const double factor = maximum / (norm + 1e-6);
-  if (factor < 1 && std::isfinite(norm)) {
-    autograd::kernels::ScaleGradients(autograd::Stream::Current(), Gradients(parameters), static_cast<float>(factor));
+void Optimizer::MarkChanged() const {
+  std::vector<Parameter*> moving;
+  for (const OptimizedParameter& optimized : parameters_) {
+    if (Moves(optimized)) moving.push_back(optimized.parameter);
   }
+  autograd::OnEachRun([moving] {
+    for (Parameter* parameter : moving) parameter->Changed();
+  });
+}
+
+Array GradientNorm(const std::vector<OptimizedParameter>& parameters) {
+  Array norm = Array::Empty({1}, autograd::kFloat64);
+  autograd::kernels::NormOfGradients(autograd::Stream::Current(), Gradients(parameters), norm);
   return norm;
+}
+
+Array ClipGradientNorm(const std::vector<OptimizedParameter>& parameters, double maximum) {
+  Array norm = GradientNorm(parameters);
+  autograd::kernels::ClipGradients(autograd::Stream::Current(), Gradients(parameters), norm, maximum);
+  return norm;
+}
+
+Array AllFinite(const std::vector<Array>& scalars) {
+  Array sound = Array::Full({1}, autograd::kFloat64, 1);
+  for (const Array& scalar : scalars) {
+    autograd::Require(scalar.size() == 1, "AllFinite", "takes scalars, not ", scalar.shape());
+    autograd::kernels::RequireFinite(autograd::Stream::Current(), scalar, sound);
+  }
+  return sound;
 }
 
 }  // namespace nn

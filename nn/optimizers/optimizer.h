@@ -12,6 +12,17 @@
 //     optimizer.Step(schedule(step));
 //     optimizer.ClearGradients();
 //   }
+//
+// Nothing here waits for the device. Where a whole step is one CapturedStep, the rate is given outside of what is recorded, and a step whose
+// loss or gradient is not finite leaves everything as it was:
+//
+//   recorded: … tape.Backward(loss);
+//             norm = nn::ClipGradientNorm(optimizer.parameters(), 1.0);
+//             optimizer.Update(nn::AllFinite({loss.array(), norm}));
+//             optimizer.ClearGradients();
+//   loop:     optimizer.SetLearningRate(schedule(step));
+//             captured.Run(key, step);
+//             if (!std::isfinite(loss.array().Item()) || !std::isfinite(norm.Item())) … nothing was updated
 
 #include <string>
 #include <vector>
@@ -51,7 +62,13 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   // Updates every parameter that trains and has a gradient, in place.
-  virtual void Step(double learning_rate) = 0;
+  void Step(double learning_rate, const Array& sound = {}) {
+    SetLearningRate(learning_rate);
+    Update(sound);
+  }
+  // The two parts of Step. `sound`, float64 [1] on the device or undefined, is read when the kernels run: with 0 nothing changes.
+  void SetLearningRate(double learning_rate);
+  virtual void Update(const Array& sound = {}) = 0;
   // The state, by name.
   virtual void Fields(FieldVisitor& visitor) = 0;
 
@@ -65,14 +82,20 @@ class Optimizer {
   }
   // One array of zeros a parameter.
   std::vector<Array> ZeroState() const;
+  // Tells every parameter that moves that its value changes, in each run of a recorded step.
+  void MarkChanged() const;
 
   std::vector<OptimizedParameter> parameters_;
+  Array rate_;  // float64 [1]
 };
 
-// The Euclidean norm of all gradients together.
-double GradientNorm(const std::vector<OptimizedParameter>& parameters);
-// The same, after which gradients are scaled by min(1, maximum / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. Returns the norm
-// before scaling. A norm that is not finite scales nothing: the caller decides what to do with such a step.
-double ClipGradientNorm(const std::vector<OptimizedParameter>& parameters, double maximum);
+// The Euclidean norm of all gradients together, float64 [1].
+Array GradientNorm(const std::vector<OptimizedParameter>& parameters);
+// The same, after which gradients are scaled by min(1, maximum / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. The norm is that
+// before scaling. One that is not finite scales nothing.
+Array ClipGradientNorm(const std::vector<OptimizedParameter>& parameters, double maximum);
+
+// float64 [1]: 1 when all of the (floating) scalars are finite, else 0.
+Array AllFinite(const std::vector<Array>& scalars);
 
 }  // namespace nn

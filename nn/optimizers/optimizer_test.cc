@@ -192,15 +192,66 @@ TEST(Optimizer, ClipsToTheGlobalNorm) {
   SetTo(pair.first.weight.gradient(), [](int64_t i) { return i < 90000 ? 0.01 : 0; });  // norm 3
   SetTo(pair.second.bias.gradient(), [](int64_t i) { return i == 1 ? 4 : 0; });
   const std::vector<OptimizedParameter> parameters = GroupParameters(pair);
-  EXPECT_NEAR(GradientNorm(parameters), 5, 1e-6);
-  EXPECT_NEAR(ClipGradientNorm(parameters, 10), 5, 1e-6);
+  EXPECT_NEAR(GradientNorm(parameters).Item(), 5, 1e-6);
+  EXPECT_NEAR(ClipGradientNorm(parameters, 10).Item(), 5, 1e-6);
   EXPECT_EQ(pair.second.bias.gradient().data<float>()[1], 4);
-  EXPECT_NEAR(ClipGradientNorm(parameters, 1), 5, 1e-6);
-  EXPECT_NEAR(GradientNorm(parameters), 1, 1e-6);
+  EXPECT_NEAR(ClipGradientNorm(parameters, 1).Item(), 5, 1e-6);
+  EXPECT_NEAR(GradientNorm(parameters).Item(), 1, 1e-6);
   EXPECT_NEAR(pair.second.bias.gradient().data<float>()[1], 0.8, 1e-6);
   pair.second.bias.gradient().data<float>()[0] = NAN;
-  EXPECT_TRUE(std::isnan(ClipGradientNorm(parameters, 1)));
+  EXPECT_TRUE(std::isnan(ClipGradientNorm(parameters, 1).Item()));
   EXPECT_NEAR(pair.second.bias.gradient().data<float>()[1], 0.8, 1e-6);
+}
+
+// What a step changes: values, momenta, the step count and averages.
+std::vector<std::vector<float>> Everything(Affine& module, Optimizer& optimizer, MovingAverage& average) {
+  std::vector<std::vector<float>> values{module.weight.value().ToVector<float>(),
+                                         module.bias.value().ToVector<float>()};
+  for (const ModuleReference& state : {ModuleReference(optimizer), ModuleReference(average)}) {
+    for (const NamedBuffer& named : NamedBuffers(state)) {
+      if (named.array->dtype() == autograd::kFloat32) {
+        values.push_back(named.array->ToVector<float>());
+      } else {
+        values.push_back({static_cast<float>(named.array->Item())});
+      }
+    }
+  }
+  return values;
+}
+
+TEST(Optimizer, AStepThatIsNotSoundChangesNothing) {
+  for (const bool adamw : {true, false}) {
+    Affine module(3);
+    std::unique_ptr<Optimizer> optimizer;
+    if (adamw) {
+      optimizer = std::make_unique<AdamW>(GroupParameters(module, {.weight_decay = 0.1}));
+    } else {
+      optimizer = std::make_unique<Sgd>(GroupParameters(module, {.weight_decay = 0.1}));
+    }
+    MovingAverage average(module, 0.9);
+    SetTo(module.weight.mutable_value(), [](int64_t i) { return static_cast<double>(i + 1); });
+    SetTo(module.weight.gradient(), [](int64_t) { return 1; });
+    SetTo(module.bias.gradient(), [](int64_t) { return 2; });
+    const Array loss = Array::Full({}, autograd::kFloat32, 1), infinite = Array::Full({}, autograd::kFloat32, INFINITY);
+
+    Array sound = AllFinite({loss, GradientNorm(optimizer->parameters())});
+    EXPECT_EQ(sound.Item(), 1);
+    optimizer->Step(0.1, sound);
+    average.Update(sound);
+    const std::vector<std::vector<float>> before = Everything(module, *optimizer, average);
+
+    EXPECT_EQ(AllFinite({infinite, loss}).Item(), 0);
+    module.bias.gradient().data<float>()[1] = NAN;
+    sound = AllFinite({loss, ClipGradientNorm(optimizer->parameters(), 1)});
+    EXPECT_EQ(sound.Item(), 0);
+    optimizer->Step(0.1, sound);
+    average.Update(sound);
+    EXPECT_EQ(Everything(module, *optimizer, average), before);
+
+    SetTo(module.bias.gradient(), [](int64_t) { return 2; });
+    optimizer->Step(0.1, AllFinite({loss, GradientNorm(optimizer->parameters())}));
+    EXPECT_NE(Everything(module, *optimizer, average), before);
+  }
 }
 
 TEST(Optimizer, ResultsDoNotDependOnTheThreadCount) {
@@ -212,7 +263,7 @@ TEST(Optimizer, ResultsDoNotDependOnTheThreadCount) {
     Affine module(200001);
     AdamW optimizer(GroupParameters(module));
     SetTo(module.weight.gradient(), [](int64_t i) { return std::sin(0.1 * static_cast<double>(i)); });
-    norms.push_back(GradientNorm(optimizer.parameters()));
+    norms.push_back(GradientNorm(optimizer.parameters()).Item());
     optimizer.Step(0.1);
     values.push_back(module.weight.value().ToVector<float>());
   }

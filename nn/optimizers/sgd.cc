@@ -10,7 +10,7 @@ Sgd::Sgd(std::vector<OptimizedParameter> parameters, const SgdOptions& options)
   if (options.momentum > 0) momentum_ = ZeroState();
 }
 
-void Sgd::Step(double learning_rate) {
+void Sgd::Update(const Array& sound) {
   std::vector<autograd::SgdTensor> tensors;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const OptimizedParameter& optimized = parameters_[i];
@@ -18,12 +18,11 @@ void Sgd::Step(double learning_rate) {
     Parameter& parameter = *optimized.parameter;
     tensors.push_back({parameter.mutable_value().data<float>(), parameter.gradient().data<float>(),
                        momentum_.empty() ? nullptr : momentum_[i].data<float>(), parameter.size(),
-                       static_cast<float>(learning_rate * optimized.rate_factor),
-                       static_cast<float>(optimized.weight_decay)});
-    parameter.Changed();
+                       optimized.rate_factor, static_cast<float>(optimized.weight_decay)});
   }
   autograd::kernels::SgdStep(autograd::Stream::Current(), tensors,
-                             {static_cast<float>(options_.momentum), options_.nesterov});
+                             {static_cast<float>(options_.momentum), options_.nesterov}, rate_, sound);
+  MarkChanged();
 }
 
 void Sgd::Fields(FieldVisitor& visitor) {

@@ -14,7 +14,7 @@ struct SgdOptions {
 class Sgd : public Optimizer {
  public:
   explicit Sgd(std::vector<OptimizedParameter> parameters, const SgdOptions& options = {});
-  void Step(double learning_rate) override;
+  void Update(const Array& sound = {}) override;
   void Fields(FieldVisitor& visitor) override;
 
  private:

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "autograd/runtime/parallel.h"
@@ -25,38 +26,51 @@ void ForEachChunk(std::span<const Tensor> tensors, const Body& body) {
   });
 }
 
-// `tensor` and `settings` are copies: their numbers cannot alias the floats written, so they stay in registers.
-template <typename Tensor, typename Settings, typename Update>
-void ForEachElement(std::span<const Tensor> tensors, const Settings& given, const Update& update) {
-  ForEachChunk(tensors, [&](Tensor tensor, int64_t, int64_t begin, int64_t end) {
-    const Settings settings = given;
-    for (int64_t i = begin; i < end; ++i) update(tensor, settings, i);
+// `tensor` and `rule` are copies: their numbers cannot alias the floats written, so they stay in registers.
+template <typename Rule>
+void ForEachElement(std::span<const typename Rule::Tensor> tensors, const Rule& given) {
+  if (!given.Active()) return;
+  ForEachChunk(tensors, [&](typename Rule::Tensor tensor, int64_t, int64_t begin, int64_t end) {
+    const Rule rule = given;
+    const auto numbers = rule.Of(tensor);
+    for (int64_t i = begin; i < end; ++i) rule.Apply(tensor, numbers, i);
   });
 }
+
+const double* Optional(const Array& scalar) { return scalar.defined() ? scalar.data<double>() : nullptr; }
 
 }  // namespace
 
-void SgdStep(Stream&, std::span<const SgdTensor> tensors, SgdSettings settings) {
-  ForEachElement(tensors, settings,
-                 [](const SgdTensor& tensor, const SgdSettings& s, int64_t i) { updates::Sgd(tensor, s, i); });
+void SgdStep(Stream&, std::span<const SgdTensor> tensors, SgdSettings settings, const Array& rate, const Array& sound) {
+  ForEachElement(tensors, updates::Sgd{settings, rate.data<double>(), Optional(sound)});
 }
 
-void AdamWStep(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings settings) {
-  ForEachElement(tensors, settings,
-                 [](const AdamWTensor& tensor, const AdamWSettings& s, int64_t i) { updates::AdamW(tensor, s, i); });
+void AdamWCorrections(Stream&, double beta1, double beta2, const Array& sound, Array& steps, Array& corrections) {
+  updates::CorrectAdamW(beta1, beta2, Optional(sound), steps.data<int64_t>(), corrections.data<double>());
 }
 
-void UpdateAverage(Stream&, std::span<const AverageTensor> tensors, AverageSettings settings) {
-  ForEachElement(tensors, settings, [](const AverageTensor& tensor, const AverageSettings& s, int64_t i) {
-    updates::Average(tensor, s, i);
-  });
+void AdamWStep(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings settings, const Array& rate,
+               const Array& corrections, const Array& sound) {
+  ForEachElement(tensors, updates::AdamW{settings, rate.data<double>(), corrections.data<double>(), Optional(sound)});
+}
+
+void UpdateAverage(Stream&, std::span<const AverageTensor> tensors, AverageSettings settings, const Array& sound) {
+  ForEachElement(tensors, updates::Average{settings, Optional(sound)});
 }
 
 void ScaleGradients(Stream&, std::span<const GradientTensor> tensors, float factor) {
-  ForEachElement(tensors, factor, [](const GradientTensor& tensor, float f, int64_t i) { tensor.gradient[i] *= f; });
+  ForEachElement(tensors, updates::Scale{factor});
 }
 
-void SumOfSquares(Stream&, std::span<const GradientTensor> tensors, Array& sum) {
+void ClipGradients(Stream&, std::span<const GradientTensor> tensors, const Array& norm, double maximum) {
+  ForEachElement(tensors, updates::Clip{norm.data<double>(), maximum});
+}
+
+void RequireFinite(Stream&, const Array& x, Array& sound) {
+  if (!updates::IsFinite(x.Item())) sound.data<double>()[0] = 0;
+}
+
+void NormOfGradients(Stream&, std::span<const GradientTensor> tensors, Array& norm) {
   int64_t chunks = 0;
   for (const GradientTensor& tensor : tensors) chunks += (tensor.size + kChunk - 1) / kChunk;
   std::vector<double> partial(chunks);
@@ -75,7 +89,7 @@ void SumOfSquares(Stream&, std::span<const GradientTensor> tensors, Array& sum) 
   });
   double total = 0;
   for (double value : partial) total += value;
-  sum.data<double>()[0] = total;
+  norm.data<double>()[0] = std::sqrt(total);
 }
 
 }  // namespace autograd::cpu

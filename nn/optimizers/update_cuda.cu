@@ -30,14 +30,16 @@ __device__ int FindTensor(const Table<Tensor>& table) {
   return low;
 }
 
-template <typename Tensor, typename Settings, typename Update>
+template <typename Rule>
 __global__ void __launch_bounds__(kThreads)
-    ForEachElementKernel(const __grid_constant__ Table<Tensor> table, Settings settings, Update update) {
+    ForEachElementKernel(const __grid_constant__ Table<typename Rule::Tensor> table, Rule rule) {
+  if (!rule.Active()) return;
   const int index = FindTensor(table);
-  const Tensor tensor = table.tensors[index];
+  const typename Rule::Tensor tensor = table.tensors[index];
+  const auto numbers = rule.Of(tensor);
   const int64_t begin = (static_cast<int64_t>(blockIdx.x) - table.first_block[index]) * kChunk;
   const int64_t end = begin + kChunk < tensor.size ? begin + kChunk : tensor.size;
-  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) update(tensor, settings, i);
+  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) rule.Apply(tensor, numbers, i);
 }
 
 // Calls start(table, blocks) for parts of the list.
@@ -61,35 +63,25 @@ void ForEachTable(std::span<const Tensor> tensors, const Start& start) {
   flush();
 }
 
-template <typename Tensor, typename Settings, typename Update>
-void ForEachElement(Stream& stream, const char* operation, std::span<const Tensor> tensors, const Settings& settings,
-                    const Update& update) {
-  ForEachTable(tensors, [&](const Table<Tensor>& table, int blocks) {
-    Launch(operation, stream, blocks, kThreads, (ForEachElementKernel<Tensor, Settings, Update>), table, settings,
-           update);
+template <typename Rule>
+void ForEachElement(Stream& stream, const char* operation, std::span<const typename Rule::Tensor> tensors,
+                    const Rule& rule) {
+  ForEachTable(tensors, [&](const Table<typename Rule::Tensor>& table, int blocks) {
+    Launch(operation, stream, blocks, kThreads, ForEachElementKernel<Rule>, table, rule);
   });
 }
 
-struct SgdFunctor {
-  __device__ void operator()(const SgdTensor& tensor, const SgdSettings& settings, int64_t i) const {
-    updates::Sgd(tensor, settings, i);
-  }
-};
-struct AdamWFunctor {
-  __device__ void operator()(const AdamWTensor& tensor, const AdamWSettings& settings, int64_t i) const {
-    updates::AdamW(tensor, settings, i);
-  }
-};
-struct AverageFunctor {
-  __device__ void operator()(const AverageTensor& tensor, const AverageSettings& settings, int64_t i) const {
-    updates::Average(tensor, settings, i);
-  }
-};
-struct ScaleFunctor {
-  __device__ void operator()(const GradientTensor& tensor, float factor, int64_t i) const {
-    tensor.gradient[i] *= factor;
-  }
-};
+const double* Optional(const Array& scalar) { return scalar.defined() ? scalar.data<double>() : nullptr; }
+
+__global__ void AdamWCorrectionsKernel(double beta1, double beta2, const double* sound, int64_t* steps,
+                                       double* corrections) {
+  updates::CorrectAdamW(beta1, beta2, sound, steps, corrections);
+}
+
+template <typename T>
+__global__ void RequireFiniteKernel(const T* x, double* sound) {
+  if (!updates::IsFinite(static_cast<double>(*x))) *sound = 0;
+}
 
 // Sum over the block; the result is valid in thread 0.
 __device__ double BlockSum(double value) {
@@ -115,41 +107,61 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-__global__ void __launch_bounds__(kThreads) TotalKernel(const double* partial, int64_t count, double* total) {
+__global__ void __launch_bounds__(kThreads) NormKernel(const double* partial, int64_t count, double* norm) {
   double sum = 0;
   for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += partial[i];
   sum = BlockSum(sum);
-  if (threadIdx.x == 0) *total = sum;
+  if (threadIdx.x == 0) *norm = math::Sqrt(sum);
 }
 
 }  // namespace
 
-void SgdStep(Stream& stream, std::span<const SgdTensor> tensors, SgdSettings settings) {
-  ForEachElement(stream, "SgdStep", tensors, settings, SgdFunctor());
+void SgdStep(Stream& stream, std::span<const SgdTensor> tensors, SgdSettings settings, const Array& rate,
+             const Array& sound) {
+  ForEachElement(stream, "SgdStep", tensors, updates::Sgd{settings, rate.data<double>(), Optional(sound)});
 }
 
-void AdamWStep(Stream& stream, std::span<const AdamWTensor> tensors, AdamWSettings settings) {
-  ForEachElement(stream, "AdamWStep", tensors, settings, AdamWFunctor());
+void AdamWCorrections(Stream& stream, double beta1, double beta2, const Array& sound, Array& steps,
+                      Array& corrections) {
+  Launch("AdamWCorrections", stream, 1, 1, AdamWCorrectionsKernel, beta1, beta2, Optional(sound), steps.data<int64_t>(),
+         corrections.data<double>());
 }
 
-void UpdateAverage(Stream& stream, std::span<const AverageTensor> tensors, AverageSettings settings) {
-  ForEachElement(stream, "UpdateAverage", tensors, settings, AverageFunctor());
+void AdamWStep(Stream& stream, std::span<const AdamWTensor> tensors, AdamWSettings settings, const Array& rate,
+               const Array& corrections, const Array& sound) {
+  ForEachElement(stream, "AdamWStep", tensors,
+                 updates::AdamW{settings, rate.data<double>(), corrections.data<double>(), Optional(sound)});
+}
+
+void UpdateAverage(Stream& stream, std::span<const AverageTensor> tensors, AverageSettings settings,
+                   const Array& sound) {
+  ForEachElement(stream, "UpdateAverage", tensors, updates::Average{settings, Optional(sound)});
 }
 
 void ScaleGradients(Stream& stream, std::span<const GradientTensor> tensors, float factor) {
-  ForEachElement(stream, "ScaleGradients", tensors, factor, ScaleFunctor());
+  ForEachElement(stream, "ScaleGradients", tensors, updates::Scale{factor});
 }
 
-void SumOfSquares(Stream& stream, std::span<const GradientTensor> tensors, Array& sum) {
+void ClipGradients(Stream& stream, std::span<const GradientTensor> tensors, const Array& norm, double maximum) {
+  ForEachElement(stream, "ClipGradients", tensors, updates::Clip{norm.data<double>(), maximum});
+}
+
+void NormOfGradients(Stream& stream, std::span<const GradientTensor> tensors, Array& norm) {
   int64_t chunks = 0;
   for (const GradientTensor& tensor : tensors) chunks += (tensor.size + kChunk - 1) / kChunk;
   Array partial = Array::Empty({chunks}, kFloat64);
   double* next = partial.data<double>();
   ForEachTable(tensors, [&](const Table<GradientTensor>& table, int blocks) {
-    Launch("SumOfSquares", stream, blocks, kThreads, PartialSquaresKernel, table, next);
+    Launch("NormOfGradients", stream, blocks, kThreads, PartialSquaresKernel, table, next);
     next += blocks;
   });
-  Launch("SumOfSquares", stream, 1, kThreads, TotalKernel, partial.data<double>(), chunks, sum.data<double>());
+  Launch("NormOfGradients", stream, 1, kThreads, NormKernel, partial.data<double>(), chunks, norm.data<double>());
+}
+
+void RequireFinite(Stream& stream, const Array& x, Array& sound) {
+  VisitFloating("RequireFinite", x.dtype(), [&]<typename T>(T) {
+    Launch("RequireFinite", stream, 1, 1, RequireFiniteKernel<T>, x.data<T>(), sound.data<double>());
+  });
 }
 
 }  // namespace autograd::cuda

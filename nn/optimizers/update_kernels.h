@@ -3,6 +3,7 @@
 // One optimizer step over all parameters in one pass: a kernel gets the whole list and cuts it into chunks, so that many
 // small tensors cost no more than one large one. KERNEL lives in namespace autograd, hence so do these.
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -13,14 +14,15 @@
 
 namespace autograd {
 
-// In all lists: pointers are device memory of `size` floats.
+// In all lists: pointers are device memory of `size` floats. What changes from step to step (the rate, the norm that clips, whether the step is
+// sound) is read from the device by the kernels, so that a recorded step (CapturedStep) follows it.
 
 struct SgdTensor {
   float* value;
   const float* gradient;
   float* momentum;  // null without momentum
   int64_t size;
-  float rate;
+  double rate_factor;
   float weight_decay;
 };
 
@@ -35,15 +37,14 @@ struct AdamWTensor {
   float* first_moment;
   float* second_moment;
   int64_t size;
-  float keep;  // 1 − rate·weight decay
-  float rate;  // rate / (1 − beta1^step)
+  double rate_factor;
+  double weight_decay;
 };
 
 // The complements 1 − β are rounded on their own: 1.0f − 0.999f is wrong in the fifth digit.
 struct AdamWSettings {
   float beta1, beta1_complement;
   float beta2, beta2_complement;
-  float second_moment_scale;  // 1 / √(1 − beta2^step)
   float epsilon;
 };
 
@@ -62,41 +63,119 @@ struct AverageTensor {
   int64_t size;
 };
 
-// torch.optim.SGD, dampening 0: g += λ·x; m = μ·m + g; x −= rate·(nesterov ? g + μ·m : m).
-KERNEL(SgdStep, void(Stream&, std::span<const SgdTensor> tensors, SgdSettings settings));
-// torch.optim.AdamW (Loshchilov and Hutter 2019, algorithm 2).
-KERNEL(AdamWStep, void(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings settings));
-// sum[0] = Σ g² in float64; the order of summation does not depend on the thread count.
-KERNEL(SumOfSquares, void(Stream&, std::span<const GradientTensor> tensors, Array& sum));
+// In all kernels: `sound` is float64 [1], where 0 means that nothing is to be changed, or undefined.
+
+// torch.optim.SGD, dampening 0: g += λ·x; m = μ·m + g; x −= rate·(nesterov ? g + μ·m : m). rate: float64 [1].
+KERNEL(SgdStep,
+       void(Stream&, std::span<const SgdTensor> tensors, SgdSettings settings, const Array& rate, const Array& sound));
+// steps int64 [1] += 1; corrections float64 [2] = {1 − beta1^steps, 1 / √(1 − beta2^steps)}.
+KERNEL(AdamWCorrections,
+       void(Stream&, double beta1, double beta2, const Array& sound, Array& steps, Array& corrections));
+// torch.optim.AdamW (Loshchilov and Hutter 2019, algorithm 2). rate: float64 [1].
+KERNEL(AdamWStep, void(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings settings, const Array& rate,
+                       const Array& corrections, const Array& sound));
+// norm[0] = √Σ g² in float64; the order of summation does not depend on the thread count.
+KERNEL(NormOfGradients, void(Stream&, std::span<const GradientTensor> tensors, Array& norm));
+// g *= min(1, maximum / (norm[0] + 1e-6)); nothing where norm[0] is not finite.
+KERNEL(ClipGradients, void(Stream&, std::span<const GradientTensor> tensors, const Array& norm, double maximum));
 KERNEL(ScaleGradients, void(Stream&, std::span<const GradientTensor> tensors, float factor));
 // average = decay·average + (1 − decay)·value
-KERNEL(UpdateAverage, void(Stream&, std::span<const AverageTensor> tensors, AverageSettings settings));
+KERNEL(UpdateAverage,
+       void(Stream&, std::span<const AverageTensor> tensors, AverageSettings settings, const Array& sound));
+// sound[0] = 0 where the floating scalar x is not finite.
+KERNEL(RequireFinite, void(Stream&, const Array& x, Array& sound));
 
-// The maths of one element, for both backends.
+// The maths, for both backends: Active says whether there is anything to do, Of gives what is the same for all elements of a tensor, and
+// Apply changes element i.
 namespace updates {
 
-HOST_DEVICE inline void Sgd(const SgdTensor& tensor, const SgdSettings& settings, int64_t i) {
-  float step = tensor.gradient[i] + tensor.weight_decay * tensor.value[i];
-  if (tensor.momentum != nullptr) {
-    const float momentum = settings.momentum * tensor.momentum[i] + step;
-    tensor.momentum[i] = momentum;
-    step = settings.nesterov ? step + settings.momentum * momentum : momentum;
+HOST_DEVICE inline bool IsSound(const double* sound) { return sound == nullptr || *sound != 0; }
+HOST_DEVICE inline bool IsFinite(double value) { return value - value == 0; }
+
+struct Sgd {
+  using Tensor = SgdTensor;
+  SgdSettings settings;
+  const double* rate;
+  const double* sound;
+
+  HOST_DEVICE bool Active() const { return IsSound(sound); }
+  HOST_DEVICE float Of(const Tensor& tensor) const { return static_cast<float>(*rate * tensor.rate_factor); }
+  HOST_DEVICE void Apply(const Tensor& tensor, float rate_of_tensor, int64_t i) const {
+    float step = tensor.gradient[i] + tensor.weight_decay * tensor.value[i];
+    if (tensor.momentum != nullptr) {
+      const float momentum = settings.momentum * tensor.momentum[i] + step;
+      tensor.momentum[i] = momentum;
+      step = settings.nesterov ? step + settings.momentum * momentum : momentum;
+    }
+    tensor.value[i] -= rate_of_tensor * step;
   }
-  tensor.value[i] -= tensor.rate * step;
-}
+};
 
-HOST_DEVICE inline void AdamW(const AdamWTensor& tensor, const AdamWSettings& settings, int64_t i) {
-  const float gradient = tensor.gradient[i];
-  const float first = settings.beta1 * tensor.first_moment[i] + settings.beta1_complement * gradient;
-  const float second = settings.beta2 * tensor.second_moment[i] + settings.beta2_complement * gradient * gradient;
-  tensor.first_moment[i] = first;
-  tensor.second_moment[i] = second;
-  const float denominator = math::Sqrt(second) * settings.second_moment_scale + settings.epsilon;
-  tensor.value[i] = tensor.keep * tensor.value[i] - tensor.rate * first / denominator;
-}
+struct AdamW {
+  using Tensor = AdamWTensor;
+  struct Numbers {
+    float keep, rate, second_moment_scale;
+  };
+  AdamWSettings settings;
+  const double* rate;
+  const double* corrections;
+  const double* sound;
 
-HOST_DEVICE inline void Average(const AverageTensor& tensor, const AverageSettings& settings, int64_t i) {
-  tensor.average[i] = settings.decay * tensor.average[i] + settings.complement * tensor.value[i];
+  HOST_DEVICE bool Active() const { return IsSound(sound); }
+  HOST_DEVICE Numbers Of(const Tensor& tensor) const {
+    const double rate_of_tensor = *rate * tensor.rate_factor;
+    return {static_cast<float>(1 - rate_of_tensor * tensor.weight_decay),
+            static_cast<float>(rate_of_tensor / corrections[0]), static_cast<float>(corrections[1])};
+  }
+  HOST_DEVICE void Apply(const Tensor& tensor, const Numbers& numbers, int64_t i) const {
+    const float gradient = tensor.gradient[i];
+    const float first = settings.beta1 * tensor.first_moment[i] + settings.beta1_complement * gradient;
+    const float second = settings.beta2 * tensor.second_moment[i] + settings.beta2_complement * gradient * gradient;
+    tensor.first_moment[i] = first;
+    tensor.second_moment[i] = second;
+    const float denominator = math::Sqrt(second) * numbers.second_moment_scale + settings.epsilon;
+    tensor.value[i] = numbers.keep * tensor.value[i] - numbers.rate * first / denominator;
+  }
+};
+
+struct Average {
+  using Tensor = AverageTensor;
+  AverageSettings settings;
+  const double* sound;
+
+  HOST_DEVICE bool Active() const { return IsSound(sound); }
+  HOST_DEVICE AverageSettings Of(const Tensor&) const { return settings; }
+  HOST_DEVICE void Apply(const Tensor& tensor, const AverageSettings& by, int64_t i) const {
+    tensor.average[i] = by.decay * tensor.average[i] + by.complement * tensor.value[i];
+  }
+};
+
+struct Scale {
+  using Tensor = GradientTensor;
+  float factor;
+
+  HOST_DEVICE bool Active() const { return true; }
+  HOST_DEVICE float Of(const Tensor&) const { return factor; }
+  HOST_DEVICE void Apply(const Tensor& tensor, float by, int64_t i) const { tensor.gradient[i] *= by; }
+};
+
+struct Clip {
+  using Tensor = GradientTensor;
+  const double* norm;
+  double maximum;
+
+  HOST_DEVICE double Factor() const { return maximum / (*norm + 1e-6); }
+  HOST_DEVICE bool Active() const { return IsFinite(*norm) && Factor() < 1; }
+  HOST_DEVICE float Of(const Tensor&) const { return static_cast<float>(Factor()); }
+  HOST_DEVICE void Apply(const Tensor& tensor, float by, int64_t i) const { tensor.gradient[i] *= by; }
+};
+
+HOST_DEVICE inline void CorrectAdamW(double beta1, double beta2, const double* sound, int64_t* steps,
+                                     double* corrections) {
+  if (!IsSound(sound)) return;
+  const auto step = static_cast<double>(++*steps);
+  corrections[0] = 1 - ::pow(beta1, step);
+  corrections[1] = 1 / math::Sqrt(1 - ::pow(beta2, step));
 }
 
 }  // namespace updates

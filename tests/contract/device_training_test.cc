@@ -67,7 +67,8 @@ Trained Train(Stream& stream, autograd::DType compute) {
 }
 
 // A smaller network with stochastic depth, by CapturedStep: `eager_runs` steps as they are, the others recorded and replayed. Every step has other
-// images, and between two steps the network is evaluated.
+// images and another rate, gradients are clipped, the last step's gradient is not finite, and between the steps the network is evaluated.
+constexpr int kCapturedSteps = 4, kBrokenStep = kCapturedSteps - 1;
 Trained TrainCaptured(Stream& stream, autograd::DType compute, int eager_runs) {
   autograd::StreamScope scope(stream);
   seg::SFPNeXtConfig config = *seg::ConfigureSFPNeXt("micro", kClasses);
@@ -78,44 +79,71 @@ Trained TrainCaptured(Stream& stream, autograd::DType compute, int eager_runs) {
   config.decoder.width = config.decoder.pyramid_width = 8;
   seg::SFPNeXt model(config, RandomKey(1));
   nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05}));
+  nn::MovingAverage average(model, 0.9);
 
   Array images = Array::Zeros({kImages, kSize, kSize, 3}, autograd::kFloat32);
   Array labels = Array::Zeros({kImages, kSize, kSize}, autograd::kUInt8);
-  constexpr int kCapturedSteps = 3;
+  constexpr double kLargestNorm = 0.5;
   Trained trained;
   {
     Variable loss;
+    Array norm, sound;
     autograd::CapturedStep step(
         [&](const RandomKey& key) {
           autograd::Tape tape;
           loss = seg::SegmentationLoss(model(Variable(images), nn::Context::Training(key)), labels);
           tape.Backward(loss);
+          norm = nn::ClipGradientNorm(optimizer.parameters(), kLargestNorm);
+          sound = nn::AllFinite({loss.array(), norm});
+          optimizer.Update(sound);
+          optimizer.ClearGradients();
+          average.Update(sound);
         },
         eager_runs);
+    const auto weights = [&] {
+      std::vector<std::vector<float>> values;
+      for (const nn::NamedParameter& named : nn::NamedParameters(model))
+        values.push_back(named.parameter->value().ToVector<float>());
+      for (const nn::NamedBuffer& named : nn::NamedBuffers(average)) {
+        if (named.array->dtype() == autograd::kFloat32) values.push_back(named.array->ToVector<float>());
+      }
+      for (const nn::NamedBuffer& named : nn::NamedBuffers(optimizer)) {
+        if (named.array->dtype() == autograd::kFloat32) values.push_back(named.array->ToVector<float>());
+      }
+      return values;
+    };
     for (int i = 0; i < kCapturedSteps; ++i) {
       std::vector<float> pixels(images.size());
       for (size_t k = 0; k < pixels.size(); ++k)
         pixels[k] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(i), k).x) - 1;
+      if (i == kBrokenStep) pixels[5] = NAN;
       images.CopyFrom(Array::From<float>(images.shape(), pixels));
       std::vector<uint8_t> classes(labels.size());
       for (size_t k = 0; k < classes.size(); ++k) classes[k] = static_cast<uint8_t>((k / 3 + i) % kClasses);
       labels.CopyFrom(Array::From<uint8_t>(labels.shape(), classes));
 
+      const std::vector<std::vector<float>> before = weights();
+      if (i == kBrokenStep) {  // whose running statistics are NaN
+        for (const nn::NamedBuffer& named : nn::NamedBuffers(model)) {
+          if (named.array->dtype() == autograd::kFloat32) trained.weights.push_back(named.array->ToVector<float>());
+        }
+      }
+      optimizer.SetLearningRate(1e-3 / (i + 1));
       step.Run(RandomKey(3), i);
       EXPECT_EQ(step.recorded(), i >= eager_runs);
+      EXPECT_EQ(sound.Item(), i == kBrokenStep ? 0 : 1);
+      EXPECT_EQ(weights() == before, i == kBrokenStep);
+      if (i == kBrokenStep) break;
+      EXPECT_GT(norm.Item(), kLargestNorm);
       trained.losses.push_back(loss.Item());
-      nn::ClipGradientNorm(optimizer.parameters(), 1.0);
-      optimizer.Step(1e-3 / (i + 1));
-      optimizer.ClearGradients();
-      if (i == 1) trained.weights.push_back(model(Variable(images), nn::Context()).array().ToVector<float>());
+      trained.losses.push_back(norm.Item());
+      // Makes the bfloat16 copies of the weights before the step is recorded, too.
+      trained.weights.push_back(model(Variable(images), nn::Context()).array().ToVector<float>());
     }
+    for (const std::vector<float>& values : weights()) trained.weights.push_back(values);
   }
-  for (const nn::NamedParameter& named : nn::NamedParameters(model))
-    trained.weights.push_back(named.parameter->value().ToVector<float>());
   for (const nn::NamedBuffer& named : nn::NamedBuffers(model)) {
-    if (named.array->dtype() == autograd::kFloat32) {
-      trained.weights.push_back(named.array->ToVector<float>());
-    } else {
+    if (named.array->dtype() != autograd::kFloat32) {
       EXPECT_EQ(named.array->Item(), kCapturedSteps) << named.name;  // batches that a batch norm has seen
     }
   }
@@ -123,7 +151,7 @@ Trained TrainCaptured(Stream& stream, autograd::DType compute, int eager_runs) {
 }
 
 void ExpectTheSameBits(Stream& stream, autograd::DType compute) {
-  const Trained eager = TrainCaptured(stream, compute, 3), replayed = TrainCaptured(stream, compute, 1);
+  const Trained eager = TrainCaptured(stream, compute, kCapturedSteps), replayed = TrainCaptured(stream, compute, 1);
   EXPECT_EQ(replayed.losses, eager.losses);
   EXPECT_TRUE(replayed.weights == eager.weights);
 }

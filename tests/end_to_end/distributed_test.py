@@ -92,6 +92,10 @@ class DistributedTest(unittest.TestCase):
         self.assertEqual(texts[1].count("PSL (labels): mIoU"), 1)
         self.assertIn("2 ranks", texts[1])
 
+    # Whole samples are dropped at random: the same ones, whichever rank has them.
+    def test_stochastic_depth(self):
+        self.compare(["psl"], ["--drop_path=0.5", "--model=segmenter_micro", "--method=psl"], close={"psl": True})
+
     # CamVid has void pixels, more on one rank than on the other, and images that are cropped and distorted.
     def test_supervised_with_void(self):
         root = folder("camvid")

@@ -130,7 +130,10 @@ int Main() {
     loss_milliseconds.push_back(1e3 * (Now() - before_loss));
     if (saved.empty()) saved = tape.Report();
     tape.Backward(loss);
+    optimizer.Update();
+    optimizer.ClearGradients();
   };
+  optimizer.SetLearningRate(1e-4);
   std::optional<autograd::CapturedStep> captured;
   if (absl::GetFlag(FLAGS_capture)) captured.emplace(compute);
   const int warmup = absl::GetFlag(FLAGS_warmup), steps = absl::GetFlag(FLAGS_steps);
@@ -146,8 +149,6 @@ int Main() {
     } else {
       compute(RandomKey(3).Split(step));
     }
-    optimizer.Step(1e-4);
-    optimizer.ClearGradients();
     loss_value = loss.Item();
     (*stream)->Synchronize();
     if (step >= warmup) {
