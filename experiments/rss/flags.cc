@@ -47,6 +47,10 @@ ABSL_FLAG(Maybe<std::string>, model, absl::nullopt,
           "semantic_fpn_…, segmenter_eva02_large_patch14to16, …");
 ABSL_FLAG(Maybe<double>, drop_path, absl::nullopt,
           "stochastic depth: rate of the encoder's last block; default: what the encoder was published with");
+ABSL_FLAG(
+    Maybe<double>, auxiliary_weight, absl::nullopt,
+    "with labels, of the cross-entropy of an auxiliary head (mmseg: 0.4); deeplabv3_… and fcn_… have one, and none "
+    "when they learn from rewards; default: 0, no head");
 ABSL_FLAG(std::string, init_weights, "", "public weights of the encoder (.safetensors from timm, torchvision, …)");
 ABSL_FLAG(std::string, cold_start, "",
           "weights of a whole network trained elsewhere: every tensor that fits is taken (tables: made on other scenes "
@@ -121,6 +125,7 @@ absl::StatusOr<RunOptions> OptionsFromFlags(const Program& program) {
   Override(absl::GetFlag(FLAGS_image_scale), options.data.image_scale);
   Override(absl::GetFlag(FLAGS_model), options.model);
   Override(absl::GetFlag(FLAGS_drop_path), options.drop_path);
+  Override(absl::GetFlag(FLAGS_auxiliary_weight), options.auxiliary_weight);
   if (const Maybe<std::string> precision = absl::GetFlag(FLAGS_precision); precision.has_value()) {
     if (*precision != "float32" && *precision != "bfloat16")
       return absl::InvalidArgumentError(absl::StrCat("--precision=", *precision, " is not float32 or bfloat16"));
@@ -201,6 +206,7 @@ absl::StatusOr<RunOptions> OptionsFromFlags(const Program& program) {
                           {"weight_decay", training.weight_decay, 0},
                           {"clip_norm", training.clip_norm, 0},
                           {"resampled_share", options.resampled_share, 0},
+                          {"auxiliary_weight", options.auxiliary_weight, 0},
                           {"reward_timeout", options.reward_timeout, 0},
                           {"reward_restarts", static_cast<double>(options.reward_restarts), 0},
                           {"seeds", static_cast<double>(absl::GetFlag(FLAGS_seeds)), 1}};

@@ -26,8 +26,10 @@ std::vector<int64_t> Slots(const data::Batch& batch) {
   return slots;
 }
 
-absl::StatusOr<StepResult> Supervised(const Variable& logits, const StepView& view) {
-  const Variable loss = seg::SegmentationLoss(logits, view.labels);
+absl::StatusOr<StepResult> Supervised(const Variable& logits, const StepView& view, double auxiliary_weight) {
+  Variable loss = seg::SegmentationLoss(logits, view.labels);
+  if (view.auxiliary.defined())
+    loss = loss + autograd::Scale(seg::SegmentationLoss(view.auxiliary, view.labels), auxiliary_weight);
   const int ranks = view.collective.world_size();
   if (ranks == 1) return StepResult{loss, nullptr};
   // The mean over the pixels of all ranks that are not void: this rank's counts by its share of them.
@@ -135,7 +137,10 @@ class ImageObjective {
 Objective MakeObjective(const RunOptions& options, int classes) {
   switch (options.supervision) {
     case Supervision::kLabels:
-      return {Supervised, true};
+      return {[weight = options.auxiliary_weight](const Variable& logits, const StepView& view) {
+                return Supervised(logits, view, weight);
+              },
+              true};
     case Supervision::kPixelReward: {
       auto objective = std::make_shared<PixelObjective>(options, classes);
       return {[objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); }, true};

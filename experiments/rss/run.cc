@@ -72,7 +72,9 @@ absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& c
   const data::DatasetInfo& info = chosen->training->info();
   absl::StatusOr<std::unique_ptr<Segmenter>> network =
       MakeNetwork(options.model, info.num_classes(), autograd::RandomKey(options.training.seed).Split("weights"),
-                  {.precision = options.precision, .drop_path = options.drop_path});
+                  {.precision = options.precision,
+                   .drop_path = options.drop_path,
+                   .auxiliary_head = options.supervision == Supervision::kLabels && options.auxiliary_weight > 0});
   if (!network.ok()) return absl::InvalidArgumentError(absl::StrCat("--model: ", network.status().message()));
   Segmenter& segmenter = **network;
   if (absl::Status status = LoadStart(options, segmenter); !status.ok()) return status;

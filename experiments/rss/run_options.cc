@@ -95,6 +95,8 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
       {"seed", absl::StrCat(training.seed)},
   };
   if (options.drop_path.has_value()) settings.push_back({"stochastic depth", absl::StrCat(*options.drop_path)});
+  if (options.supervision == Supervision::kLabels && options.auxiliary_weight > 0)
+    settings.push_back({"auxiliary weight", absl::StrCat(options.auxiliary_weight)});
   if (options.supervision != Supervision::kLabels) settings.push_back({"samples N", absl::StrCat(options.samples)});
   if (options.supervision == Supervision::kImageReward) {
     settings.insert(settings.end(),

@@ -37,6 +37,9 @@ struct RunOptions {
   std::string model = "micro";                     // by name (experiments/runner/network.h)
   autograd::DType precision = autograd::kFloat32;  // of the activations; weights and statistics stay float32
   std::optional<double> drop_path;                 // of stochastic depth; unset: the encoder's own
+  // Of the cross-entropy of an auxiliary head (mmseg: 0.4). Networks that learn from labels have the head where it is above 0; those that
+  // learn from rewards never have it.
+  double auxiliary_weight = 0;
   Supervision supervision = Supervision::kImageReward;
 
   // Rewards

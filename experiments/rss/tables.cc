@@ -91,6 +91,7 @@ Table TableFour(const RunOptions& base) {
   RunOptions deeplab = WithDifference(base), segmenter = deeplab;
   deeplab.model = micro ? "deeplabv3_micro" : "deeplabv3_resnet101";
   segmenter.model = micro ? "segmenter_eva02_micro" : "segmenter_eva02_large_patch14to16";
+  segmenter.auxiliary_weight = 0;  // it has no such head
   table.rows = {
       {"DeepLabv3, PSL", "deeplabv3_psl", 52.37, false, SupervisedTwin(deeplab)},
       {"DeepLabv3, RSS", "deeplabv3_rss", 44.16, false, deeplab},

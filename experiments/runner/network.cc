@@ -61,7 +61,7 @@ bool SetDropPath(std::variant<seg::ViTConfig, seg::Eva02Config>& encoder, double
 // A network from its configuration. The last parameters are of SegmenterOf.
 template <typename Model, typename Config>
 absl::StatusOr<std::unique_ptr<Segmenter>> Make(absl::StatusOr<Config> config, const NetworkOptions& options,
-                                                RandomKey key, const std::string& description,
+                                                RandomKey key, std::string description,
                                                 typename SegmenterOf<Model>::EncoderLoader load_encoder,
                                                 int (*size_multiple)(const Config&)) {
   if (!config.ok()) return config.status();
@@ -73,6 +73,15 @@ absl::StatusOr<std::unique_ptr<Segmenter>> Make(absl::StatusOr<Config> config, c
     if (!SetDropPath(config->encoder, rate) && rate > 0)
       return absl::InvalidArgumentError(absl::StrCat("no stochastic depth in ", description));
   }
+  if (options.auxiliary_head) {
+    if constexpr (requires { config->auxiliary; }) {
+      config->auxiliary = true;
+      absl::StrAppend(&description, ", auxiliary head");
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no auxiliary head in ", description, "; deeplabv3_… and fcn_… have one"));
+    }
+  }
   Model model(*config, key);
   std::string last_layer;
   if constexpr (std::is_same_v<Model, seg::Segmenter>) {
@@ -82,7 +91,7 @@ absl::StatusOr<std::unique_ptr<Segmenter>> Make(absl::StatusOr<Config> config, c
   }
   const int classes = static_cast<int>(config->classes);
   return std::make_unique<SegmenterOf<Model>>(std::move(model), size_multiple(*config), classes, std::move(last_layer),
-                                              description, std::move(load_encoder));
+                                              std::move(description), std::move(load_encoder));
 }
 
 int StrideOfPatches(const seg::SegmenterConfig& config) {

@@ -16,7 +16,8 @@ namespace experiments {
 struct NetworkOptions {
   autograd::DType precision = autograd::kFloat32;  // of the activations
   // Of stochastic depth in the encoder's last block (0 in the first); unset: what the encoder was published with.
-  std::optional<double> drop_path;
+  std::optional<double> drop_path = {};
+  bool auxiliary_head = false;  // for training: Segmenter::Logits gives its logits too
 };
 
 // DECODER_ENCODER, such as
@@ -25,8 +26,8 @@ struct NetworkOptions {
 //   deeplabv3_resnet101     DeepLabv3, fcn_… FCN, semantic_fpn_… SemanticFPN on a ResNet: micro, resnet50, resnet101, resnet152, …_v1c
 //   segmenter_eva02_large_patch14   Segmenter on a vision transformer (seg/models/segmenter.h): segmenter_micro, …
 //
-// The micro ones are for demonstrations on a CPU. InvalidArgument, with the names there are, for others, and for a drop_path where the
-// encoder has none.
+// The micro ones are for demonstrations on a CPU. InvalidArgument, with the names there are, for others, for a drop_path where the
+// encoder has none, and for an auxiliary head where the family has none: deeplabv3_… and fcn_… do.
 absl::StatusOr<std::unique_ptr<Segmenter>> MakeNetwork(const std::string& name, int classes, autograd::RandomKey key,
                                                        const NetworkOptions& options = {});
 

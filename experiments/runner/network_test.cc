@@ -39,6 +39,45 @@ TEST(NetworkTest, EveryFamilyMakesANetworkThatTrains) {
   }
 }
 
+TEST(NetworkTest, AuxiliaryHeadsAreMadeWhereAskedFor) {
+  for (const char* name : {"deeplabv3_micro", "fcn_micro"}) {
+    SCOPED_TRACE(name);
+    const autograd::Variable images(Array::Full({2, 32, 32, 3}, autograd::kFloat32, 0.5));
+    autograd::Variable none;
+    const auto without = MakeNetwork(name, 5, RandomKey(1));
+    (*without)->Logits(images, {}, &none);
+    EXPECT_FALSE(none.defined());
+
+    const auto with = MakeNetwork(name, 5, RandomKey(1), {.auxiliary_head = true});
+    ASSERT_TRUE(with.ok()) << with.status().message();
+    EXPECT_NE((*with)->Description(), (*without)->Description());
+    autograd::Tape tape;
+    autograd::Variable auxiliary;
+    const autograd::Variable logits = (*with)->Logits(images, nn::Context::Training(RandomKey(2)), &auxiliary);
+    ASSERT_TRUE(auxiliary.defined());
+    EXPECT_EQ(auxiliary.shape(), logits.shape());  // both taps are at the output stride
+    tape.Backward(autograd::Mean(auxiliary));
+    int head = 0, main = 0;
+    for (const nn::NamedParameter& named : nn::NamedParameters((*with)->module())) {
+      const bool has = named.parameter->has_gradient();
+      if (named.name.starts_with("aux_classifier.")) {
+        EXPECT_TRUE(has) << named.name;
+        ++head;
+      } else if (named.name.starts_with("classifier.")) {
+        EXPECT_FALSE(has) << named.name;
+        ++main;
+      }
+    }
+    EXPECT_GT(head, 0);
+    EXPECT_GT(main, 0);
+    EXPECT_EQ(nn::NamedParameters((*with)->module()).size(), nn::NamedParameters((*without)->module()).size() + head);
+  }
+  for (const char* name : {"sfpnext_micro", "semantic_fpn_micro", "segmenter_micro"}) {
+    const auto network = MakeNetwork(name, 5, RandomKey(1), {.auxiliary_head = true});
+    EXPECT_EQ(network.status().code(), absl::StatusCode::kInvalidArgument) << name;
+  }
+}
+
 TEST(NetworkTest, UnknownNamesSayWhatThereIs) {
   for (const char* name : {"unet", "sfpnext_huge", "deeplabv3_micro2", "segmenter_"}) {
     const auto network = MakeNetwork(name, 5, RandomKey(1));

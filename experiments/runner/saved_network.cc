@@ -78,7 +78,8 @@ absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path) {
       MakeNetwork(network.model, network.info.num_classes(), autograd::RandomKey(0));
   if (!segmenter.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", segmenter.status().message()));
   network.segmenter = *std::move(segmenter);
-  absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(path, network.segmenter->module());
+  absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(
+      path, network.segmenter->module(), {.rename = nn::RenamePrefixes({{"aux_classifier.", nullptr}})});
   if (!report.ok()) return report.status();
   return network;
 }

@@ -22,7 +22,8 @@ struct SavedNetwork {
   std::string model;
 };
 
-// Errors name the file and the metadata field or the tensors at fault.
+// Without an auxiliary head: that of a file is left out, only training needs it. Errors name the file and the metadata field or the tensors
+// at fault.
 absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path);
 
 // The network that the flag --checkpoint names; InvalidArgument, naming the flag, when it is empty.

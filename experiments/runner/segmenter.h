@@ -19,8 +19,13 @@ class Segmenter {
  public:
   virtual ~Segmenter() = default;
 
-  // images [N, H, W, 3], normalised -> logits [N, h, w, K]; H and W are multiples of SizeMultiple().
-  virtual autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) = 0;
+  // images [N, H, W, 3], normalised -> logits [N, h, w, K]; H and W are multiples of SizeMultiple(). Where the network has an auxiliary head
+  // for training, `auxiliary`, unless null, gets its logits [N, h', w', K]; otherwise it is left as it is.
+  virtual autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context,
+                                    autograd::Variable* auxiliary) = 0;
+  autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) {
+    return Logits(images, context, nullptr);
+  }
 
   virtual nn::ModuleReference module() = 0;
   virtual int SizeMultiple() const = 0;
@@ -33,7 +38,7 @@ class Segmenter {
   virtual absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) = 0;
 };
 
-// Wraps a model that is called as model(images, context) and has Fields.
+// Wraps a model that is called as model(images, context) and has Fields; one with an auxiliary head as seg::ResNetSegmentor.
 template <typename Model>
 class SegmenterOf : public Segmenter {
  public:
@@ -48,7 +53,12 @@ class SegmenterOf : public Segmenter {
         description_(std::move(description)),
         load_encoder_(std::move(load_encoder)) {}
 
-  autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) override {
+  using Segmenter::Logits;
+  autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context,
+                            autograd::Variable* auxiliary) override {
+    if constexpr (requires { model_.auxiliary_classifier; }) {
+      if (model_.auxiliary_classifier.has_value()) return model_(images, context, auxiliary);
+    }
     return model_(images, context);
   }
   nn::ModuleReference module() override { return nn::ModuleReference(model_); }

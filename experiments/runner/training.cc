@@ -213,8 +213,9 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
     autograd::Tape tape;
     const nn::Context context =
         nn::Context::Training(step_key.Split("network"), replicas, collective.rank() * feed.images().shape()[0]);
-    const Variable logits = segmenter.Logits(Variable(feed.images()), context);
-    outcome = objective.evaluate(logits, StepView{step, update, options.steps, feed.host(), feed.labels(),
+    Variable auxiliary;
+    const Variable logits = segmenter.Logits(Variable(feed.images()), context, &auxiliary);
+    outcome = objective.evaluate(logits, StepView{step, update, options.steps, feed.host(), feed.labels(), auxiliary,
                                                   step_key.Split("objective"), collective});
     if (!outcome.ok()) return;
     gradient_average.Watch(tape);

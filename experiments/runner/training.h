@@ -31,6 +31,7 @@ struct StepView {
   int64_t total_steps;
   const data::Batch& batch;
   const autograd::Array& labels;  // uint8 [N, H, W] of the batch, where the logits are
+  autograd::Variable auxiliary;   // logits [N, h', w', K] of the network's auxiliary head; undefined where it has none
   autograd::RandomKey key;        // of this step's objective
   autograd::Collective& collective;
 };

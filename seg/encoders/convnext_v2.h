@@ -32,6 +32,9 @@ struct ConvNeXtV2Config {
   nn::Layout mlp_layout = nn::Layout::kPointwiseConv2d;
   // Keeps only the blocks' inputs for the backward pass and computes the rest again.
   bool checkpoint_blocks = false;
+
+  // Channels of the taps.
+  std::array<int64_t, 4> OutputChannels() const { return dims; }
 };
 
 // "atto", "femto", "pico", "nano", "tiny": timm's convnextv2_*; "micro" (depths 1 1 2 1, dims 16 32 64 128, no stochastic depth) is

@@ -140,6 +140,7 @@ TEST(Configurations, FollowTheSize) {
   EXPECT_EQ(ConfigureFcn("resnet50", 19)->encoder.output_stride, 8);
   EXPECT_EQ(ConfigureResNetSemanticFpn("resnet50", 19)->encoder.output_stride, 32);
   EXPECT_FALSE(ConfigureResNetSemanticFpn("resnet50", 19)->decoder.attention);
+  EXPECT_FALSE(ResNetSemanticFpnConfig().decoder.attention);
   EXPECT_EQ(ConfigureDeepLabV3("nano", 19).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ConfigureFcn("nano", 19).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ConfigureResNetSemanticFpn("nano", 19).status().code(), absl::StatusCode::kNotFound);

@@ -27,6 +27,7 @@ class BadInputTest(unittest.TestCase):
         self.expect([RSS, "--table=9"], "--table=9")
         self.expect([RSS, "--method=guess"], "--method=guess")
         self.expect([RSS, "--model=giant", f"--output={folder('giant')}"], "--model", "giant")
+        self.expect([RSS, "--auxiliary_weight=0.4", f"--output={folder('head')}"], "--model", "no auxiliary head")
         self.expect([RSS, "--crop=50"], "--crop=50", "multiple of 32")
         self.expect([RSS, "--scales=8,x"], "--scales", "'x'")
         self.expect([RSS, "stray"], "stray")

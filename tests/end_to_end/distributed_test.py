@@ -96,6 +96,9 @@ class DistributedTest(unittest.TestCase):
     def test_stochastic_depth(self):
         self.compare(["psl"], ["--drop_path=0.5", "--model=segmenter_micro", "--method=psl"], close={"psl": True})
 
+    def test_auxiliary_head(self):
+        self.compare(["psl"], ["--auxiliary_weight=0.4", "--model=fcn_micro", "--method=psl"], close={"psl": True})
+
     # CamVid has void pixels, more on one rank than on the other, and images that are cropped and distorted.
     def test_supervised_with_void(self):
         root = folder("camvid")

@@ -44,6 +44,22 @@ class SmokeTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("decoder.classifier.weight", result.stdout)  # listed: it does not fit 11 classes
 
+    # The head of the labels' network is saved with it, left out by those who only evaluate, and not made for rewards.
+    def test_auxiliary_head(self):
+        output = folder("auxiliary")
+        first = run([RSS, *TINY, "--model=fcn_micro", "--auxiliary_weight=0.4", "--method=psl", f"--output={output}"])
+        self.assertEqual(first.returncode, 0, first.stderr)
+        weights = f"{output}/psl/weights.safetensors"
+        with open(weights, "rb") as file:
+            self.assertIn(b"aux_classifier.4.weight", file.read())
+        result = run([EVALUATE, f"--checkpoint={weights}", "--crop=32", "--limit=8"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        rewards = folder("auxiliary_rewards")
+        result = run([RSS, *TINY, "--model=fcn_micro", "--auxiliary_weight=0.4", "--method=rss_image", f"--cold_start={weights}", f"--output={rewards}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with open(f"{rewards}/rss_image/weights.safetensors", "rb") as file:
+            self.assertNotIn(b"aux_classifier", file.read())
+
     def test_a_table_can_be_continued(self):
         output = folder("table")
         command = [RSS, *TINY, "--table=2", f"--output={output}"]

@@ -41,6 +41,16 @@ GENERATORS = {
         "--image-height=65",
         "--image-width=97",
     ],
+    "semantic_fpn_resnet50": [
+        "semantic_fpn.py",
+        *RESNET,
+        "--model=resnet50",
+        "--width=256",
+        "--pyramid-width=128",
+        "--classes=59",
+        "--image-height=129",
+        "--image-width=97",
+    ],
     "vit_base_patch16_224": ["vit.py", "--model=vit_base_patch16_224", *TRANSFORMER, "--size", "224", "224"],
     "vit_large_patch16_224": ["vit.py", "--model=vit_large_patch16_224", *TRANSFORMER, "--size", "224", "224"],
     # Four tokens a side where 32 are learned.

@@ -10,8 +10,8 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/runtime/error.h"
 #include "seg/encoders/convnext_v2.h"
-#include "seg/losses/segmentation_loss.h"
 #include "seg/models/sfpnext.h"
+#include "tests/golden/step_comparison.h"
 
 namespace golden {
 namespace {
@@ -19,7 +19,7 @@ namespace {
 using autograd::Array;
 using autograd::Variable;
 
-const std::vector<std::string> kEncoderParts = {"stem.", "stages."}, kNetworkParts = {"encoder.", "decoder."};
+const std::vector<std::string> kEncoderParts = {"stem.", "stages."};
 
 seg::ConvNeXtV2Config EncoderConfig(const File& file, const std::string& prefix) {
   seg::ConvNeXtV2Config config;
@@ -39,10 +39,7 @@ seg::SFPNeXtConfig NetworkConfig(const File& file) {
   seg::SFPNeXtConfig config;
   config.encoder = EncoderConfig(file, "encoder.");
   config.classes = file.Shape("decoder.classifier.weight")[0];
-  config.decoder.width = file.Shape("decoder.top.conv.weight")[0];
-  config.decoder.pyramid_width = file.Shape("decoder.fuse.conv.weight")[0];
-  config.decoder.attention_options.key_width = file.Shape("decoder.attention.key.weight")[0];
-  config.decoder.attention_options.scale = file.Metadata("scale_attention") == "True";
+  config.decoder = SemanticFpnConfigOf(file);
   config.decoder.norm = {.epsilon = NumberOf(file, "norm_eps"), .momentum = NumberOf(file, "norm_momentum")};
   return config;
 }
@@ -75,37 +72,7 @@ std::vector<Difference> CompareConvNeXtV2(const File& file) {
 }
 
 std::vector<Difference> CompareSFPNeXt(const File& file) {
-  const seg::SFPNeXtConfig config = NetworkConfig(file);
-  seg::SFPNeXt network(config, autograd::RandomKey(1)), gradients(config, autograd::RandomKey(2)),
-      updated(config, autograd::RandomKey(3));
-  const size_t parameters = nn::NamedParameters(network).size(), buffers = nn::NamedBuffers(network).size();
-  file.Load("", kNetworkParts, nn::ModuleReference(network), parameters + buffers);
-  file.Load("gradient.", kNetworkParts, nn::ModuleReference(gradients), parameters);
-  file.Load("updated.", kNetworkParts, nn::ModuleReference(updated), buffers);
-
-  std::vector<Difference> differences;
-  auto append = [&](const std::string& name, const Variable& ours) {
-    differences.push_back(Between(name, ours.array(), file.Read(name)));
-  };
-  const Array input = file.Read("input"), label = file.Read("label");
-  seg::SemanticFpnTrace trace;
-  const Variable evaluated = network(input, {}, &trace);
-  append("evaluation.top", trace.top);
-  append("evaluation.attention", trace.attention);
-  append("evaluation.pyramid2", trace.pyramid2);
-  append("evaluation.fused", trace.fused);
-  append("evaluation.logits", evaluated);
-  append("evaluation.loss", seg::SegmentationLoss(evaluated, label));
-
-  autograd::Tape tape;
-  const Variable logits = network(input, nn::Context::Training(autograd::RandomKey(4)));
-  append("train.logits", logits);
-  const Variable loss = seg::SegmentationLoss(logits, label);
-  append("train.loss", loss);
-  tape.Backward(loss);
-  AppendGradients(network, gradients, differences);
-  AppendStatistics(network, updated, differences);
-  return differences;
+  return CompareSemanticFpnSegmentor<seg::SFPNeXt>(file, NetworkConfig(file));
 }
 
 void SaveConvNeXtV2(const File& file, const std::string& folder) {
@@ -118,11 +85,7 @@ void SaveConvNeXtV2(const File& file, const std::string& folder) {
 }
 
 void SaveSFPNeXt(const File& file, const std::string& folder) {
-  seg::SFPNeXt network(NetworkConfig(file), kOurs);
-  Perturb(network);
-  const Array input = file.Read("input");
-  network(input, nn::Context::Training(kOurs));
-  SaveNetwork(folder, network, {{"logits", network(input, {}).array()}});
+  SaveLogits<seg::SFPNeXt>(file, NetworkConfig(file), folder);
 }
 
 namespace {
@@ -137,6 +100,7 @@ constexpr Family kFamilies[] = {{"convnext_v2", CompareConvNeXtV2, SaveConvNeXtV
                                 {"sfpnext", CompareSFPNeXt, SaveSFPNeXt},
                                 {"resnet", CompareResNet, SaveResNet},
                                 {"resnet_segmentor", CompareResNetSegmentor, SaveResNetSegmentor},
+                                {"semantic_fpn", CompareSemanticFpn, SaveSemanticFpn},
                                 {"vit", CompareViT, SaveViT},
                                 {"eva02", CompareEva02, SaveEva02},
                                 {"segmenter", CompareSegmenter, SaveSegmenter}};

@@ -23,6 +23,9 @@ std::vector<Difference> CompareResNet(const File& file);
 // Files of deeplabv3.py: DeepLabV3 and FCN, evaluation and a training step.
 std::vector<Difference> CompareResNetSegmentor(const File& file);
 
+// Files of semantic_fpn.py: evaluation and a training step.
+std::vector<Difference> CompareSemanticFpn(const File& file);
+
 // Files of vit.py and eva02.py: taps, the map, loss, every gradient; the same at another size.
 std::vector<Difference> CompareViT(const File& file);
 std::vector<Difference> CompareEva02(const File& file);
@@ -39,6 +42,7 @@ void SaveConvNeXtV2(const File& file, const std::string& folder);       // stage
 void SaveSFPNeXt(const File& file, const std::string& folder);          // logits
 void SaveResNet(const File& file, const std::string& folder);           // stage0 … stage3
 void SaveResNetSegmentor(const File& file, const std::string& folder);  // logits, auxiliary
+void SaveSemanticFpn(const File& file, const std::string& folder);      // logits
 void SaveViT(const File& file, const std::string& folder);              // tap0, …, map
 void SaveEva02(const File& file, const std::string& folder);            // tap0, …, map
 void SaveSegmenter(const File& file, const std::string& folder);        // logits

@@ -31,6 +31,7 @@ import deeplabv3  # noqa: E402
 import eva02  # noqa: E402
 import resnet  # noqa: E402
 import segmenter  # noqa: E402
+import semantic_fpn  # noqa: E402
 import sfpnext  # noqa: E402
 import vit  # noqa: E402
 
@@ -55,6 +56,10 @@ def segmentation(name):
     return lambda: getattr(torchvision.models.segmentation, name)(
         weights=None, weights_backbone=None, num_classes=4, aux_loss=True
     )
+
+
+def semantic_fpn_resnet50():
+    return semantic_fpn.SemanticFpn(without("fc", torchvision.models.resnet50(weights=None)), 4, 8, 5, 1e-3, 0.1)
 
 
 def segmenter_tiny():
@@ -98,6 +103,11 @@ MODELS = {
         ["deeplabv3.py", "--model=fcn_resnet50", "--image-height=65", "--image-width=65"],
         segmentation("fcn_resnet50"),
         logits_and_auxiliary,
+    ),
+    "semantic_fpn_resnet50": (
+        ["semantic_fpn.py", "--model=resnet50", "--image-height=65", "--image-width=97"],
+        semantic_fpn_resnet50,
+        lambda network, images: {"logits": network(images)},
     ),
     "vit_tiny_patch16_224": (
         ["vit.py", "--model=vit_tiny_patch16_224", "--size", "64", "90", "--odd-size"],

@@ -8,7 +8,9 @@
 #include "seg/losses/segmentation_loss.h"
 #include "seg/models/deeplabv3.h"
 #include "seg/models/fcn.h"
+#include "seg/models/semantic_fpn.h"
 #include "tests/golden/comparison.h"
+#include "tests/golden/step_comparison.h"
 
 namespace golden {
 namespace {
@@ -71,28 +73,15 @@ seg::FcnConfig FcnConfig(const File& file) {
   return config;
 }
 
-// A network with the file's weights, two of its shape for gradients and running statistics, and what differs.
-template <typename Network>
-struct Comparison {
-  template <typename Config>
-  Comparison(const File& given, const std::vector<std::string>& parts, const Config& config)
-      : file(given),
-        network(config, autograd::RandomKey(1)),
-        gradients(config, autograd::RandomKey(2)),
-        updated(config, autograd::RandomKey(3)) {
-    const size_t parameters = nn::NamedParameters(network).size(), buffers = nn::NamedBuffers(network).size();
-    file.Load("", parts, nn::ModuleReference(network), parameters + buffers);
-    file.Load("gradient.", parts, nn::ModuleReference(gradients), parameters);
-    file.Load("updated.", parts, nn::ModuleReference(updated), buffers);
-  }
-  void Append(const std::string& name, const Variable& ours) {
-    differences.push_back(Between(name, ours.array(), file.Read(name)));
-  }
-
-  const File& file;
-  Network network, gradients, updated;
-  std::vector<Difference> differences;
-};
+seg::ResNetSemanticFpnConfig SemanticFpnNetworkConfig(const File& file) {
+  seg::ResNetSemanticFpnConfig config;
+  config.classes = file.Shape("decoder.classifier.weight")[0];
+  config.encoder = EncoderConfig(file, "encoder.");
+  config.decoder = SemanticFpnConfigOf(file);
+  config.decoder.norm = {.epsilon = NumberOf(file, "decoder_norm_eps"),
+                         .momentum = NumberOf(file, "decoder_norm_momentum")};
+  return config;
+}
 
 template <typename Network, typename Config>
 std::vector<Difference> CompareSegmentor(const File& file, const Config& config) {
@@ -118,8 +107,7 @@ std::vector<Difference> CompareSegmentor(const File& file, const Config& config)
   const Variable loss = loss_of(logits, auxiliary);
   comparison.Append("train.loss", loss);
   tape.Backward(loss);
-  AppendGradients(network, comparison.gradients, comparison.differences, kCancelling);
-  AppendStatistics(network, comparison.updated, comparison.differences);
+  comparison.AppendStep(kCancelling);
   return std::move(comparison.differences);
 }
 
@@ -155,14 +143,17 @@ std::vector<Difference> CompareResNet(const File& file) {
   comparison.Append("train.loss", loss);
   tape.Backward(loss);
   comparison.Append("gradient.input", tape.Gradient(input));
-  AppendGradients(encoder, comparison.gradients, comparison.differences, kCancelling);
-  AppendStatistics(encoder, comparison.updated, comparison.differences);
+  comparison.AppendStep(kCancelling);
   return std::move(comparison.differences);
 }
 
 std::vector<Difference> CompareResNetSegmentor(const File& file) {
   return IsDeepLab(file) ? CompareSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file))
                          : CompareSegmentor<seg::Fcn>(file, FcnConfig(file));
+}
+
+std::vector<Difference> CompareSemanticFpn(const File& file) {
+  return CompareSemanticFpnSegmentor<seg::ResNetSemanticFpn>(file, SemanticFpnNetworkConfig(file), kCancelling);
 }
 
 void SaveResNet(const File& file, const std::string& folder) {
@@ -182,6 +173,10 @@ void SaveResNetSegmentor(const File& file, const std::string& folder) {
   } else {
     SaveSegmentor<seg::Fcn>(file, FcnConfig(file), folder);
   }
+}
+
+void SaveSemanticFpn(const File& file, const std::string& folder) {
+  SaveLogits<seg::ResNetSemanticFpn>(file, SemanticFpnNetworkConfig(file), folder);
 }
 
 }  // namespace golden

@@ -1,4 +1,4 @@
-// ResNet, DeepLabV3 and FCN against torchvision: every output, gradient and running statistic of the micro networks.
+// ResNet, DeepLabV3 and FCN against torchvision, SemanticFPN on its ResNet: every output, gradient and running statistic of the micro networks.
 
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ TEST_P(ResNetModelsGolden, MatchTorchvision) {
 
 INSTANTIATE_TEST_SUITE_P(Files, ResNetModelsGolden,
                          ::testing::Values(Case{"resnet_micro", 154}, Case{"deeplabv3_micro", 174},
-                                           Case{"fcn_micro", 120}),
+                                           Case{"fcn_micro", 120}, Case{"semantic_fpn_micro", 183}),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -43,6 +43,7 @@ from torch.nn import functional
 
 import convnextv2
 import golden
+import resnet
 
 VOID = 255
 MICRO_DEPTHS = (1, 1, 1, 1)
@@ -60,9 +61,10 @@ class ConvolutionNormRelu(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
         self.bn = nn.BatchNorm2d(outputs, eps=eps, momentum=momentum)
+        self.relu = nn.ReLU()
 
     def forward(self, features):
-        return functional.relu(self.bn(self.conv(features)))
+        return self.relu(self.bn(self.conv(features)))
 
 
 class SelfAttention(nn.Module):
@@ -81,6 +83,7 @@ class SelfAttention(nn.Module):
 
 
 class Decoder(nn.Module):
+    """Without a key_width, without attention: plain SemanticFPN."""
 
     def __init__(self, channels, classes, width, pyramid_width, key_width, scale, eps, momentum):
         super().__init__()
@@ -89,7 +92,7 @@ class Decoder(nn.Module):
             return ConvolutionNormRelu(inputs, outputs, kernel, eps, momentum)
 
         self.top = block(channels[3], width, 3)
-        self.attention = SelfAttention(width, key_width, scale)
+        self.attention = SelfAttention(width, key_width, scale) if key_width else None
         self.lateral = nn.ModuleList(block(c, width, 1) for c in channels[:3])
         self.pyramid = nn.ModuleList(
             nn.ModuleList(block(width if i == 0 else pyramid_width, pyramid_width, 3) for i in range(count))
@@ -100,8 +103,7 @@ class Decoder(nn.Module):
 
     def forward(self, stages, trace=None):
         top = self.top(stages[3])
-        attention = top + self.attention(top)
-        levels = [attention]
+        levels = [top if self.attention is None else top + self.attention(top)]
         for lateral, stage in zip(reversed(self.lateral), reversed(stages[:3])):
             levels.insert(0, lateral(stage) + resize(levels[0], stage.shape[2:]))
 
@@ -116,7 +118,9 @@ class Decoder(nn.Module):
         fused = self.fuse(total)
         logits = self.classifier(fused)
         if trace is not None:
-            trace.update(top=top, attention=attention, pyramid2=levels[0], fused=fused, logits=logits)
+            trace.update(top=top, pyramid2=levels[0], fused=fused, logits=logits)
+            if self.attention is not None:
+                trace["attention"] = levels[3]
         return logits
 
 
@@ -153,6 +157,30 @@ def randomize(network, numbers):
             buffer.copy_(torch.from_numpy(numbers.normal(*buffer.shape, deviation=0.2)))
         if name.endswith("running_var"):
             buffer.copy_(torch.from_numpy(numbers.uniform(*buffer.shape, low=0.5, high=1.5)))
+
+
+def record(network, images, label):
+    """The tensors of a file: the network before the step, its evaluation, and the step."""
+    tensors = {"input": images, "label": label.to(torch.uint8)}
+    tensors.update({name: value.clone() for name, value in network.state_dict().items()})
+
+    trace = {}
+    network.eval()
+    with torch.no_grad():
+        network(images, trace)
+        trace["loss"] = loss_of(trace["logits"], label)
+    tensors.update({f"evaluation.{name}": value for name, value in trace.items()})
+
+    kinks = resnet.watch_kinks(network)
+    network.train()
+    logits = network(images)
+    loss = loss_of(logits, label)
+    loss.backward()
+    tensors.update({"train.logits": logits, "train.loss": loss})
+    tensors.update({f"gradient.{name}": parameter.grad for name, parameter in network.named_parameters()})
+    tensors.update({f"updated.{name}": buffer for name, buffer in network.named_buffers()})
+    print(f"distance to the nearest kink of a ReLU: {min(kinks):.1e}")
+    return tensors
 
 
 def main():
@@ -193,26 +221,9 @@ def main():
     label = torch.from_numpy(numbers.integers(0, options.classes, *size))
     label[torch.from_numpy(numbers.uniform(*size)) < 0.15] = VOID
 
-    tensors = {"input": images, "label": label.to(torch.uint8)}
-    tensors.update({name: value.clone() for name, value in network.state_dict().items()})
-
-    trace = {}
-    network.eval()
-    with torch.no_grad():
-        network(images, trace)
-        trace["loss"] = loss_of(trace["logits"], label)
-    tensors.update({f"evaluation.{name}": value for name, value in trace.items()})
-
-    network.train()
-    logits = network(images)
-    loss = loss_of(logits, label)
-    loss.backward()
-    tensors.update({"train.logits": logits, "train.loss": loss})
-    tensors.update({f"gradient.{name}": parameter.grad for name, parameter in network.named_parameters()})
-    tensors.update({f"updated.{name}": buffer for name, buffer in network.named_buffers()})
     golden.save(
         options.output,
-        tensors,
+        record(network, images, label),
         {
             "layout": "NCHW",
             "model": options.model,
