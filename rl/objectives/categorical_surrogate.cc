@@ -56,6 +56,10 @@ Variable CategoricalSurrogate(const Variable& logits, const CategoricalSurrogate
     dims.Is(count, autograd::kFloat64, "count");
     Require(count.size() == 1, dims.operation(), "count is ", count.shape());
   }
+  if (inputs.positions.defined()) {
+    dims.Is(inputs.positions, autograd::kFloat64, "positions");
+    Require(inputs.positions.size() == 1, dims.operation(), "positions is ", inputs.positions.shape());
+  }
   Require(options.clip >= 0 && options.clip <= 1, dims.operation(), "clip is ", options.clip);
   Require(options.divergence_weight == 0 || inputs.reference_logits.defined(), dims.operation(),
           "divergence_weight is ", options.divergence_weight, " but there are no reference_logits");
@@ -71,7 +75,7 @@ Variable CategoricalSurrogate(const Variable& logits, const CategoricalSurrogate
   Array numbers = statistics != nullptr ? Array::Empty({4}, autograd::kFloat64) : Array();
   autograd::kernels::CategoricalSurrogate(autograd::Stream::Current(), logits.array(), inputs.actions,
                                           inputs.advantages, count, inputs.old_log_probability, inputs.reference_logits,
-                                          inputs.valid, terms, loss, dlogits, numbers);
+                                          inputs.valid, inputs.positions, terms, loss, dlogits, numbers);
   if (statistics != nullptr) *statistics = numbers;
 
   // The gradient by a scalar loss is known but for its factor, so it is kept in place of the operands.

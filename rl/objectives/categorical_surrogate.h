@@ -15,6 +15,9 @@ struct CategoricalSurrogateInputs {
       old_log_probability;           // optional, float32 [n, b, ..]: log π_old(a) of the policy that drew the actions
   autograd::Array reference_logits;  // optional, as logits: needed for divergence_weight
   autograd::Array valid;             // optional, uint8 [b, ..]: positions with 0 contribute to nothing
+  // Optional, float64 [1]: what entropy and divergence are divided by in place of the number of valid positions. Ranks with unequally
+  // many give the mean of all ranks, so that a position weighs the same on each.
+  autograd::Array positions;
 };
 
 struct CategoricalSurrogateOptions {

@@ -30,7 +30,7 @@ class Surrogate {
 
   Surrogate(const Array& logits, const Array& actions, const Array& advantages, const Array& count,
             const Array& old_log_probability, const Array& reference_logits, const Array& valid,
-            const CategoricalSurrogateTerms& terms, Array& dlogits)
+            const Array& valid_positions, const CategoricalSurrogateTerms& terms, Array& dlogits)
       : classes_(logits.shape()[-1]),
         positions_(logits.shape().rows()),
         samples_(actions.shape()[0]),
@@ -43,11 +43,12 @@ class Surrogate {
         valid_(valid.defined() ? valid.data<uint8_t>() : nullptr),
         terms_(terms),
         dlogits_(dlogits.defined() ? dlogits.data<T>() : nullptr) {
-    valid_positions_ = positions_;
-    if (valid_ != nullptr) valid_positions_ = positions_ - std::count(valid_, valid_ + positions_, uint8_t{0});
-    per_position_ = valid_positions_ > 0 ? 1.0 / static_cast<double>(valid_positions_) : 0.0;
+    const int64_t invalid = valid_ != nullptr ? std::count(valid_, valid_ + positions_, uint8_t{0}) : 0;
+    const double counted =
+        valid_positions.defined() ? valid_positions.data<double>()[0] : static_cast<double>(positions_ - invalid);
+    per_position_ = counted > 0 ? 1.0 / counted : 0.0;
     const double entries = count.defined() ? count.data<double>()[0]
-                                           : static_cast<double>(samples_) * static_cast<double>(valid_positions_);
+                                           : static_cast<double>(samples_) * static_cast<double>(positions_ - invalid);
     scale_ = entries > 0 ? 1.0 / entries : 0.0;
   }
 
@@ -166,7 +167,6 @@ class Surrogate {
   const uint8_t* valid_;
   const CategoricalSurrogateTerms terms_;
   T* dlogits_;
-  int64_t valid_positions_ = 0;
   double per_position_ = 0, scale_ = 0;
   bool need_entropy_ = false;
 };
@@ -175,10 +175,11 @@ class Surrogate {
 
 void CategoricalSurrogate(Stream&, const Array& logits, const Array& actions, const Array& advantages,
                           const Array& count, const Array& old_log_probability, const Array& reference_logits,
-                          const Array& valid, const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits,
-                          Array& statistics) {
+                          const Array& valid, const Array& valid_positions, const CategoricalSurrogateTerms& terms,
+                          Array& loss, Array& dlogits, Array& statistics) {
   VisitFloating("CategoricalSurrogate", logits.dtype(), [&]<typename T>(T) {
-    Surrogate<T>(logits, actions, advantages, count, old_log_probability, reference_logits, valid, terms, dlogits)
+    Surrogate<T>(logits, actions, advantages, count, old_log_probability, reference_logits, valid, valid_positions,
+                 terms, dlogits)
         .Run(terms.entropy_weight != 0 || statistics.defined(), loss, statistics);
   });
 }

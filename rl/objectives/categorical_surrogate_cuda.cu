@@ -13,16 +13,21 @@ constexpr int kSums = 5;  // Σ surrogate, Σ entropy, Σ divergence, clipped en
 struct Divisors {
   const double* count;           // null: all entries at valid positions
   const int64_t* valid_counted;  // null: every position is valid
+  const double* valid_given;     // null: valid_counted
   int64_t positions, samples;
 
   __device__ double per_position() const {
-    const int64_t valid = valid_counted != nullptr ? *valid_counted : positions;
-    return valid > 0 ? 1.0 / static_cast<double>(valid) : 0.0;
+    const double valid = valid_given != nullptr ? *valid_given : counted();
+    return valid > 0 ? 1.0 / valid : 0.0;
   }
   __device__ double scale() const {
-    const double valid = static_cast<double>(valid_counted != nullptr ? *valid_counted : positions);
-    const double entries = count != nullptr ? *count : static_cast<double>(samples) * valid;
+    const double entries = count != nullptr ? *count : static_cast<double>(samples) * counted();
     return entries > 0 ? 1.0 / entries : 0.0;
+  }
+
+ private:
+  __device__ double counted() const {
+    return static_cast<double>(valid_counted != nullptr ? *valid_counted : positions);
   }
 };
 
@@ -190,10 +195,11 @@ __global__ void ScaleKernel(const T* x, const ComputeType<T>* factor, int64_t si
 
 void CategoricalSurrogate(Stream& stream, const Array& logits, const Array& actions, const Array& advantages,
                           const Array& count, const Array& old_log_probability, const Array& reference_logits,
-                          const Array& valid, const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits,
-                          Array& statistics) {
+                          const Array& valid, const Array& valid_positions, const CategoricalSurrogateTerms& terms,
+                          Array& loss, Array& dlogits, Array& statistics) {
   const int64_t positions = logits.shape().rows(), samples = actions.shape()[0];
-  Divisors divisors{count.defined() ? count.data<double>() : nullptr, nullptr, positions, samples};
+  Divisors divisors{count.defined() ? count.data<double>() : nullptr, nullptr,
+                    valid_positions.defined() ? valid_positions.data<double>() : nullptr, positions, samples};
   Array valid_counted;
   if (valid.defined() && positions > 0) {
     valid_counted = Array::Zeros({1}, kInt64);

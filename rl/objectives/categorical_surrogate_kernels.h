@@ -16,11 +16,12 @@ struct CategoricalSurrogateTerms {
 
 // loss [] (float32, or float64 for float64 logits), dlogits (undefined: not wanted) and statistics (undefined, or float64 [4]), as
 // categorical_surrogate.h describes them. logits [b, .., k]; actions uint8 [n, b, ..]; advantages float32 [n, b, ..] or [n, b]; count
-// float64 [1]; what follows the advantages may be undefined. An action >= k is an Error on the CPU and makes the loss NaN elsewhere.
+// and valid_positions float64 [1]; what follows the advantages may be undefined. An action >= k is an Error on the CPU and makes the loss NaN elsewhere.
 KERNEL(CategoricalSurrogate,
        void(Stream&, const Array& logits, const Array& actions, const Array& advantages, const Array& count,
             const Array& old_log_probability, const Array& reference_logits, const Array& valid,
-            const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits, Array& statistics));
+            const Array& valid_positions, const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits,
+            Array& statistics));
 
 // dx = dy·x for a scalar dy.
 KERNEL(ScaleByScalar, void(Stream&, const Array& x, const Array& dy, Array& dx));

@@ -65,7 +65,8 @@ Array OldLogProbability(const Array& logits, const Array& actions) {
 }
 
 // The optional inputs are constants drawn for the case.
-OpCase Case(const char* name, const CategoricalSurrogateOptions& options, bool old, bool masked, bool per_map = false) {
+OpCase Case(const char* name, const CategoricalSurrogateOptions& options, bool old, bool masked, bool per_map = false,
+            double positions = 0) {
   return OpCase{name,
                 [=](Inputs x) {
                   CategoricalSurrogateInputs inputs = Draws();
@@ -74,6 +75,7 @@ OpCase Case(const char* name, const CategoricalSurrogateOptions& options, bool o
                     inputs.old_log_probability =
                         OldLogProbability(RandomArray(kLogits, kFloat64, RandomKey(4)), inputs.actions);
                   if (masked) inputs.valid = RandomBytes({kImages, kHeight, kWidth}, 3, RandomKey(5));
+                  if (positions > 0) inputs.positions = Array::Full({1}, kFloat64, positions);
                   if (options.divergence_weight != 0) {
                     inputs.reference_logits = Converted(RandomArray(kLogits, kFloat64, RandomKey(6)), x[0].dtype());
                   }
@@ -85,7 +87,24 @@ OpCase Case(const char* name, const CategoricalSurrogateOptions& options, bool o
 OP_CONTRACT(CategoricalSurrogate, Case("OnPolicy", {}, false, false), Case("OneAdvantageAMap", {}, false, true, true),
             Case("Ratio", {}, true, false), Case("RatioMasked", {0.1, 0.3, 0, 0}, true, true),
             Case("Entropy", {0.2, -1, 0.7, 0}, false, true), Case("Divergence", {0.2, -1, 0, 1.3}, false, true),
-            Case("Everything", {0.2, -1, 0.4, 0.6}, true, true));
+            Case("Everything", {0.2, -1, 0.4, 0.6}, true, true),
+            Case("PositionsOfAllRanks", {0.2, -1, 0.4, 0.6}, false, true, false, 77));
+
+// Twice as many positions make the means half as large.
+TEST(CategoricalSurrogateTest, MeansAreOverThePositionsGiven) {
+  const Variable logits(RandomArray(kLogits, kFloat64, RandomKey(4), -2, 2));
+  CategoricalSurrogateInputs inputs = Draws();
+  const auto means = [&] {
+    Array statistics;
+    const double loss = CategoricalSurrogate(logits, inputs, 0, {.entropy_weight = 1}, &statistics).Item();
+    EXPECT_DOUBLE_EQ(loss, -statistics.ToVector<double>()[0]);
+    return statistics.ToVector<double>();
+  };
+  const std::vector<double> counted = means();
+  inputs.positions = Array::Full({1}, kFloat64, 2 * kImages * kHeight * kWidth);
+  const std::vector<double> given = means();
+  for (size_t i = 0; i < counted.size(); ++i) EXPECT_DOUBLE_EQ(2 * given[i], counted[i]) << i;
+}
 
 // Statistics, many classes, bfloat16, an undefined count and no gradient, against the CPU.
 TEST(CategoricalSurrogateTest, CudaInTheEmulator) {
@@ -235,7 +254,8 @@ TEST(CategoricalSurrogateTest, SampledGradientIsUnbiased) {
   for (uint8_t a : actions.ToVector<uint8_t>()) advantages.push_back(a == 2 ? 1.0f : 0.0f);
   Tape tape;
   const Variable watched = tape.Watch(logits);
-  tape.Backward(CategoricalSurrogate(watched, {actions, Array::From({kDraws, 1, 1}, advantages), {}, {}, {}}, kDraws));
+  tape.Backward(
+      CategoricalSurrogate(watched, {actions, Array::From({kDraws, 1, 1}, advantages), {}, {}, {}, {}}, kDraws));
   const std::vector<float> gradient = tape.Gradient(watched).ToVector<float>();
   const double total = std::exp(0.5) + std::exp(-0.3) + std::exp(0.1);
   const std::vector<double> pi = {std::exp(0.5) / total, std::exp(-0.3) / total, std::exp(0.1) / total};
@@ -318,8 +338,8 @@ TEST(CategoricalSurrogateTest, AnImpossibleActionWithoutAdvantageIsHarmless) {
   const Array logits = Array::From<float>({1, 1, 2}, {0, never});
   Tape tape;
   const Variable watched = tape.Watch(logits);
-  const Variable loss =
-      CategoricalSurrogate(watched, {Array::Full({1, 1, 1}, kUInt8, 1), Array::Zeros({1, 1}, kFloat32), {}, {}, {}}, 1);
+  const Variable loss = CategoricalSurrogate(
+      watched, {Array::Full({1, 1, 1}, kUInt8, 1), Array::Zeros({1, 1}, kFloat32), {}, {}, {}, {}}, 1);
   tape.Backward(loss);
   EXPECT_EQ(loss.Item(), 0);
   EXPECT_EQ(tape.Gradient(watched).ToVector<float>(), (std::vector<float>{0, 0}));

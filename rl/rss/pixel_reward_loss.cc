@@ -40,6 +40,10 @@ absl::StatusOr<PixelRollout> DrawPixelRollout(const Array& logits, std::span<con
   rollout.inputs.advantages = NormalizedAdvantages(scores->rewards, scores->valid, synchronized, &rollout.moments);
   rollout.inputs.valid = std::move(scores->valid);
   rollout.count = CountPerRank(rollout.moments, synchronized);
+  if (synchronized != nullptr && collective.world_size() > 1) {
+    const double pixels_a_rank = rollout.count.Item() / static_cast<double>(options.group_size);
+    rollout.inputs.positions = Array::Full({1}, autograd::kFloat64, pixels_a_rank);
+  }
   return rollout;
 }
 
