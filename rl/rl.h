@@ -7,6 +7,7 @@
 #include "rl/estimators/moments.h"                      // IWYU pragma: export
 #include "rl/estimators/normalized_advantages.h"        // IWYU pragma: export
 #include "rl/estimators/pairwise_spatial_difference.h"  // IWYU pragma: export
+#include "rl/estimators/posterior_credit.h"             // IWYU pragma: export
 #include "rl/objectives/categorical_surrogate.h"        // IWYU pragma: export
 #include "rl/objectives/clipped_surrogate.h"            // IWYU pragma: export
 #include "rl/policies/categorical.h"                    // IWYU pragma: export

@@ -68,7 +68,10 @@ ABSL_FLAG(Maybe<int>, inner_updates, absl::nullopt, "optimizer steps per batch o
 ABSL_FLAG(Maybe<int>, samples, absl::nullopt, "sampled maps per image and scale (N)");
 ABSL_FLAG(Maybe<std::vector<std::string>>, scales, absl::nullopt,
           "pixels a cell, such as 16,8,4; 1 samples at full resolution");
-ABSL_FLAG(Maybe<std::string>, advantage, absl::nullopt, "psd (pair-wise spatial difference) or grpo (group relative)");
+ABSL_FLAG(Maybe<std::string>, advantage, absl::nullopt,
+          "psd (pair-wise spatial difference), grpo (group relative) or posterior (scores as evidence)");
+ABSL_FLAG(Maybe<double>, sharpness, absl::nullopt,
+          "with --advantage=posterior, maps are drawn from softmax(sharpness * logits)");
 ABSL_FLAG(Maybe<std::string>, normalisation, absl::nullopt, "of PSD: nonzero, all, none");
 ABSL_FLAG(Maybe<std::string>, reward_classes, absl::nullopt, "classes in a map's mIoU: truth (of the label) or union");
 ABSL_FLAG(std::string, reward, "",
@@ -83,7 +86,7 @@ ABSL_FLAG(Maybe<double>, resampled_share, absl::nullopt,
 ABSL_FLAG(Maybe<double>, clip, absl::nullopt, "of the probability ratio (ε of GRPO)");
 ABSL_FLAG(Maybe<double>, divergence_weight, absl::nullopt,
           "weight of the KL divergence to the policy at the start of the batch");
-ABSL_FLAG(Maybe<double>, entropy_weight, absl::nullopt, "weight of the policy's entropy");
+ABSL_FLAG(Maybe<double>, entropy_weight, absl::nullopt, "weight of the policy's entropy (psd, grpo and pixel rewards)");
 ABSL_FLAG(Maybe<int64_t>, evaluate_every, absl::nullopt, "steps between evaluations");
 ABSL_FLAG(Maybe<int64_t>, checkpoint_every, absl::nullopt, "steps between checkpoints");
 ABSL_FLAG(Maybe<int64_t>, log_every, absl::nullopt, "steps between the rows of log.csv");
@@ -144,6 +147,7 @@ absl::StatusOr<RunOptions> OptionsFromFlags(const Program& program) {
   Override(absl::GetFlag(FLAGS_inner_updates), training.inner_updates);
   Override(absl::GetFlag(FLAGS_samples), options.samples);
   options.progressive = absl::GetFlag(FLAGS_progressive);
+  Override(absl::GetFlag(FLAGS_sharpness), options.sharpness);
   Override(absl::GetFlag(FLAGS_resampled_share), options.resampled_share);
   Override(absl::GetFlag(FLAGS_clip), options.clip);
   Override(absl::GetFlag(FLAGS_divergence_weight), options.divergence_weight);
@@ -163,9 +167,15 @@ absl::StatusOr<RunOptions> OptionsFromFlags(const Program& program) {
     }
   }
   if (const Maybe<std::string> advantage = absl::GetFlag(FLAGS_advantage); advantage.has_value()) {
-    if (*advantage != "psd" && *advantage != "grpo")
-      return absl::InvalidArgumentError(absl::StrCat("--advantage=", *advantage, " is not psd or grpo"));
-    options.advantage = *advantage == "psd" ? AdvantageKind::kPairwiseSpatialDifference : AdvantageKind::kGroupRelative;
+    if (*advantage == "psd") {
+      options.advantage = AdvantageKind::kPairwiseSpatialDifference;
+    } else if (*advantage == "grpo") {
+      options.advantage = AdvantageKind::kGroupRelative;
+    } else if (*advantage == "posterior") {
+      options.advantage = AdvantageKind::kPosterior;
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat("--advantage=", *advantage, " is not psd, grpo or posterior"));
+    }
   }
   if (const Maybe<std::string> normalisation = absl::GetFlag(FLAGS_normalisation); normalisation.has_value()) {
     if (*normalisation == "nonzero") {
@@ -215,6 +225,7 @@ absl::StatusOr<RunOptions> OptionsFromFlags(const Program& program) {
       return absl::InvalidArgumentError(
           absl::StrFormat("--%s=%g must be at least %g", bound.flag, bound.value, bound.least));
   }
+  if (!(options.sharpness > 0)) return absl::InvalidArgumentError("--sharpness must be above 0");
   if (training.average_decay < 0 || training.average_decay >= 1)
     return absl::InvalidArgumentError("--average_decay must lie in [0, 1)");
   if (options.resampled_share > 1) return absl::InvalidArgumentError("--resampled_share must lie in [0, 1]");

@@ -89,13 +89,18 @@ class ImageObjective {
     const std::vector<int64_t> strides(options.scales.begin(), options.scales.end());
     options_.group_size = options.samples;
     options_.scales = options.progressive ? rl::CoarseToFine(strides) : rl::AllAtOnce(strides);
-    options_.credit =
-        options.advantage == AdvantageKind::kGroupRelative ? rl::Credit::kWholeMap : rl::Credit::kPairwise;
+    options_.credit = options.advantage == AdvantageKind::kGroupRelative ? rl::Credit::kWholeMap
+                      : options.advantage == AdvantageKind::kPosterior   ? rl::Credit::kPosterior
+                                                                         : rl::Credit::kPairwise;
     options_.normalization = options.normalisation == Normalisation::kNonZero ? rl::DifferenceNormalization::kNonZero
                              : options.normalisation == Normalisation::kAll   ? rl::DifferenceNormalization::kAll
                                                                               : rl::DifferenceNormalization::kNone;
     if (options.resampled_share > 0) options_.counterfactual = {rl::Variation::kCells, options.resampled_share};
     options_.surrogate = Surrogate(options);
+    if (options_.credit == rl::Credit::kPosterior) {
+      options_.sharpness = options.sharpness;
+      options_.surrogate.entropy_weight = 0;
+    }
     options_.synchronize_advantages = options.synchronized_advantages;
     options_.keep_old_log_probability = options.training.inner_updates > 1;
   }

@@ -12,6 +12,7 @@ RunOptions Quick() {
   options.samples = 64;
   options.scales = {8, 4, 2};
   options.entropy_weight = 0.05;
+  options.advantage = AdvantageKind::kPosterior;
   options.training.steps = 2000;
   options.training.batch_size = 16;
   options.training.learning_rate = 4e-3;
@@ -35,7 +36,7 @@ RunOptions CamVid() {
   return options;
 }
 
-// Models and schedules the paper names; what it leaves open (rate, batch, crop handling) follows iSeg, its authors' code base.
+// Credit, models and schedules as the paper has them; what it leaves open (rate, batch, crop handling) follows iSeg, its authors' code base.
 RunOptions Paper(absl::string_view dataset) {
   RunOptions options;
   options.data.name = std::string(dataset);
@@ -102,6 +103,7 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
     settings.insert(settings.end(),
                     {{"scales (pixels a cell)", absl::StrJoin(options.scales, ", ")},
                      {"advantage", options.advantage == AdvantageKind::kGroupRelative ? "group relative (GRPO)"
+                                   : options.advantage == AdvantageKind::kPosterior   ? "posterior"
                                                                                       : "pair-wise spatial difference"},
                      {"normalisation", options.normalisation == Normalisation::kNonZero ? "non-zero"
                                        : options.normalisation == Normalisation::kAll   ? "all"
@@ -111,6 +113,8 @@ std::vector<std::pair<std::string, std::string>> Describe(const RunOptions& opti
                      {"re-sampled share", absl::StrCat(options.resampled_share)},
                      {"entropy weight", absl::StrCat(options.entropy_weight)}});
   }
+  if (options.supervision == Supervision::kImageReward && options.advantage == AdvantageKind::kPosterior)
+    settings.push_back({"sharpness", absl::StrCat(options.sharpness)});
   if (!options.reward_command.empty()) settings.push_back({"reward", absl::StrCat("exec:", options.reward_command)});
   if (options.supervision == Supervision::kPixelReward)
     settings.push_back({"SyncAN", yes(options.synchronized_advantages)});

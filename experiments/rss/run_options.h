@@ -26,6 +26,7 @@ enum class Supervision {
 enum class AdvantageKind {
   kGroupRelative,              // GRPO: the map's normalised reward at every cell (the naive pipeline)
   kPairwiseSpatialDifference,  // PSD
+  kPosterior,                  // scores as evidence in Bayes' rule (docs/rss_convergence.md)
 };
 
 // Over what PSD's advantages are scaled (spec/rss.md §2).
@@ -47,12 +48,13 @@ struct RunOptions {
   std::vector<int> scales = {16, 8, 4};  // side of a cell in pixels; 1 samples at full resolution
   AdvantageKind advantage = AdvantageKind::kPairwiseSpatialDifference;
   Normalisation normalisation = Normalisation::kNonZero;
+  double sharpness = 2;        // of the policy that draws, with kPosterior
   bool union_classes = false;  // mIoU over classes of the label or the map; default: of the label
   bool progressive = false;    // coarse scales first
   double resampled_share = 0;  // > 0: counterfactual pairs
   double clip = 0.2;
   double divergence_weight = 0;
-  double entropy_weight = 0;
+  double entropy_weight = 0;            // with policy gradients, so not with kPosterior
   bool synchronized_advantages = true;  // SyncAN
   // A program that scores whole maps in place of their labels' mIoU (docs/external_reward.md); empty: there is none.
   std::string reward_command;

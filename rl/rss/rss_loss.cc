@@ -51,8 +51,8 @@ absl::StatusOr<Array> ScoreMaps(Reward& reward, const RssBatch& batch, const Arr
   return scores;
 }
 
-// Fills in advantages and count from the rewards of the drawn maps.
-void AssignCredit(const RssOptions& options, Collective& collective, ScaleRollout& rollout) {
+// Fills in advantages and count from the rewards of the maps that were drawn, by whichever policy; `policy` is the one that learns.
+void AssignCredit(const RssOptions& options, const Categorical& policy, Collective& collective, ScaleRollout& rollout) {
   CategoricalSurrogateInputs& inputs = rollout.inputs;
   Collective* const synchronized = options.synchronize_advantages ? &collective : nullptr;
   if (options.credit == Credit::kPairwise) {
@@ -63,7 +63,13 @@ void AssignCredit(const RssOptions& options, Collective& collective, ScaleRollou
     rollout.count = std::move(normalized.count);
     return;
   }
-  inputs.advantages = GroupRelativeAdvantage(rollout.rewards, options.deviation);
+  if (options.credit == Credit::kPosterior) {
+    const Array log_probability = inputs.old_log_probability.defined() ? inputs.old_log_probability
+                                                                       : policy.LogProbability(inputs.actions).array();
+    inputs.advantages = PosteriorCredit(rollout.rewards, inputs.actions, log_probability, inputs.valid);
+  } else {
+    inputs.advantages = GroupRelativeAdvantage(rollout.rewards, options.deviation);
+  }
   if (synchronized == nullptr || collective.world_size() == 1) return;
   double cells[1] = {static_cast<double>(CountCells(inputs.valid, inputs.actions.shape()))};
   collective.AllReduceSum(cells);
@@ -90,6 +96,8 @@ absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, cons
   autograd::PauseTape pause;  // draws and scores are constants
   autograd::OperationScope scope("DrawRollout");
   Require(options.group_size >= 1, "DrawRollout", "group_size is ", options.group_size);
+  Require(options.sharpness == 1 || (options.credit == Credit::kPosterior && options.sharpness > 0), "DrawRollout",
+          "sharpness is ", options.sharpness);
   const auto images = static_cast<int64_t>(batch.image_ids.size());
   const int64_t first_image = collective.rank() * images;
 
@@ -101,8 +109,10 @@ absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, cons
     const auto stride = static_cast<uint64_t>(grid.scale.stride);
     ScaleRollout drawn;
     drawn.stride = grid.scale.stride;
+    const Categorical drawing =
+        options.sharpness == 1 ? policy : Categorical(autograd::Scale(grid.logits.Detach(), options.sharpness));
     drawn.inputs.actions =
-        policy.Sample(key.Split("actions").Split(stride), options.group_size, first_image * shape[1] * shape[2]);
+        drawing.Sample(key.Split("actions").Split(stride), options.group_size, first_image * shape[1] * shape[2]);
     drawn.inputs.actions = CounterfactualGroup(drawn.inputs.actions, options.counterfactual,
                                                key.Split("variations").Split(stride), first_image);
     if (batch.valid.defined()) drawn.inputs.valid = ValidCells(batch.valid, shape[1], shape[2]);
@@ -115,7 +125,7 @@ absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, cons
     absl::StatusOr<Array> rewards = ScoreMaps(reward, batch, drawn.inputs.actions);
     if (!rewards.ok()) return rewards.status();
     drawn.rewards = *std::move(rewards);
-    AssignCredit(options, collective, drawn);
+    AssignCredit(options, policy, collective, drawn);
     rollout.reward_queries += drawn.rewards.size();
     rollout.scales.push_back(std::move(drawn));
   }

@@ -23,6 +23,7 @@
 #include "autograd/runtime/random.h"
 #include "rl/estimators/group_relative_advantage.h"
 #include "rl/estimators/pairwise_spatial_difference.h"
+#include "rl/estimators/posterior_credit.h"
 #include "rl/objectives/categorical_surrogate.h"
 #include "rl/rollouts/reward.h"
 #include "rl/rss/counterfactual.h"
@@ -33,6 +34,7 @@ namespace rl {
 enum class Credit {
   kWholeMap,  // GRPO: a map's advantage goes to all its cells (the paper's naive pipeline, at stride 1)
   kPairwise,  // PSD: the difference of two maps' scores goes to the cells where they differ
+  kPosterior,  // scores as evidence for what a cell shows (rl/estimators/posterior_credit.h), not in the paper; needs no entropy bonus
 };
 
 struct RssOptions {
@@ -41,6 +43,9 @@ struct RssOptions {
   Credit credit = Credit::kPairwise;
   DifferenceNormalization normalization = DifferenceNormalization::kNonZero;  // of kPairwise
   Deviation deviation = Deviation::kPopulation;                               // of kWholeMap
+  // Maps are drawn from softmax(sharpness·logits), the policy itself with 1. Policy gradients need that (another value is an Error); evidence may come from
+  // anywhere, and maps nearer to the most probable one differ in fewer cells, so that their scores say more about each.
+  double sharpness = 1;
   CounterfactualOptions counterfactual;
   CategoricalSurrogateOptions surrogate;  // clip, entropy and divergence weights
   // Standard deviation and count of pair-wise differences over all ranks (as SyncAN does for pixel rewards) or over this one's.

@@ -219,7 +219,7 @@ TEST(RssLossTest, NoDifferenceInRewardGivesExactlyZero) {
   const Array logits = RandomArray({3, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1);
   Constant reward;
   OneRank collective;
-  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap, Credit::kPosterior}) {
     for (DifferenceNormalization normalization :
          {DifferenceNormalization::kNonZero, DifferenceNormalization::kAll, DifferenceNormalization::kNone}) {
       RssOptions options = Options(credit, {8, 4});
@@ -230,6 +230,36 @@ TEST(RssLossTest, NoDifferenceInRewardGivesExactlyZero) {
       EXPECT_EQ(step.report.scales[0].credited, 0);
     }
   }
+}
+
+// Evidence may come from any maps; a policy gradient needs its own.
+TEST(RssLossTest, SharperDrawsAreForThePosteriorOnly) {
+  const std::vector<int64_t> ids = {1, 2};
+  const Array logits = RandomArray({2, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  PixelAccuracy reward(Labels(ids));
+  OneRank collective;
+  RssOptions options = Options(Credit::kPairwise, {4});
+  options.sharpness = 2;
+  ExpectError([&] { TakeStep(logits, ids, reward, options, collective); }, "DrawRollout: sharpness is 2");
+
+  options.credit = Credit::kPosterior;
+  options.group_size = 64;
+  const RssBatch batch = {ids, kHeight, kWidth, {}, {}};
+  const auto differing = [&](double sharpness) {
+    options.sharpness = sharpness;
+    const Rollout rollout = DrawRollout(OnGrids(Variable(logits), kHeight, kWidth, options.scales, 0), batch, reward,
+                                        options, RandomKey(5), collective)
+                                .value();
+    const std::vector<uint8_t> actions = rollout.scales[0].inputs.actions.ToVector<uint8_t>();
+    const std::vector<uint8_t> mode =
+        Categorical(OnGrids(Variable(logits), kHeight, kWidth, options.scales, 0)[0].logits).Mode().ToVector<uint8_t>();
+    double others = 0;
+    for (size_t i = 0; i < actions.size(); ++i) others += actions[i] != mode[i % mode.size()];
+    return others / static_cast<double>(actions.size());
+  };
+  EXPECT_LT(differing(4), differing(2));
+  EXPECT_LT(differing(2), differing(1));
+  EXPECT_LT(differing(1e4), 0.01);
 }
 
 TEST(RssLossTest, ASettledPolicyGivesExactlyZero) {
@@ -337,7 +367,7 @@ TEST(RssLossTest, PaddingGetsNoGradient) {
   }
   PixelAccuracy reward(Labels({1}));
   OneRank collective;
-  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap, Credit::kPosterior}) {
     const Step step =
         TakeStep(logits, {1}, reward, Options(credit, {4}), collective, 0, Array::From({1, kHeight, kWidth}, valid));
     const std::vector<float> gradient = step.gradient.ToVector<float>();
@@ -388,7 +418,7 @@ TEST(RssLossTest, CudaInTheEmulator) {
   PixelAccuracy reward(Labels(ids));
   OneRank collective;
   const auto stream = cuda_emulator::OpenEmulatedStream();
-  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap, Credit::kPosterior}) {
     for (Variation variation : {Variation::kIndependent, Variation::kCells, Variation::kBlock}) {
       RssOptions options = Options(credit, {4, 2});
       options.scales[0].weight = 0.5;
@@ -434,7 +464,7 @@ TEST(RssLossTest, NothingPassesTheHostBetweenLogitsAndGradient) {
   const Array valid = Array::Full({2, kHeight, kWidth}, autograd::kUInt8, 1);
   OnDevice reward(RandomArray({8, 2}, kFloat32, RandomKey(2), 0, 1));
   OneRank collective;
-  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap, Credit::kPosterior}) {
     RssOptions options = Options(credit, {4, 2});
     options.counterfactual = {Variation::kCells, 0.3};
     options.keep_old_log_probability = true;
@@ -496,7 +526,7 @@ TEST(RssLossTest, AShapeThatAnswersNothingIsRefused) {
 TEST(RssLossTest, CudaInTheEmulatorOnSeveralRanks) {
   const std::vector<int64_t> ids = {1, 2};
   const Array logits = RandomArray({2, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1);
-  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap}) {
+  for (Credit credit : {Credit::kPairwise, Credit::kWholeMap, Credit::kPosterior}) {
     autograd::RunRanks(2, [&](Collective& collective) {
       const std::vector<int64_t> own = {ids[collective.rank()]};
       const Array part = logits.Slice(collective.rank(), collective.rank() + 1);
@@ -569,6 +599,13 @@ TEST(RssLossTest, CoarsePairwiseLearnsWhereTheNaivePipelineDoesNot) {
     EXPECT_GT(Learn(Options(Credit::kPairwise, {4}), 20, rate), 0.95) << rate;
     EXPECT_LT(Learn(Options(Credit::kWholeMap, {1}), 20, rate), 0.65) << rate;
   }
+}
+
+TEST(RssLossTest, ThePosteriorLearnsToo) {
+  RssOptions options = Options(Credit::kPosterior, {4});
+  EXPECT_GT(Learn(options, 100, 100), 0.9);
+  options.sharpness = 2;
+  EXPECT_GT(Learn(options, 100, 100), 0.9);
 }
 
 TEST(RssLossTest, CounterfactualGroupsLearnToo) {
