@@ -24,10 +24,13 @@ Array PosteriorCredit(const Array& rewards, const Array& actions, const Array& l
   }
 
   autograd::Stream& stream = autograd::Stream::Current();
-  Array evidence = Array::Empty({dims["b"], 2}, autograd::kFloat64);
-  autograd::kernels::ImageEvidence(stream, rewards, actions, valid, evidence);
+  Array covariance = Array::Empty({dims["b"], dims["n"], dims["n"]}, autograd::kFloat64);
+  Array expected = Array::Empty({dims["b"], dims["n"]}, autograd::kFloat64);
+  Array delta = Array::Empty({dims["b"]}, autograd::kFloat64);
+  autograd::kernels::ScoreCovariance(stream, actions, log_probability, valid, covariance, expected);
+  autograd::kernels::InvertScoreCovariance(stream, rewards, covariance, expected, delta);
   Array advantages = Array::Empty(actions.shape(), autograd::kFloat32);
-  autograd::kernels::PosteriorCredit(stream, rewards, actions, log_probability, valid, evidence, advantages);
+  autograd::kernels::PosteriorCredit(stream, actions, log_probability, valid, covariance, expected, delta, advantages);
   return advantages;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "autograd/runtime/parallel.h"
@@ -7,109 +8,178 @@
 namespace autograd::cpu {
 namespace {
 
-struct Group {
-  int64_t maps, images, positions, pixels;  // positions: of all images
-  const float* reward;
+struct Maps {
+  int64_t count, images, positions, pixels;  // positions: of all images
   const uint8_t* action;
+  const float* log_probability;
   const uint8_t* valid;
 
-  Group(const Array& rewards, const Array& actions, const Array& mask)
-      : maps(actions.shape()[0]),
+  Maps(const Array& actions, const Array& log_probabilities, const Array& mask)
+      : count(actions.shape()[0]),
         images(actions.shape()[1]),
-        positions(maps == 0 ? 0 : actions.size() / maps),
+        positions(count == 0 ? 0 : actions.size() / count),
         pixels(images == 0 ? 0 : positions / images),
-        reward(rewards.data<float>()),
         action(actions.data<uint8_t>()),
+        log_probability(log_probabilities.data<float>()),
         valid(mask.defined() ? mask.data<uint8_t>() : nullptr) {}
-  uint8_t At(int64_t map, int64_t position) const { return action[map * positions + position]; }
-  bool Differ(int64_t position) const {
+  // Whether the maps differ at a position that counts; if so, what they show there and how probable it is. Classes as doubles: loops that compare
+  // them and add doubles vectorise.
+  bool Load(int64_t position, std::vector<double>& shown, std::vector<double>& probability) const {
     if (valid != nullptr && valid[position] == 0) return false;
-    const uint8_t first = action[position];
     bool differ = false;
-    for (int64_t i = 1; i < maps; ++i) differ |= At(i, position) != first;
-    return differ;
+    for (int64_t i = 0; i < count; ++i) {
+      shown[i] = action[i * positions + position];
+      differ |= shown[i] != shown[0];
+    }
+    if (!differ) return false;
+    for (int64_t i = 0; i < count; ++i)
+      probability[i] = std::exp(static_cast<double>(log_probability[i * positions + position]));
+    return true;
   }
 };
 
+// a becomes its inverse: Gauss-Jordan without pivoting, for a symmetric positive definite matrix.
+void Invert(double* a, int64_t n) {
+  for (int64_t k = 0; k < n; ++k) {
+    double* const pivot_row = a + k * n;
+    const double inverse = 1 / pivot_row[k];
+    pivot_row[k] = 1;
+    for (int64_t j = 0; j < n; ++j) pivot_row[j] *= inverse;
+    for (int64_t i = 0; i < n; ++i) {
+      if (i == k) continue;
+      double* const row = a + i * n;
+      const double factor = row[k];
+      row[k] = 0;
+      for (int64_t j = 0; j < n; ++j) row[j] -= factor * pivot_row[j];
+    }
+  }
+}
+
 }  // namespace
 
-void ImageEvidence(Stream&, const Array& rewards, const Array& actions, const Array& valid, Array& evidence) {
-  const Group group(rewards, actions, valid);
-  double* const out = evidence.data<double>();
-  ParallelFor(group.images, 1, [&](int64_t begin, int64_t end) {
-    int64_t count[256] = {};
+void ScoreCovariance(Stream&, const Array& actions, const Array& log_probability, const Array& valid, Array& covariance,
+                     Array& expected) {
+  const Maps maps(actions, log_probability, valid);
+  const int64_t n = maps.count;
+  ParallelFor(maps.images, 1, [&](int64_t begin, int64_t end) {
+    std::vector<double> shown(n), probability(n);
     for (int64_t image = begin; image < end; ++image) {
-      int64_t differing = 0;
-      for (int64_t p = image * group.pixels; p < (image + 1) * group.pixels; ++p) {
-        if (!group.Differ(p)) continue;
-        differing += group.maps * group.maps;
-        for (int64_t i = 0; i < group.maps; ++i) differing -= 2 * count[group.At(i, p)]++ + 1;  // Σ n_a²
-        for (int64_t i = 0; i < group.maps; ++i) count[group.At(i, p)] = 0;
+      double* const sum = covariance.data<double>() + image * n * n;
+      double* const mean = expected.data<double>() + image * n;
+      std::fill(sum, sum + n * n, 0.0);
+      std::fill(mean, mean + n, 0.0);
+      for (int64_t p = image * maps.pixels; p < (image + 1) * maps.pixels; ++p) {
+        if (!maps.Load(p, shown, probability)) continue;
+        for (int64_t i = 0; i < n; ++i) {
+          const double own = probability[i], a = shown[i];
+          double* const row = sum + i * n;
+          mean[i] += own;
+          for (int64_t j = 0; j <= i; ++j) row[j] += own * ((shown[j] == a ? 1.0 : 0.0) - probability[j]);
+        }
       }
-      double sum = 0, squares = 0;
-      for (int64_t i = 0; i < group.maps; ++i) {
-        const double r = group.reward[i * group.images + image];
-        sum += r;
-        squares += r * r;
-      }
-      const posterior::Evidence found =
-          posterior::EvidenceOf(static_cast<double>(group.maps), sum, squares, static_cast<double>(differing));
-      out[2 * image] = found.slope;
-      out[2 * image + 1] = found.offset;
     }
   });
 }
 
-void PosteriorCredit(Stream&, const Array& rewards, const Array& actions, const Array& log_probability,
-                     const Array& valid, const Array& evidence, Array& advantages) {
-  const Group group(rewards, actions, valid);
-  const float* const log_probabilities = log_probability.data<float>();
-  const double* const numbers = evidence.data<double>();
-  float* const out = advantages.data<float>();
-  const auto maps = static_cast<double>(group.maps);
-  ParallelFor(group.positions, 1 << 10, [&](int64_t begin, int64_t end) {
-    // By class: how many maps show it here, the sum of their scores, and exp of its log-likelihood ratio.
-    double count[256] = {}, sum[256] = {}, factor[256] = {};
-    std::vector<double> own(group.maps);
-    double total = 0;
-    int64_t loaded_image = -1;
-    posterior::Evidence found = {0, 0};
-    for (int64_t p = begin; p < end; ++p) {
-      const int64_t image = p / group.pixels;
-      if (image != loaded_image) {
-        total = 0;
-        for (int64_t i = 0; i < group.maps; ++i) total += own[i] = group.reward[i * group.images + image];
-        found = {numbers[2 * image], numbers[2 * image + 1]};
-        loaded_image = image;
+void InvertScoreCovariance(Stream&, const Array& rewards, Array& covariance, Array& expected, Array& delta) {
+  const int64_t n = rewards.shape()[0], images = rewards.shape()[1];
+  const float* const reward = rewards.data<float>();
+  const auto count = static_cast<double>(n);
+  ParallelFor(images, 1, [&](int64_t begin, int64_t end) {
+    std::vector<double> residual(n);
+    for (int64_t image = begin; image < end; ++image) {
+      double* const k = covariance.data<double>() + image * n * n;
+      double* const mean = expected.data<double>() + image * n;
+      double sum = 0, squares = 0, diagonal = 0, all = 0, means = 0, squared_means = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        const double r = reward[i * images + image];
+        sum += r;
+        squares += r * r;
+        diagonal += k[i * n + i] / count;
+        means += mean[i] / count;
+        squared_means += mean[i] * mean[i] / count;
+        for (int64_t j = 0; j < i; ++j) all += 2 * k[i * n + j] / (count * count);
+        all += k[i * n + i] / (count * count);
       }
-      if (found.offset == 0 || !group.Differ(p)) {
-        for (int64_t i = 0; i < group.maps; ++i) out[i * group.positions + p] = 0.0f;
+      const posterior::Scale scale =
+          posterior::ScaleOf(count, sum, squares, diagonal, all, squared_means - means * means);
+      delta.data<double>()[image] = scale.delta;
+      if (scale.delta == 0) continue;
+      for (int64_t i = 0; i < n; ++i) {
+        residual[i] = reward[i * images + image] - sum / count - scale.delta * (mean[i] - means);
+        for (int64_t j = 0; j <= i; ++j) {
+          k[i * n + j] = scale.delta * scale.delta * k[i * n + j] + posterior::kFlat * scale.variance;
+          if (i == j) k[i * n + i] += posterior::kNoise * scale.variance;
+          k[j * n + i] = k[i * n + j];
+        }
+      }
+      Invert(k, n);
+      for (int64_t i = 0; i < n; ++i) {
+        double weighted = 0;
+        for (int64_t j = 0; j < n; ++j) weighted += k[i * n + j] * residual[j];
+        mean[i] = weighted;
+      }
+    }
+  });
+}
+
+void PosteriorCredit(Stream&, const Array& actions, const Array& log_probability, const Array& valid,
+                     const Array& inverse, const Array& weighted, const Array& delta, Array& advantages) {
+  const Maps maps(actions, log_probability, valid);
+  const int64_t n = maps.count;
+  float* const out = advantages.data<float>();
+  ParallelFor(maps.positions, 1 << 8, [&](int64_t begin, int64_t end) {
+    std::vector<double> shown(n), probability(n), by_probability(n), within(n);
+    // By class.
+    double count[256] = {}, agree[256] = {}, cross[256] = {}, square[256] = {}, credit[256] = {};
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t image = p / maps.pixels;
+      const double step = delta.data<double>()[image];
+      if (step == 0 || !maps.Load(p, shown, probability)) {
+        for (int64_t i = 0; i < n; ++i) out[i * maps.positions + p] = 0.0f;
         continue;
       }
-      for (int64_t i = 0; i < group.maps; ++i) {
-        const uint8_t a = group.At(i, p);
+      const double* const k = inverse.data<double>() + image * n * n;
+      const double* const w = weighted.data<double>() + image * n;
+      // With π for (π(a_i))_i and 1_a for (1[a_i = a])_i: K⁻¹π, and the part of K⁻¹1_a at the maps that show a.
+      std::fill(by_probability.begin(), by_probability.end(), 0.0);
+      std::fill(within.begin(), within.end(), 0.0);
+      for (int64_t j = 0; j < n; ++j) {
+        const double* const row = k + j * n;
+        const double a = shown[j], factor = probability[j];
+        for (int64_t i = 0; i < n; ++i) {
+          by_probability[i] += factor * row[i];
+          within[i] += shown[i] == a ? row[i] : 0.0;
+        }
+      }
+      double expected = 0, own_square = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        const auto a = static_cast<size_t>(shown[i]);
+        expected += probability[i] * w[i];
+        own_square += probability[i] * by_probability[i];
         count[a] += 1;
-        sum[a] += own[i];
+        agree[a] += w[i];
+        cross[a] += by_probability[i];
+        square[a] += within[i];
       }
       double remainder = 1, normalizer = 0;
-      for (int64_t i = 0; i < group.maps; ++i) {
-        const uint8_t a = group.At(i, p);
-        if (factor[a] != 0) continue;
-        factor[a] = math::Exp(posterior::LogLikelihoodRatio(found, maps, count[a], sum[a], total));
-        const double probability = math::Exp(static_cast<double>(log_probabilities[i * group.positions + p]));
-        remainder -= probability;
-        normalizer += probability * factor[a];
+      for (int64_t i = 0; i < n; ++i) {
+        const auto a = static_cast<size_t>(shown[i]);
+        if (credit[a] != 0) continue;
+        const double form = square[a] - 2 * cross[a] + own_square;
+        credit[a] = posterior::Factor(step * (agree[a] - expected) - 0.5 * step * step * form);
+        remainder -= probability[i];
+        normalizer += probability[i] * credit[a];
       }
-      if (remainder > 0) normalizer += remainder;
-      for (int64_t i = 0; i < group.maps; ++i) {
-        const uint8_t a = group.At(i, p);
-        const int64_t entry = i * group.positions + p;
-        const double probability = math::Exp(static_cast<double>(log_probabilities[entry]));
-        out[entry] = static_cast<float>(maps / count[a] * probability * (factor[a] / normalizer - 1));
+      if (remainder > 0) normalizer += remainder * posterior::Factor(-step * expected - 0.5 * step * step * own_square);
+      for (int64_t i = 0; i < n; ++i) {
+        const auto a = static_cast<size_t>(shown[i]);
+        out[i * maps.positions + p] =
+            static_cast<float>(static_cast<double>(n) / count[a] * probability[i] * (credit[a] / normalizer - 1));
       }
-      for (int64_t i = 0; i < group.maps; ++i) {
-        const uint8_t a = group.At(i, p);
-        count[a] = sum[a] = factor[a] = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        const auto a = static_cast<size_t>(shown[i]);
+        count[a] = agree[a] = cross[a] = square[a] = credit[a] = 0;
       }
     }
   });

@@ -4,126 +4,215 @@
 namespace autograd::cuda {
 namespace {
 
-constexpr int kOwn = 8;  // maps whose sums a thread keeps in registers
+constexpr int64_t kChunk = 512;  // positions whose sums one block makes
+constexpr int kSharedMaps = 64;  // K⁻¹ of so many maps is read from shared memory
 
-struct Group {
-  const float* reward;
+struct Maps {
   const uint8_t* action;
+  const float* log_probability;
   const uint8_t* valid;
-  int64_t maps, images, positions, pixels;
+  int64_t count, images, positions, pixels;
 
-  __device__ int At(int64_t map, int64_t position) const { return action[map * positions + position]; }
-  __device__ bool Counts(int64_t position) const { return valid == nullptr || valid[position] != 0; }
+  __device__ int Shown(int64_t map, int64_t position) const { return action[map * positions + position]; }
+  __device__ double Probability(int64_t map, int64_t position) const {
+    return math::Exp(static_cast<double>(log_probability[map * positions + position]));
+  }
+  __device__ bool Differ(int64_t position) const {
+    if (valid != nullptr && valid[position] == 0) return false;
+    const int first = Shown(0, position);
+    bool differ = false;
+    for (int64_t i = 1; i < count; ++i) differ |= Shown(i, position) != first;
+    return differ;
+  }
 };
 
-Group GroupOf(const Array& rewards, const Array& actions, const Array& valid) {
-  const int64_t maps = actions.shape()[0], images = actions.shape()[1];
-  const int64_t positions = actions.size() / maps;
-  return {rewards.data<float>(),
-          actions.data<uint8_t>(),
+Maps MapsOf(const Array& actions, const Array& log_probability, const Array& valid) {
+  const int64_t count = actions.shape()[0], images = actions.shape()[1], positions = actions.size() / count;
+  return {actions.data<uint8_t>(),
+          log_probability.data<float>(),
           valid.defined() ? valid.data<uint8_t>() : nullptr,
-          maps,
+          count,
           images,
           positions,
           positions / images};
 }
 
-// differing[image] += ordered pairs of maps that differ, over the positions: integers, so the order does not matter.
-__global__ void __launch_bounds__(kBlock) DifferingPairsKernel(Group group, unsigned long long* differing) {
-  for (int64_t p = GridIndex(); p < group.positions; p += GridStride()) {
-    if (!group.Counts(p)) continue;
-    int64_t pairs = 0;
-    for (int64_t first = 0; first < group.maps; first += kOwn) {
-      int own[kOwn];
-      for (int k = 0; k < kOwn; ++k) own[k] = group.At(min(first + k, group.maps - 1), p);
-      for (int64_t j = 0; j < group.maps; ++j) {
-        const int other = group.At(j, p);
-        for (int k = 0; k < kOwn; ++k) pairs += first + k < group.maps && own[k] != other ? 1 : 0;
+// Block (chunk, image): partial[image, chunk, n, n + 1] are its sums of the covariance, and of the expected scores in the last column. A thread owns
+// entries, so that the order of the additions is that of the positions.
+__global__ void __launch_bounds__(kBlock) ChunkCovarianceKernel(Maps maps, double* partial) {
+  const int64_t n = maps.count, image = blockIdx.y;
+  const int64_t first = image * maps.pixels + static_cast<int64_t>(blockIdx.x) * kChunk;
+  const int64_t last = min(first + kChunk, (image + 1) * maps.pixels);
+  double* const own = partial + (image * gridDim.x + blockIdx.x) * n * (n + 1);
+  SHARED_MEMORY(differ, bool[kChunk]);
+  for (int64_t p = first + threadIdx.x; p < last; p += kBlock) differ[p - first] = maps.Differ(p);
+  __syncthreads();
+  for (int64_t entry = threadIdx.x; entry < n * (n + 1); entry += kBlock) {
+    const int64_t i = entry / (n + 1), j = entry % (n + 1);
+    double sum = 0;
+    if (j <= i || j == n) {
+      for (int64_t p = first; p < last; ++p) {
+        if (!differ[p - first]) continue;
+        const double probability = maps.Probability(i, p);
+        sum += j == n ? probability
+                      : probability * ((maps.Shown(i, p) == maps.Shown(j, p) ? 1.0 : 0.0) - maps.Probability(j, p));
       }
     }
-    if (pairs > 0) atomicAdd(differing + p / group.pixels, static_cast<unsigned long long>(pairs));
+    own[entry] = sum;
   }
 }
 
-__global__ void EvidenceKernel(Group group, const unsigned long long* differing, double* evidence) {
-  for (int64_t image = GridIndex(); image < group.images; image += GridStride()) {
-    double sum = 0, squares = 0;
-    for (int64_t i = 0; i < group.maps; ++i) {
-      const double r = group.reward[i * group.images + image];
+__global__ void AddChunksKernel(const double* partial, int64_t chunks, int64_t n, int64_t images, double* covariance,
+                                double* expected) {
+  const int64_t entries = n * (n + 1);
+  for (int64_t index = GridIndex(); index < images * entries; index += GridStride()) {
+    const int64_t image = index / entries, entry = index % entries, i = entry / (n + 1), j = entry % (n + 1);
+    double sum = 0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += partial[(image * chunks + chunk) * entries + entry];
+    if (j == n) {
+      expected[image * n + i] = sum;
+    } else if (j <= i) {
+      covariance[(image * n + i) * n + j] = sum;
+    }
+  }
+}
+
+// One block an image: the statistics by one thread, then Gauss-Jordan without pivoting, as on the CPU, in global memory.
+__global__ void __launch_bounds__(kBlock)
+    InvertKernel(const float* reward, int64_t n, int64_t images, double* covariance, double* residuals,
+                 double* expected, double* delta) {
+  const int64_t image = blockIdx.x;
+  double* const k = covariance + image * n * n;
+  double* const mean = expected + image * n;
+  double* const residual = residuals + image * n;
+  const auto count = static_cast<double>(n);
+  SHARED_MEMORY(shared, double[4]);  // δ, s², mean score, mean expected
+  if (threadIdx.x == 0) {
+    double sum = 0, squares = 0, diagonal = 0, all = 0, means = 0, squared_means = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const double r = static_cast<double>(reward[i * images + image]);
       sum += r;
       squares += r * r;
+      diagonal += k[i * n + i] / count;
+      means += mean[i] / count;
+      squared_means += mean[i] * mean[i] / count;
+      for (int64_t j = 0; j < i; ++j) all += 2 * k[i * n + j] / (count * count);
+      all += k[i * n + i] / (count * count);
     }
-    const posterior::Evidence found =
-        posterior::EvidenceOf(static_cast<double>(group.maps), sum, squares, static_cast<double>(differing[image]));
-    evidence[2 * image] = found.slope;
-    evidence[2 * image + 1] = found.offset;
+    const posterior::Scale scale =
+        posterior::ScaleOf(count, sum, squares, diagonal, all, squared_means - means * means);
+    delta[image] = scale.delta;
+    shared[0] = scale.delta;
+    shared[1] = scale.variance;
+    shared[2] = sum / count;
+    shared[3] = means;
+  }
+  __syncthreads();
+  const double step = shared[0], variance = shared[1];
+  if (step == 0) return;
+  for (int64_t entry = threadIdx.x; entry < n * n; entry += kBlock) {
+    const int64_t i = entry / n, j = entry % n;
+    if (j > i) continue;
+    double value = step * step * k[entry] + posterior::kFlat * variance;
+    if (i == j) value += posterior::kNoise * variance;
+    k[i * n + j] = value;
+    k[j * n + i] = value;
+  }
+  for (int64_t i = threadIdx.x; i < n; i += kBlock) {
+    residual[i] = static_cast<double>(reward[i * images + image]) - shared[2] - step * (mean[i] - shared[3]);
+  }
+  for (int64_t p = 0; p < n; ++p) {
+    __syncthreads();
+    const double inverse = 1 / k[p * n + p];
+    __syncthreads();
+    for (int64_t j = threadIdx.x; j < n; j += kBlock) k[p * n + j] = j == p ? inverse : k[p * n + j] * inverse;
+    __syncthreads();
+    // Column p is read by all and overwritten after them.
+    for (int64_t entry = threadIdx.x; entry < n * n; entry += kBlock) {
+      const int64_t i = entry / n, j = entry % n;
+      if (i != p && j != p) k[entry] -= k[i * n + p] * k[p * n + j];
+    }
+    __syncthreads();
+    for (int64_t i = threadIdx.x; i < n; i += kBlock) {
+      if (i != p) k[i * n + p] *= -inverse;
+    }
+  }
+  __syncthreads();
+  for (int64_t i = threadIdx.x; i < n; i += kBlock) {
+    double weighted = 0;
+    for (int64_t j = 0; j < n; ++j) weighted += k[i * n + j] * residual[j];
+    mean[i] = weighted;
   }
 }
 
-// For maps first … first + kOwn − 1 at a position: how many maps show the class of each, the sum of their scores, and whether an earlier map
-// shows it too.
-struct Sums {
-  int own[kOwn];
-  double count[kOwn], sum[kOwn];
-  bool repeated[kOwn];
-
-  __device__ Sums(const Group& group, int64_t first, int64_t p) {
-    for (int k = 0; k < kOwn; ++k) {
-      own[k] = group.At(min(first + k, group.maps - 1), p);
-      count[k] = sum[k] = 0;
-      repeated[k] = false;
-    }
-    const float* const reward = group.reward + p / group.pixels;
-    for (int64_t j = 0; j < group.maps; ++j) {
-      const int other = group.At(j, p);
-      const double other_reward = static_cast<double>(reward[j * group.images]);
-      for (int k = 0; k < kOwn; ++k) {
-        const bool same = own[k] == other;
-        count[k] += same ? 1.0 : 0.0;
-        sum[k] += same ? other_reward : 0.0;
-        repeated[k] |= same && j < first + k;
-      }
-    }
-  }
-};
-
-// One thread a position, all pairs of maps twice: once for the normaliser, once for the result.
+// One thread a position of the block's image: all pairs of maps once, and once more within each class that is shown.
 __global__ void __launch_bounds__(kBlock)
-    CreditKernel(Group group, const float* log_probability, const double* evidence, float* advantages) {
-  for (int64_t p = GridIndex(); p < group.positions; p += GridStride()) {
-    const int64_t image = p / group.pixels;
-    const posterior::Evidence found = {evidence[2 * image], evidence[2 * image + 1]};
-    const auto maps = static_cast<double>(group.maps);
-    const int shown = group.At(0, p);
-    bool differ = false;
-    double total = 0;
-    for (int64_t i = 0; i < group.maps; ++i) {
-      differ |= group.At(i, p) != shown;
-      total += static_cast<double>(group.reward[i * group.images + image]);
-    }
-    if (!differ || found.offset == 0 || !group.Counts(p)) {
-      for (int64_t i = 0; i < group.maps; ++i) advantages[i * group.positions + p] = 0.0f;
+    CreditKernel(Maps maps, const double* inverse, const double* weighted, const double* delta, float* advantages) {
+  const int64_t n = maps.count, image = blockIdx.y;
+  SHARED_MEMORY(shared, double[kSharedMaps * kSharedMaps]);
+  const double* k = inverse + image * n * n;
+  if (n <= kSharedMaps) {
+    for (int64_t entry = threadIdx.x; entry < n * n; entry += kBlock) shared[entry] = k[entry];
+    __syncthreads();
+    k = &shared[0];
+  }
+  const double* const w = weighted + image * n;
+  const double step = delta[image];
+  for (int64_t pixel = GridIndex(); pixel < maps.pixels; pixel += GridStride()) {
+    const int64_t p = image * maps.pixels + pixel;
+    if (step == 0 || !maps.Differ(p)) {
+      for (int64_t i = 0; i < n; ++i) advantages[i * maps.positions + p] = 0.0f;
       continue;
     }
-    double remainder = 1, normalizer = 0;
-    for (int64_t first = 0; first < group.maps; first += kOwn) {
-      const Sums sums(group, first, p);
-      for (int k = 0; k < kOwn && first + k < group.maps; ++k) {
-        if (sums.repeated[k]) continue;
-        const double probability = math::Exp(static_cast<double>(log_probability[(first + k) * group.positions + p]));
-        remainder -= probability;
-        normalizer +=
-            probability * math::Exp(posterior::LogLikelihoodRatio(found, maps, sums.count[k], sums.sum[k], total));
-      }
+    double expected = 0, own_square = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      double product = 0;
+      for (int64_t j = 0; j < n; ++j) product += maps.Probability(j, p) * k[j * n + i];
+      const double probability = maps.Probability(i, p);
+      expected += probability * w[i];
+      own_square += probability * product;
     }
-    if (remainder > 0) normalizer += remainder;
-    for (int64_t first = 0; first < group.maps; first += kOwn) {
-      const Sums sums(group, first, p);
-      for (int k = 0; k < kOwn && first + k < group.maps; ++k) {
-        const int64_t entry = (first + k) * group.positions + p;
-        const double factor = math::Exp(posterior::LogLikelihoodRatio(found, maps, sums.count[k], sums.sum[k], total));
-        const double probability = math::Exp(static_cast<double>(log_probability[entry]));
-        advantages[entry] = static_cast<float>(maps / sums.count[k] * probability * (factor / normalizer - 1));
+    // The factor of a class waits, with its probability, at the first map that shows it.
+    double remainder = 1, normalizer = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const int a = maps.Shown(i, p);
+      bool repeated = false;
+      for (int64_t j = 0; j < i; ++j) repeated |= maps.Shown(j, p) == a;
+      if (repeated) continue;
+      double agree = 0, cross = 0, square = 0;
+      for (int64_t l = i; l < n; ++l) {
+        if (maps.Shown(l, p) != a) continue;
+        agree += w[l];
+        double product = 0, within = 0;
+        for (int64_t j = 0; j < n; ++j) {
+          product += maps.Probability(j, p) * k[j * n + l];
+          within += maps.Shown(j, p) == a ? k[j * n + l] : 0.0;
+        }
+        cross += product;
+        square += within;
+      }
+      const double factor =
+          posterior::Factor(step * (agree - expected) - 0.5 * step * step * (square - 2 * cross + own_square));
+      const double probability = maps.Probability(i, p);
+      remainder -= probability;
+      normalizer += probability * factor;
+      advantages[i * maps.positions + p] = static_cast<float>(factor);
+    }
+    if (remainder > 0) normalizer += remainder * posterior::Factor(-step * expected - 0.5 * step * step * own_square);
+    for (int64_t i = 0; i < n; ++i) {
+      const int a = maps.Shown(i, p);
+      int64_t first = i, shown = 0;
+      for (int64_t j = n - 1; j >= 0; --j) {
+        if (maps.Shown(j, p) != a) continue;
+        ++shown;
+        first = j;
+      }
+      float& credit = advantages[i * maps.positions + p];
+      if (first < i) {
+        credit = advantages[first * maps.positions + p];
+      } else {
+        credit = static_cast<float>(static_cast<double>(n) / static_cast<double>(shown) * maps.Probability(i, p) *
+                                    (static_cast<double>(credit) / normalizer - 1));
       }
     }
   }
@@ -131,22 +220,36 @@ __global__ void __launch_bounds__(kBlock)
 
 }  // namespace
 
-void ImageEvidence(Stream& stream, const Array& rewards, const Array& actions, const Array& valid, Array& evidence) {
-  if (evidence.size() == 0) return;
-  if (actions.size() == 0) return stream.FillZero(evidence.raw(), evidence.bytes());
-  const Group group = GroupOf(rewards, actions, valid);
-  Array differing = Array::Zeros({group.images}, kInt64);
-  auto* const pairs = reinterpret_cast<unsigned long long*>(differing.data<int64_t>());
-  Launch("ImageEvidence", stream, Blocks(group.positions), kBlock, DifferingPairsKernel, group, pairs);
-  Launch("ImageEvidence", stream, Blocks(group.images), kBlock, EvidenceKernel, group, pairs, evidence.data<double>());
+void ScoreCovariance(Stream& stream, const Array& actions, const Array& log_probability, const Array& valid,
+                     Array& covariance, Array& expected) {
+  if (covariance.size() == 0) return;
+  if (actions.size() == 0) {
+    stream.FillZero(covariance.raw(), covariance.bytes());
+    return stream.FillZero(expected.raw(), expected.bytes());
+  }
+  const Maps maps = MapsOf(actions, log_probability, valid);
+  const int64_t chunks = (maps.pixels + kChunk - 1) / kChunk, n = maps.count;
+  Array partial = Array::Empty({maps.images, chunks, n, n + 1}, kFloat64);
+  Launch("ScoreCovariance", stream, dim3(static_cast<unsigned>(chunks), static_cast<unsigned>(maps.images)), kBlock,
+         ChunkCovarianceKernel, maps, partial.data<double>());
+  Launch("ScoreCovariance", stream, Blocks(maps.images * n * (n + 1)), kBlock, AddChunksKernel, partial.data<double>(),
+         chunks, n, maps.images, covariance.data<double>(), expected.data<double>());
 }
 
-void PosteriorCredit(Stream& stream, const Array& rewards, const Array& actions, const Array& log_probability,
-                     const Array& valid, const Array& evidence, Array& advantages) {
+void InvertScoreCovariance(Stream& stream, const Array& rewards, Array& covariance, Array& expected, Array& delta) {
+  if (covariance.size() == 0) return;
+  const int64_t n = rewards.shape()[0], images = rewards.shape()[1];
+  Array residuals = Array::Empty({images, n}, kFloat64);
+  Launch("InvertScoreCovariance", stream, static_cast<unsigned>(images), kBlock, InvertKernel, rewards.data<float>(), n,
+         images, covariance.data<double>(), residuals.data<double>(), expected.data<double>(), delta.data<double>());
+}
+
+void PosteriorCredit(Stream& stream, const Array& actions, const Array& log_probability, const Array& valid,
+                     const Array& inverse, const Array& weighted, const Array& delta, Array& advantages) {
   if (actions.size() == 0) return;
-  const Group group = GroupOf(rewards, actions, valid);
-  Launch("PosteriorCredit", stream, Blocks(group.positions), kBlock, CreditKernel, group, log_probability.data<float>(),
-         evidence.data<double>(), advantages.data<float>());
+  const Maps maps = MapsOf(actions, log_probability, valid);
+  Launch("PosteriorCredit", stream, dim3(Blocks(maps.pixels), static_cast<unsigned>(maps.images)), kBlock, CreditKernel,
+         maps, inverse.data<double>(), weighted.data<double>(), delta.data<double>(), advantages.data<float>());
 }
 
 }  // namespace autograd::cuda

@@ -7,38 +7,44 @@
 
 namespace autograd {
 
-// float64 [b, 2] for images of rewards float32 [n, b] and actions uint8 [n, b, ..]: δ/σ² and δ²/(2σ²) of posterior_credit.h, zeros where σ is 0.
-KERNEL(ImageEvidence, void(Stream&, const Array& rewards, const Array& actions, const Array& valid, Array& evidence));
+// Over the positions of each image at which the maps differ: covariance float64 [b, n, n], Σ_p (1[a_i = a_j]·π(a_i) − π(a_i)·π(a_j)), of which
+// i >= j is filled in, and expected float64 [b, n], Σ_p π(a_i). In an order that does not depend on threads.
+KERNEL(ScoreCovariance, void(Stream&, const Array& actions, const Array& log_probability, const Array& valid,
+                             Array& covariance, Array& expected));
+
+// The covariance becomes K⁻¹ and `expected` K⁻¹(R − m), in place; delta float64 [b] is δ, 0 where an image has no evidence.
+KERNEL(InvertScoreCovariance, void(Stream&, const Array& rewards, Array& covariance, Array& expected, Array& delta));
 
 // advantages float32 [n, b, ..], as posterior_credit.h has them.
-KERNEL(PosteriorCredit, void(Stream&, const Array& rewards, const Array& actions, const Array& log_probability,
-                             const Array& valid, const Array& evidence, Array& advantages));
+KERNEL(PosteriorCredit, void(Stream&, const Array& actions, const Array& log_probability, const Array& valid,
+                             const Array& inverse, const Array& weighted, const Array& delta, Array& advantages));
 
 // For both backends.
 namespace posterior {
 
-struct Evidence {
-  double slope, offset;
+constexpr double kNoise = 0.1;  // η
+constexpr double kFlat = 100;   // variance of μ, in s²
+constexpr double kLeastSpread = 0.25;
+constexpr double kLargestRatio = 20;  // of log-likelihoods
+
+struct Scale {
+  double delta, variance;  // δ and s²
 };
 
-// From Σ r and Σ r² of an image's n scores, and the number of ordered pairs of different maps times positions at which they differ.
-HOST_DEVICE inline Evidence EvidenceOf(double maps, double sum, double squares, double differing) {
+// From Σ R and Σ R² over the n maps, and of the matrix and vector above: the mean diagonal, the mean of all n² entries, and the vector's variance.
+HOST_DEVICE inline Scale ScaleOf(double maps, double sum, double squares, double diagonal, double mean,
+                                 double spread_of_means) {
   const double variance = maps > 1 ? (squares - sum * sum / maps) / (maps - 1) : 0;
   // Rounding alone is no evidence.
   if (!(variance > 1e-12 * squares / maps)) return {0, 0};
-  double spread = 0.5 * differing / (maps * (maps - 1));
-  spread = spread < 0.25 ? 0.25 : spread;
-  return {1 / math::Sqrt(variance * spread), 0.5 / spread};
+  const double spread = diagonal - mean + spread_of_means;
+  const double divisor = spread < kLeastSpread ? kLeastSpread : spread;
+  return {math::Sqrt((1 - kNoise) * variance / divisor), variance};
 }
 
-// ℓ_a for `count` of `maps` maps, of summed score `sum` of `total`.
-HOST_DEVICE inline double LogLikelihoodRatio(const Evidence& evidence, double maps, double count, double sum,
-                                             double total) {
-  const double others = maps - count;
-  if (others == 0) return 0;
-  const double difference = sum / count - (total - sum) / others;
-  const double ratio = count * others / maps * (evidence.slope * difference - evidence.offset);
-  return ratio < -20 ? -20 : (ratio > 20 ? 20 : ratio);
+HOST_DEVICE inline double Factor(double log_ratio) {
+  return math::Exp(log_ratio < -kLargestRatio ? -kLargestRatio
+                                              : (log_ratio > kLargestRatio ? kLargestRatio : log_ratio));
 }
 
 }  // namespace posterior
