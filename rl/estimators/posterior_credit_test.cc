@@ -190,7 +190,7 @@ TEST(PosteriorCreditTest, MovesAPolicyThatIsWrongAndSure) {
     for (int p = 0; p < 2; ++p) (actions[2 * i + p] == 1 ? gained : lost)[p] += credit[2 * i + p] / kMaps;
   }
   for (int p = 0; p < 2; ++p) EXPECT_NEAR(gained[p], -lost[p], 1e-5) << p;  // posterior and policy both sum to 1
-  EXPECT_GT(gained[0], 0.45);                                               // of at most 1/2
+  EXPECT_GT(gained[0], 0.4);                                                // of at most 1/2
   EXPECT_GT(gained[1], 0.45);                                               // of at most 15/16
 }
 

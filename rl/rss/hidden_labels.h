@@ -8,11 +8,27 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/runtime/random.h"
 #include "rl/rollouts/reward.h"
 
 namespace rl::testing {
 
 inline constexpr uint8_t kVoid = 255;
+
+// A label map for each id: blocks of 4 × 4 pixels, some void.
+inline std::map<int64_t, std::vector<uint8_t>> BlockLabels(const std::vector<int64_t>& ids, int64_t height,
+                                                           int64_t width, uint32_t classes) {
+  std::map<int64_t, std::vector<uint8_t>> labels;
+  for (const int64_t id : ids) {
+    std::vector<uint8_t>& label = labels[id];
+    for (int64_t i = 0; i < height * width; ++i) {
+      const int64_t block = i / width / 4 * (width / 4) + i % width / 4;
+      const auto drawn = autograd::UniformBelow(autograd::Philox(autograd::RandomKey(id), block).x, classes);
+      label.push_back(i % 29 == 0 ? kVoid : static_cast<uint8_t>(drawn));
+    }
+  }
+  return labels;
+}
 
 // The share of non-void pixels that a map gets right.
 class PixelAccuracy : public Reward {

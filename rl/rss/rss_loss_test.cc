@@ -36,19 +36,8 @@ using testing::PixelAccuracy;
 
 constexpr int64_t kHeight = 12, kWidth = 16, kClasses = 4;
 
-// Label maps of blocks of 4 × 4 pixels with some void.
 std::map<int64_t, std::vector<uint8_t>> Labels(const std::vector<int64_t>& ids) {
-  std::map<int64_t, std::vector<uint8_t>> labels;
-  for (int64_t id : ids) {
-    std::vector<uint8_t>& label = labels[id];
-    for (int64_t i = 0; i < kHeight * kWidth; ++i) {
-      const int64_t block = i / kWidth / 4 * 4 + i % kWidth / 4;
-      label.push_back(i % 29 == 0 ? testing::kVoid
-                                  : static_cast<uint8_t>(
-                                        autograd::UniformBelow(autograd::Philox(RandomKey(id), block).x, kClasses)));
-    }
-  }
-  return labels;
+  return testing::BlockLabels(ids, kHeight, kWidth, kClasses);
 }
 
 struct Step {
@@ -564,56 +553,6 @@ TEST(RssLossTest, ImageIdsMustMatchTheLogits) {
         TakeStep(Array::Zeros({2, 3, 4, kClasses}, kFloat32), {1}, reward, Options(Credit::kPairwise, {4}), collective);
       },
       "1 image ids for logits [2, 3, 4, 4]");
-}
-
-// Free logits, one image, blocks of one class: the share of blocks that end with the right mode after some steps.
-double Learn(const RssOptions& options, int steps, double rate) {
-  const std::vector<int64_t> ids = {6};
-  const auto labels = Labels(ids);
-  PixelAccuracy reward(labels);
-  OneRank collective;
-  Array logits = Array::Zeros({1, kHeight, kWidth, kClasses}, kFloat32);
-  for (int step = 0; step < steps; ++step) {
-    Tape tape;
-    const Variable watched = tape.Watch(logits);
-    const auto result =
-        RssLoss(watched, {ids, kHeight, kWidth, {}, {}}, reward, options, 0, RandomKey(1).Split(step), collective);
-    tape.Backward(result->loss);
-    const Array gradient = tape.Gradient(watched);
-    for (int64_t i = 0; i < logits.size(); ++i)
-      logits.data<float>()[i] -= static_cast<float>(rate) * gradient.data<float>()[i];
-  }
-  const std::vector<uint8_t> mode = Categorical(logits).Mode().ToVector<uint8_t>();
-  double right = 0, counted = 0;
-  for (size_t i = 0; i < mode.size(); ++i) {
-    counted += labels.at(6)[i] != testing::kVoid;
-    right += mode[i] == labels.at(6)[i];
-  }
-  return right / counted;
-}
-
-// The paper's claim in small: from 20 steps of 8 scores each, coarse maps with pair-wise credit have learned the image, and
-// full-resolution maps with one advantage for all of their 192 pixels have not, at any learning rate.
-TEST(RssLossTest, CoarsePairwiseLearnsWhereTheNaivePipelineDoesNot) {
-  for (double rate : {25.0, 100.0, 400.0}) {
-    EXPECT_GT(Learn(Options(Credit::kPairwise, {4}), 20, rate), 0.95) << rate;
-    EXPECT_LT(Learn(Options(Credit::kWholeMap, {1}), 20, rate), 0.65) << rate;
-  }
-}
-
-TEST(RssLossTest, ThePosteriorLearnsToo) {
-  RssOptions options = Options(Credit::kPosterior, {4});
-  EXPECT_GT(Learn(options, 100, 100), 0.9);
-  options.sharpness = 2;
-  EXPECT_GT(Learn(options, 100, 100), 0.9);
-}
-
-TEST(RssLossTest, CounterfactualGroupsLearnToo) {
-  RssOptions options = Options(Credit::kPairwise, {4});
-  for (Variation variation : {Variation::kCells, Variation::kBlock}) {
-    options.counterfactual = {variation, 0.2};
-    EXPECT_GT(Learn(options, 100, 100), 0.9);
-  }
 }
 
 }  // namespace

@@ -45,8 +45,11 @@ struct Step {
   std::vector<float> gradient;
 };
 
-// The image-level loss at three scales, with counterfactual maps; or the pixel-level one.
-Step TakeStep(Stream& stream, bool pixels) {
+enum class Kind { kPixels, kPairwise, kPosterior };
+
+// The image-level loss at three scales, of counterfactual maps with pair-wise credit or of sharper draws with posterior credit; or the
+// pixel-level one.
+Step TakeStep(Stream& stream, Kind kind) {
   autograd::StreamScope scope(stream);
   std::vector<float> values(kImages * kSize * kSize * kClasses);
   for (size_t i = 0; i < values.size(); ++i)
@@ -60,22 +63,27 @@ Step TakeStep(Stream& stream, bool pixels) {
   autograd::Tape tape;
   const Variable logits = tape.Watch(Array::From<float>({kImages, kSize, kSize, kClasses}, values));
   Variable loss;
-  if (pixels) {
+  if (kind == Kind::kPixels) {
     loss = rl::PixelRewardLoss(logits, ids, reward, {}, RandomKey(2), collective).value().loss;
   } else {
     rl::RssOptions options;
     options.scales = rl::AllAtOnce({8, 4, 1});
-    options.counterfactual = {rl::Variation::kCells, 0.5};
+    if (kind == Kind::kPairwise) options.counterfactual = {rl::Variation::kCells, 0.5};
+    if (kind == Kind::kPosterior) {
+      options.credit = rl::Credit::kPosterior;
+      options.sharpness = 2;
+      options.group_size = 24;
+    }
     loss = rl::RssLoss(logits, {ids, kSize, kSize, {}, {}}, reward, options, 0, RandomKey(2), collective).value().loss;
   }
   tape.Backward(loss);
   return {loss.Item(), tape.Gradient(logits).ToVector<float>()};
 }
 
-void ExpectTheCpusStep(bool pixels) {
+void ExpectTheCpusStep(Kind kind) {
   absl::StatusOr<std::unique_ptr<Stream>> device = autograd::OpenStream("cuda");
   if (!device.ok()) GTEST_SKIP() << device.status().message();
-  const Step measured = TakeStep(**device, pixels), expected = TakeStep(Stream::Cpu(), pixels);
+  const Step measured = TakeStep(**device, kind), expected = TakeStep(Stream::Cpu(), kind);
   EXPECT_NEAR(measured.loss, expected.loss, 1e-5 * std::abs(expected.loss) + 1e-6);
   double square = 0, size = 0;
   for (size_t i = 0; i < expected.gradient.size(); ++i) {
@@ -86,7 +94,8 @@ void ExpectTheCpusStep(bool pixels) {
   EXPECT_LE(std::sqrt(square), 1e-4 * std::sqrt(size));
 }
 
-TEST(DeviceRewardTest, ImageLevelLossComesToTheCpusNumbers) { ExpectTheCpusStep(false); }
-TEST(DeviceRewardTest, PixelLevelLossComesToTheCpusNumbers) { ExpectTheCpusStep(true); }
+TEST(DeviceRewardTest, PairwiseCreditComesToTheCpusNumbers) { ExpectTheCpusStep(Kind::kPairwise); }
+TEST(DeviceRewardTest, PosteriorCreditComesToTheCpusNumbers) { ExpectTheCpusStep(Kind::kPosterior); }
+TEST(DeviceRewardTest, PixelLevelLossComesToTheCpusNumbers) { ExpectTheCpusStep(Kind::kPixels); }
 
 }  // namespace
