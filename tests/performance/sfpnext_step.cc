@@ -31,11 +31,12 @@ ABSL_FLAG(int, warmup, 2, "steps before them");
 ABSL_FLAG(std::string, device, "cpu", "cpu, cuda or cuda:N");
 ABSL_FLAG(std::string, precision, "float32", "of the activations: float32 or bfloat16");
 ABSL_FLAG(bool, measure_plans, false, "on CUDA, time cuDNN's plans and take the fastest");
-ABSL_FLAG(bool, capture, false, "record forward and backward pass once and replay them, on CUDA as one graph");
+ABSL_FLAG(bool, capture, false, "record the whole step once and replay it, on CUDA as one graph");
 ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 ABSL_FLAG(int, classes, 59, "classes");
 ABSL_FLAG(std::string, loss, "labels", "labels (cross entropy) or rss (image-level reward, 5 scales, N maps)");
 ABSL_FLAG(int, samples, 16, "N, maps per image and scale, with --loss=rss");
+ABSL_FLAG(std::string, credit, "psd", "with --loss=rss: psd (pair-wise spatial difference) or posterior");
 ABSL_FLAG(bool, checkpoint, false, "gradient checkpointing of the encoder's blocks");
 ABSL_FLAG(bool, profile, false, "print where time and memory go");
 
@@ -109,6 +110,12 @@ int Main() {
   reward.SetLabels(labels);
   rl::RssOptions rss;
   rss.group_size = absl::GetFlag(FLAGS_samples);
+  const std::string credit = absl::GetFlag(FLAGS_credit);
+  if (credit != "psd" && credit != "posterior") {
+    std::fprintf(stderr, "sfpnext_step: --credit=%s is not psd or posterior\n", credit.c_str());
+    return 1;
+  }
+  if (credit == "posterior") rss.credit = rl::Credit::kPosterior;
   std::vector<int64_t> ids;
   for (int i = 0; i < batch; ++i) ids.push_back(i);
   autograd::OneRank collective;
