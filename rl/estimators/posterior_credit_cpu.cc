@@ -84,32 +84,19 @@ void ScoreCovariance(Stream&, const Array& actions, const Array& log_probability
 void InvertScoreCovariance(Stream&, const Array& rewards, Array& covariance, Array& expected, Array& delta) {
   const int64_t n = rewards.shape()[0], images = rewards.shape()[1];
   const float* const reward = rewards.data<float>();
-  const auto count = static_cast<double>(n);
   ParallelFor(images, 1, [&](int64_t begin, int64_t end) {
     std::vector<double> residual(n);
     for (int64_t image = begin; image < end; ++image) {
       double* const k = covariance.data<double>() + image * n * n;
       double* const mean = expected.data<double>() + image * n;
-      double sum = 0, squares = 0, diagonal = 0, all = 0, means = 0, squared_means = 0;
+      const posterior::Summary found = posterior::Summarize(reward + image, images, n, k, mean);
+      delta.data<double>()[image] = found.delta;
+      if (found.delta == 0) continue;
       for (int64_t i = 0; i < n; ++i) {
-        const double r = reward[i * images + image];
-        sum += r;
-        squares += r * r;
-        diagonal += k[i * n + i] / count;
-        means += mean[i] / count;
-        squared_means += mean[i] * mean[i] / count;
-        for (int64_t j = 0; j < i; ++j) all += 2 * k[i * n + j] / (count * count);
-        all += k[i * n + i] / (count * count);
-      }
-      const posterior::Scale scale =
-          posterior::ScaleOf(count, sum, squares, diagonal, all, squared_means - means * means);
-      delta.data<double>()[image] = scale.delta;
-      if (scale.delta == 0) continue;
-      for (int64_t i = 0; i < n; ++i) {
-        residual[i] = reward[i * images + image] - sum / count - scale.delta * (mean[i] - means);
+        residual[i] = reward[i * images + image] - found.mean_score - found.delta * (mean[i] - found.mean_expected);
         for (int64_t j = 0; j <= i; ++j) {
-          k[i * n + j] = scale.delta * scale.delta * k[i * n + j] + posterior::kFlat * scale.variance;
-          if (i == j) k[i * n + i] += posterior::kNoise * scale.variance;
+          k[i * n + j] = found.delta * found.delta * k[i * n + j] + posterior::kFlat * found.variance;
+          if (i == j) k[i * n + i] += posterior::kNoise * found.variance;
           k[j * n + i] = k[i * n + j];
         }
       }

@@ -85,30 +85,13 @@ __global__ void __launch_bounds__(kBlock)
   double* const k = covariance + image * n * n;
   double* const mean = expected + image * n;
   double* const residual = residuals + image * n;
-  const auto count = static_cast<double>(n);
-  SHARED_MEMORY(shared, double[4]);  // δ, s², mean score, mean expected
+  SHARED_MEMORY(found, posterior::Summary);
   if (threadIdx.x == 0) {
-    double sum = 0, squares = 0, diagonal = 0, all = 0, means = 0, squared_means = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const double r = static_cast<double>(reward[i * images + image]);
-      sum += r;
-      squares += r * r;
-      diagonal += k[i * n + i] / count;
-      means += mean[i] / count;
-      squared_means += mean[i] * mean[i] / count;
-      for (int64_t j = 0; j < i; ++j) all += 2 * k[i * n + j] / (count * count);
-      all += k[i * n + i] / (count * count);
-    }
-    const posterior::Scale scale =
-        posterior::ScaleOf(count, sum, squares, diagonal, all, squared_means - means * means);
-    delta[image] = scale.delta;
-    shared[0] = scale.delta;
-    shared[1] = scale.variance;
-    shared[2] = sum / count;
-    shared[3] = means;
+    found = posterior::Summarize(reward + image, images, n, k, mean);
+    delta[image] = found.delta;
   }
   __syncthreads();
-  const double step = shared[0], variance = shared[1];
+  const double step = found.delta, variance = found.variance;
   if (step == 0) return;
   for (int64_t entry = threadIdx.x; entry < n * n; entry += kBlock) {
     const int64_t i = entry / n, j = entry % n;
@@ -119,7 +102,8 @@ __global__ void __launch_bounds__(kBlock)
     k[j * n + i] = value;
   }
   for (int64_t i = threadIdx.x; i < n; i += kBlock) {
-    residual[i] = static_cast<double>(reward[i * images + image]) - shared[2] - step * (mean[i] - shared[3]);
+    residual[i] =
+        static_cast<double>(reward[i * images + image]) - found.mean_score - step * (mean[i] - found.mean_expected);
   }
   for (int64_t p = 0; p < n; ++p) {
     __syncthreads();

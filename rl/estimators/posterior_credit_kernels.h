@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "autograd/core/array.h"
 #include "autograd/runtime/host_device.h"
 #include "autograd/runtime/kernel.h"
@@ -22,24 +24,41 @@ KERNEL(PosteriorCredit, void(Stream&, const Array& actions, const Array& log_pro
 // For both backends.
 namespace posterior {
 
-constexpr double kNoise = 0.1;  // η
-constexpr double kFlat = 100;   // variance of μ, in s²
-constexpr double kLeastSpread = 0.25;
-constexpr double kLargestRatio = 20;  // of log-likelihoods
+constexpr double kNoise = 0.1;         // η
+constexpr double kFlat = 100;          // variance of μ, in s²
+constexpr double kLeastSpread = 0.25;  // of the scores in δ²
+constexpr double kLargestRatio = 20;   // of log-likelihoods
 
-struct Scale {
-  double delta, variance;  // δ and s²
+struct Summary {
+  double delta, variance;  // δ and s²; 0 where there is no evidence
+  double mean_score, mean_expected;
 };
 
-// From Σ R and Σ R² over the n maps, and of the matrix and vector above: the mean diagonal, the mean of all n² entries, and the vector's variance.
-HOST_DEVICE inline Scale ScaleOf(double maps, double sum, double squares, double diagonal, double mean,
-                                 double spread_of_means) {
-  const double variance = maps > 1 ? (squares - sum * sum / maps) / (maps - 1) : 0;
+// Of an image: reward[i·stride] for its n maps, and its ScoreCovariance.
+HOST_DEVICE inline Summary Summarize(const float* reward, int64_t stride, int64_t n, const double* covariance,
+                                     const double* expected) {
+  const auto count = static_cast<double>(n);
+  double sum = 0, squares = 0, diagonal = 0, all = 0, means = 0, squared_means = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double score = static_cast<double>(reward[i * stride]), variance = covariance[i * n + i];
+    sum += score;
+    squares += score * score;
+    means += expected[i] / count;
+    squared_means += expected[i] * expected[i] / count;
+    diagonal += variance / count;
+    for (int64_t j = 0; j < i; ++j) all += 2 * covariance[i * n + j] / (count * count);
+    all += variance / (count * count);
+  }
+  Summary summary = {0, 0, 0, 0};
+  const double variance = n > 1 ? (squares - sum * sum / count) / (count - 1) : 0;
   // Rounding alone is no evidence.
-  if (!(variance > 1e-12 * squares / maps)) return {0, 0};
-  const double spread = diagonal - mean + spread_of_means;
-  const double divisor = spread < kLeastSpread ? kLeastSpread : spread;
-  return {math::Sqrt((1 - kNoise) * variance / divisor), variance};
+  if (!(variance > 1e-12 * squares / count)) return summary;
+  const double spread = diagonal - all + (squared_means - means * means);
+  summary.delta = math::Sqrt((1 - kNoise) * variance / (spread < kLeastSpread ? kLeastSpread : spread));
+  summary.variance = variance;
+  summary.mean_score = sum / count;
+  summary.mean_expected = means;
+  return summary;
 }
 
 HOST_DEVICE inline double Factor(double log_ratio) {
