@@ -225,6 +225,8 @@ absl::StatusOr<RunOptions> OptionsFromFlags(const Program& program) {
       return absl::InvalidArgumentError(
           absl::StrFormat("--%s=%g must be at least %g", bound.flag, bound.value, bound.least));
   }
+  if (options.drop_path.has_value() && !(*options.drop_path >= 0 && *options.drop_path < 1))
+    return absl::InvalidArgumentError("--drop_path must lie in [0, 1)");
   if (!(options.sharpness > 0)) return absl::InvalidArgumentError("--sharpness must be above 0");
   if (training.average_decay < 0 || training.average_decay >= 1)
     return absl::InvalidArgumentError("--average_decay must lie in [0, 1)");
