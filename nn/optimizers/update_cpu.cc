@@ -37,25 +37,25 @@ void ForEachElement(std::span<const typename Rule::Tensor> tensors, const Rule& 
   });
 }
 
-const double* Optional(const Array& scalar) { return scalar.defined() ? scalar.data<double>() : nullptr; }
-
 }  // namespace
 
 void SgdStep(Stream&, std::span<const SgdTensor> tensors, SgdSettings settings, const Array& rate, const Array& sound) {
-  ForEachElement(tensors, updates::Sgd{settings, rate.data<double>(), Optional(sound)});
+  ForEachElement(tensors, updates::Sgd{settings, rate.data<double>(), updates::OptionalScalar(sound)});
 }
 
 void AdamWCorrections(Stream&, double beta1, double beta2, const Array& sound, Array& steps, Array& corrections) {
-  updates::CorrectAdamW(beta1, beta2, Optional(sound), steps.data<int64_t>(), corrections.data<double>());
+  updates::CorrectAdamW(beta1, beta2, updates::OptionalScalar(sound), steps.data<int64_t>(),
+                        corrections.data<double>());
 }
 
 void AdamWStep(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings settings, const Array& rate,
                const Array& corrections, const Array& sound) {
-  ForEachElement(tensors, updates::AdamW{settings, rate.data<double>(), corrections.data<double>(), Optional(sound)});
+  ForEachElement(tensors, updates::AdamW{settings, rate.data<double>(), corrections.data<double>(),
+                                         updates::OptionalScalar(sound)});
 }
 
 void UpdateAverage(Stream&, std::span<const AverageTensor> tensors, AverageSettings settings, const Array& sound) {
-  ForEachElement(tensors, updates::Average{settings, Optional(sound)});
+  ForEachElement(tensors, updates::Average{settings, updates::OptionalScalar(sound)});
 }
 
 void ScaleGradients(Stream&, std::span<const GradientTensor> tensors, float factor) {

@@ -71,8 +71,6 @@ void ForEachElement(Stream& stream, const char* operation, std::span<const typen
   });
 }
 
-const double* Optional(const Array& scalar) { return scalar.defined() ? scalar.data<double>() : nullptr; }
-
 __global__ void AdamWCorrectionsKernel(double beta1, double beta2, const double* sound, int64_t* steps,
                                        double* corrections) {
   updates::CorrectAdamW(beta1, beta2, sound, steps, corrections);
@@ -118,24 +116,26 @@ __global__ void __launch_bounds__(kThreads) NormKernel(const double* partial, in
 
 void SgdStep(Stream& stream, std::span<const SgdTensor> tensors, SgdSettings settings, const Array& rate,
              const Array& sound) {
-  ForEachElement(stream, "SgdStep", tensors, updates::Sgd{settings, rate.data<double>(), Optional(sound)});
+  ForEachElement(stream, "SgdStep", tensors,
+                 updates::Sgd{settings, rate.data<double>(), updates::OptionalScalar(sound)});
 }
 
 void AdamWCorrections(Stream& stream, double beta1, double beta2, const Array& sound, Array& steps,
                       Array& corrections) {
-  Launch("AdamWCorrections", stream, 1, 1, AdamWCorrectionsKernel, beta1, beta2, Optional(sound), steps.data<int64_t>(),
-         corrections.data<double>());
+  Launch("AdamWCorrections", stream, 1, 1, AdamWCorrectionsKernel, beta1, beta2, updates::OptionalScalar(sound),
+         steps.data<int64_t>(), corrections.data<double>());
 }
 
 void AdamWStep(Stream& stream, std::span<const AdamWTensor> tensors, AdamWSettings settings, const Array& rate,
                const Array& corrections, const Array& sound) {
-  ForEachElement(stream, "AdamWStep", tensors,
-                 updates::AdamW{settings, rate.data<double>(), corrections.data<double>(), Optional(sound)});
+  ForEachElement(
+      stream, "AdamWStep", tensors,
+      updates::AdamW{settings, rate.data<double>(), corrections.data<double>(), updates::OptionalScalar(sound)});
 }
 
 void UpdateAverage(Stream& stream, std::span<const AverageTensor> tensors, AverageSettings settings,
                    const Array& sound) {
-  ForEachElement(stream, "UpdateAverage", tensors, updates::Average{settings, Optional(sound)});
+  ForEachElement(stream, "UpdateAverage", tensors, updates::Average{settings, updates::OptionalScalar(sound)});
 }
 
 void ScaleGradients(Stream& stream, std::span<const GradientTensor> tensors, float factor) {

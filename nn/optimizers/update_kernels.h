@@ -89,6 +89,9 @@ KERNEL(RequireFinite, void(Stream&, const Array& x, Array& sound));
 // Apply changes element i.
 namespace updates {
 
+// Null where there is none.
+inline const double* OptionalScalar(const Array& scalar) { return scalar.defined() ? scalar.data<double>() : nullptr; }
+
 HOST_DEVICE inline bool IsSound(const double* sound) { return sound == nullptr || *sound != 0; }
 HOST_DEVICE inline bool IsFinite(double value) { return value - value == 0; }
 

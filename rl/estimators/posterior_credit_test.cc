@@ -162,7 +162,7 @@ TEST(PosteriorCreditTest, IsTheDefinition) {
           .ToVector<float>();
   double largest = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
-    EXPECT_NEAR(measured[i], expected[i], 2e-5 * (1 + std::abs(expected[i]))) << i;
+    EXPECT_NEAR(measured[i], expected[i], 1e-5 * (1 + std::abs(expected[i]))) << i;
     largest = std::max(largest, std::abs(expected[i]));
   }
   EXPECT_GT(largest, 0.5);
@@ -191,6 +191,7 @@ TEST(PosteriorCreditTest, MovesAPolicyThatIsWrongAndSure) {
   }
   for (int p = 0; p < 2; ++p) EXPECT_NEAR(gained[p], -lost[p], 1e-5) << p;  // posterior and policy both sum to 1
   EXPECT_GT(gained[0], 0.4);                                                // of at most 1/2
+  EXPECT_GE(gained[1], gained[0]);                                          // a policy gradient gives it a quarter
   EXPECT_GT(gained[1], 0.45);                                               // of at most 15/16
 }
 
@@ -224,8 +225,9 @@ TEST(PosteriorCreditTest, CudaInTheEmulator) {
                                                         draws.log_probability.To(*stream), mask.To(*stream))
                                             .ToVector<float>();
     ASSERT_EQ(measured.size(), expected.size());
+    // A class's factor waits as a float32, and 1 is taken from it.
     for (size_t i = 0; i < expected.size(); ++i)
-      EXPECT_NEAR(measured[i], expected[i], 1e-5 * (1 + std::abs(expected[i]))) << i;
+      EXPECT_NEAR(measured[i], expected[i], 1e-6 * (1 + std::abs(expected[i]))) << i;
   }
 }
 
