@@ -78,15 +78,13 @@ class NcclRank final : public Collective {
   int world_size() const override { return world_size_; }
 
   void AllReduceSum(std::span<double> values) override {
-    StreamScope scope(stream_);
-    Array device = Array::FromHost({static_cast<int64_t>(values.size())}, kFloat64, values.data());
-    AllReduceSum(device);
-    device.CopyToHost(values.data());
-    CheckAlive();
+    Count(static_cast<int64_t>(values.size_bytes()));
+    SumOfHost(values);
   }
 
   void AllReduceSum(Array& values) override {
     internal::RequireSummable(values);
+    Count(values.bytes());
     OnDevice(values, [&](Array& device) {
       if (device.dtype() == kBFloat16) {
         Array wide = Array::Empty(device.shape(), kFloat32);
@@ -112,6 +110,7 @@ class NcclRank final : public Collective {
   void StartSum(Array& values) override {
     internal::RequireSummable(values);
     if (values.device().type != DeviceType::kCuda || values.dtype() == kBFloat16) return AllReduceSum(values);
+    Count(values.bytes());
     CheckCuda(cudaEventRecord(event_, Native()));
     CheckCuda(cudaStreamWaitEvent(sums_, event_));
     Sum(values, sums_);
@@ -123,7 +122,7 @@ class NcclRank final : public Collective {
 
   void Barrier() override {
     double nothing[1] = {0};
-    AllReduceSum(nothing);
+    SumOfHost(nothing);
   }
 
  private:
@@ -140,9 +139,16 @@ class NcclRank final : public Collective {
   }
   cudaStream_t Native() const { return static_cast<cudaStream_t>(stream_.native()); }
 
+  void SumOfHost(std::span<double> values) {
+    StreamScope scope(stream_);
+    Array device = Array::FromHost({static_cast<int64_t>(values.size())}, kFloat64, values.data());
+    Sum(device, Native());
+    device.CopyToHost(values.data());
+    CheckAlive();
+  }
+
   void Sum(Array& device, cudaStream_t queue) {
     CheckAlive();
-    Count(device.bytes());
     Check(Nccl::Library().AllReduce(device.raw(), device.raw(), static_cast<size_t>(device.size()),
                                     DataType(device.dtype()), ncclSum, communicator_, queue));
   }

@@ -2,6 +2,7 @@
 
 // Ranks as processes with a GPU each, by NCCL, which is opened at run time. Sums are taken in an order that NCCL chooses: the same on every rank and,
 // for the same machines, in every run, but not that of the other implementations. bfloat16 is summed in float32.
+// Ranks that make different calls are not found out, as that would take a wait for each call: they hang.
 
 #include <memory>
 #include <string>

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks this project on a machine with a CUDA device: correctness, then speed, into one report.
 
-    python3 gpu_check.py [--report FILE] [--quick] [--only STEP ...]
+    python3 gpu_check.py [--report FILE] [--quick] [--only STEP ...] [--camvid FOLDER]
 
 Needs the driver and Python 3, nothing else: the programs lie beside this file, where pack.sh put them. Uses compute-sanitizer and
 PyTorch where they are installed and says so where they are not. Every step has a time limit; a step that fails does not stop the others.
@@ -21,11 +21,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ENVIRONMENT = dict(os.environ, LD_LIBRARY_PATH=os.path.join(HERE, "lib") + ":" + os.environ.get("LD_LIBRARY_PATH", ""))
 
 
-def run(command, seconds):
+def run(command, seconds, **variables):
     """(exit code, output, seconds); 124 when the time was up."""
     begin = time.monotonic()
     try:
-        done = subprocess.run(command, cwd=HERE, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run(command, cwd=HERE, env=dict(ENVIRONMENT, **variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, errors="replace", timeout=seconds)
         return done.returncode, done.stdout, time.monotonic() - begin
     except subprocess.TimeoutExpired as error:
@@ -106,6 +106,7 @@ def tests(report, options):
     gtest(report, "device_test", [], 100, "device")
     gtest(report, "device_training_test", ["--gtest_filter=*cuda*"], 200, "whole steps, recorded and not")
     gtest(report, "device_reward_test", [], 100, "rewards")
+    gtest(report, "nccl_test", [], 100, "NCCL, one GPU")
     gtest(report, "conv2d_cudnn_test", [], 100, "cuDNN's descriptions of convolutions")
     gtest(report, "attention_cudnn_test", [], 100, "cuDNN's descriptions of attention")
 
@@ -123,14 +124,35 @@ def sanitizer(report, options):
             report.fail("compute-sanitizer " + kind)
 
 
+def train(report, label, arguments, seconds, **variables):
+    command = ["./rss_pascal_context", *arguments]
+    code, output, took = run(command, seconds, **variables)
+    shown = " ".join(["%s=%s" % pair for pair in variables.items()] + command)
+    report.add("`%s`: exit code %d, %.0f s" % (shown, code, took), "```", output[-1800:].strip(), "```")
+    if code != 0:
+        report.fail(label)
+
+
 def end_to_end(report, options):
     steps = 60 if options.quick else 300
-    for device in ["cuda", "cpu"] if not options.quick else ["cuda"]:
-        arguments = ["./rss_pascal_context", "--device=" + device, "--steps=%d" % steps, "--evaluate_every=0", "--output=runs/" + device]
-        code, output, took = run(arguments, 400)
-        report.add("`%s`: exit code %d, %.0f s" % (" ".join(arguments), code, took), "```", output[-1800:].strip(), "```")
-        if code != 0:
-            report.fail("end to end on " + device)
+    common = ["--steps=%d" % steps, "--evaluate_every=0"]
+    train(report, "end to end on cuda", ["--device=cuda", *common, "--output=runs/cuda"], 400)
+    # As a launcher would start it: a world of one GPU.
+    train(report, "end to end in a launched world", ["--device=cuda", *common, "--method=rss_image", "--output=runs/launched"], 400,
+          RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="29500")
+    if not options.quick:
+        train(report, "end to end on the CPU", ["--device=cpu", *common, "--output=runs/cpu"], 400)
+
+
+def camvid(report, options):
+    """Labels, pixel rewards and image rewards on CamVid at full size; curves and pictures are in the runs' folders."""
+    if options.camvid is None:
+        report.add("--camvid was not given: not run")
+        return
+    data = ["--device=cuda", "--precision=bfloat16", "--capture", "--dataset=camvid", "--data_root=" + os.path.abspath(options.camvid),
+            "--model=nano", "--image_scale=1", "--crop=352", "--steps=%d" % (60 if options.quick else options.camvid_steps)]
+    for method in ["psl", "rss_pixel", "rss_image"]:
+        train(report, "CamVid, " + method, [*data, "--method=" + method, "--output=runs/camvid_" + method], 1200)
 
 
 def one_json(command, seconds):
@@ -170,11 +192,16 @@ def speed(report, options):
                        result["images_per_second"], result.get("arrays_peak_mib")))
     if not has_torch:
         report.add("", "PyTorch or timm is not installed: no comparison")
+    for precision in ["bfloat16", "float32"] if not options.quick else ["bfloat16"]:
+        code, output, _ = run([sys.executable, "performance/compare_operations.py", "--ours=./operations", "--device=cuda", "--precision=" + precision], 400)
+        report.add("", "Operations by themselves, " + output.strip())
+        if code != 0:
+            report.fail("operations by themselves, " + precision)
     code, output, _ = run(["./sfpnext_step", "--profile", "--model=nano", "--size=512", "--batch=16", "--steps=5", "--device=cuda", "--precision=bfloat16"], 300)
     report.add("", "Profile (each kernel waits for the device when profiled):", "```", output[:6000].strip(), "```")
 
 
-STEPS = {"machine": machine, "tests": tests, "sanitizer": sanitizer, "end_to_end": end_to_end, "speed": speed}
+STEPS = {"machine": machine, "tests": tests, "sanitizer": sanitizer, "end_to_end": end_to_end, "speed": speed, "camvid": camvid}
 
 
 def main():
@@ -182,6 +209,8 @@ def main():
     parser.add_argument("--report", default="gpu_check_report.md")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP", help=", ".join(STEPS))
+    parser.add_argument("--camvid", metavar="FOLDER", help="CamVid's files, for training on real photographs")
+    parser.add_argument("--camvid_steps", type=int, default=2000)
     options = parser.parse_args()
     report = Report(options.report)
     report.add("# GPU check, %s" % time.strftime("%Y-%m-%d %H:%M"))

@@ -14,12 +14,14 @@ folder=$(cd "$folder" && pwd)
 
 targets=(
   //autograd/testing:cuda_tests
+  //autograd/collective:nccl_test
   //autograd/device:device_test
   //autograd/ops:attention_cudnn_test
   //autograd/ops:conv2d_cudnn_test
   //experiments/rss:rss_pascal_context
   //tests/contract:device_reward_test
   //tests/contract:device_training_test
+  //tests/performance:operations
   //tests/performance:sfpnext_step
 )
 options=(
@@ -38,7 +40,7 @@ for target in "${targets[@]}"; do
   path=${target#//}
   install -m 755 "$binaries/${path/:/\/}" "$folder/"
 done
-strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/sfpnext_step"
+strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/operations" "$folder/sfpnext_step"
 # The libraries that are not part of every system.
 ldd "$folder"/cuda_tests "$folder/rss_pascal_context" | awk '/libdnnl|libgomp|libOpenCL|libtbb|libstdc\+\+|libgcc_s/ { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
 cp tools/gpu_check/gpu_check.py "$folder/"
