@@ -13,5 +13,5 @@ int main(int argc, char** argv) {
            "  rss_cityscapes --data_root=DIR --preset=paper --cold_start=runs/…/psl/weights.safetensors",
        .dataset = "cityscapes",
        .table = 6,
-       .scene_steps = 600});
+       .scene_steps = 500});
 }

@@ -6,9 +6,11 @@
 
 #include "absl/status/status.h"
 #include "autograd/ops/concatenate.h"
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/gather.h"
 #include "autograd/ops/resize.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/ops/transpose.h"
 #include "autograd/runtime/allocator.h"
 #include "data/transforms/resize.h"
 #include "seg/metrics/confusion_matrix.h"
@@ -39,27 +41,37 @@ data::Image Mirrored(const data::Image& image) {
 
 int RoundUp(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// Logits, or probabilities, of images of one size: [N, H, W, K] at the images' own size.
-Array WholeImages(Segmenter& segmenter, const std::vector<data::Image>& images,
-                  const data::Normalization& normalization, bool probabilities) {
-  const int count = static_cast<int>(images.size()), height = images[0].height, width = images[0].width;
-  const int padded_height = RoundUp(height, segmenter.SizeMultiple()),
-            padded_width = RoundUp(width, segmenter.SizeMultiple());
-  std::vector<float> input(static_cast<size_t>(count) * padded_height * padded_width * 3);
-  for (int i = 0; i < count; ++i) {
-    data::NormalizeInto(images[i], normalization, padded_height, padded_width, input.data() + input.size() / count * i);
-  }
-  const Variable x(Array::From<float>({count, padded_height, padded_width, 3}, input));
-  Variable logits = autograd::ResizeBilinear(segmenter.Logits(x, nn::Context()), padded_height, padded_width);
-  if (probabilities) logits = autograd::Softmax(logits);
-  if (padded_height == height && padded_width == width) return logits.array();
-  return autograd::Slice(autograd::Slice(logits, 1, 0, height), 2, 0, width).array();
+// The top left of images [N, H, W, K] or label maps [N, H, W].
+Variable Crop(Variable x, int height, int width) {
+  if (x.shape()[1] != height) x = autograd::Slice(x, 1, 0, height);
+  if (x.shape()[2] != width) x = autograd::Slice(x, 2, 0, width);
+  return x;
 }
 
-// Sum of the windows' scores over each pixel, divided by their number.
-std::vector<float> SlidingWindows(Segmenter& segmenter, const data::Image& image,
-                                  const data::Normalization& normalization, const InferenceOptions& options,
-                                  bool probabilities) {
+// Logits of images of one size, padded to what the network takes: [N, H', W', K].
+Variable PaddedLogits(Segmenter& segmenter, const std::vector<data::Image>& images,
+                      const data::Normalization& normalization) {
+  const int count = static_cast<int>(images.size());
+  const int height = RoundUp(images[0].height, segmenter.SizeMultiple()),
+            width = RoundUp(images[0].width, segmenter.SizeMultiple());
+  std::vector<float> input(static_cast<size_t>(count) * height * width * 3);
+  for (int i = 0; i < count; ++i) {
+    data::NormalizeInto(images[i], normalization, height, width, input.data() + input.size() / count * i);
+  }
+  const Variable x(Array::From<float>({count, height, width, 3}, input));
+  return autograd::ResizeBilinear(segmenter.Logits(x, nn::Context()), height, width);
+}
+
+// Logits, or probabilities, of one image at its own size: [1, H, W, K].
+Variable WholeImage(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+                    bool probabilities) {
+  const Variable logits = PaddedLogits(segmenter, {image}, normalization);
+  return Crop(probabilities ? autograd::Softmax(logits) : logits, image.height, image.width);
+}
+
+// Sum of the windows' scores over each pixel, divided by their number: [1, H, W, K].
+Variable SlidingWindows(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+                        const InferenceOptions& options, bool probabilities) {
   const int window = options.window, stride = options.stride > 0 ? options.stride : std::max(1, window * 2 / 3);
   const int window_height = std::min(window, image.height), window_width = std::min(window, image.width);
   const int rows = std::max(image.height - window_height + stride - 1, 0) / stride + 1;
@@ -72,7 +84,8 @@ std::vector<float> SlidingWindows(Segmenter& segmenter, const data::Image& image
       const int top = std::min(row * stride, image.height - window_height),
                 left = std::min(column * stride, image.width - window_width);
       const data::Image part = data::CropImage(image, {top, left, window_height, window_width});
-      const std::vector<float> scores = WholeImages(segmenter, {part}, normalization, probabilities).ToVector<float>();
+      const std::vector<float> scores =
+          WholeImage(segmenter, part, normalization, probabilities).array().ToVector<float>();
       for (int y = 0; y < window_height; ++y) {
         const int64_t pixel = static_cast<int64_t>(top + y) * image.width + left;
         const float* from = scores.data() + static_cast<int64_t>(y) * window_width * classes;
@@ -84,58 +97,56 @@ std::vector<float> SlidingWindows(Segmenter& segmenter, const data::Image& image
   for (size_t pixel = 0; pixel < counts.size(); ++pixel) {
     for (int64_t k = 0; k < classes; ++k) sums[pixel * classes + k] /= counts[pixel];
   }
-  return sums;
+  return Variable(Array::From<float>({1, image.height, image.width, classes}, sums));
 }
 
 bool OnePass(const InferenceOptions& options) {
   return options.scales.size() == 1 && options.scales[0] == 1.0 && !options.flip && options.window == 0;
 }
 
-// scores [H, W, K].
-data::LabelMap BestClasses(const Array& scores) {
-  data::LabelMap labels(static_cast<int>(scores.shape()[0]), static_cast<int>(scores.shape()[1]));
-  labels.values = autograd::ArgMax(scores, autograd::kUInt8).ToVector<uint8_t>();
-  return labels;
+// Label maps [N, H, W] of images of one size, from scores [N, H', W', K] of these and what they were padded with.
+std::vector<data::LabelMap> BestClasses(const Variable& scores, int height, int width) {
+  // Chosen before the padding is cut off: a label map is a small part of the scores, of which there may be gigabytes.
+  const Array classes = Crop(Variable(autograd::ArgMax(scores.array(), autograd::kUInt8)), height, width).array();
+  std::vector<data::LabelMap> maps;
+  for (int64_t i = 0; i < classes.shape()[0]; ++i) {
+    maps.emplace_back(height, width);
+    maps.back().values = classes.Slice(i, i + 1).ToVector<uint8_t>();
+  }
+  return maps;
 }
 
 }  // namespace
 
 Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
             const InferenceOptions& options) {
-  const int64_t classes = segmenter.classes();
-  if (OnePass(options))
-    return WholeImages(segmenter, {image}, normalization, false).Reshape({image.height, image.width, classes});
-  std::vector<float> sum(static_cast<size_t>(image.height) * image.width * classes);
+  const bool probabilities = !OnePass(options) && !options.average_logits;
+  Variable sum;
   for (double scale : options.scales) {
     const int height = std::max(1, static_cast<int>(std::lround(image.height * scale)));
     const int width = std::max(1, static_cast<int>(std::lround(image.width * scale)));
     const data::Image resized =
         height == image.height && width == image.width ? image : data::ResizeImage(image, height, width);
-    for (int mirrored = 0; mirrored <= (options.flip ? 1 : 0); ++mirrored) {
+    for (const bool mirrored : {false, true}) {
+      if (mirrored && !options.flip) continue;
       const data::Image view = mirrored ? Mirrored(resized) : resized;
-      const bool probabilities = !options.average_logits;
-      const Array scores =
-          options.window > 0
-              ? Array::From<float>({1, height, width, classes},
-                                   SlidingWindows(segmenter, view, normalization, options, probabilities))
-              : WholeImages(segmenter, {view}, normalization, probabilities);
-      const std::vector<float> full =
-          autograd::ResizeBilinear(Variable(scores), image.height, image.width).array().ToVector<float>();
-      for (int y = 0; y < image.height; ++y) {
-        for (int x = 0; x < image.width; ++x) {
-          const int64_t to = (static_cast<int64_t>(y) * image.width + x) * classes;
-          const int64_t from = (static_cast<int64_t>(y) * image.width + (mirrored ? image.width - 1 - x : x)) * classes;
-          for (int64_t k = 0; k < classes; ++k) sum[to + k] += full[from + k];
-        }
-      }
+      Variable scores = options.window > 0 ? SlidingWindows(segmenter, view, normalization, options, probabilities)
+                                           : WholeImage(segmenter, view, normalization, probabilities);
+      scores = autograd::ResizeBilinear(scores, image.height, image.width);
+      if (mirrored) scores = autograd::Flip(scores, 2);
+      sum = sum.defined() ? autograd::Add(sum, scores) : scores;
     }
   }
-  return Array::From<float>({image.height, image.width, classes}, sum);
+  return sum.array().Reshape({image.height, image.width, segmenter.classes()});
 }
 
 data::LabelMap Predict(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
                        const InferenceOptions& options) {
-  return BestClasses(Infer(segmenter, image, normalization, options));
+  const Variable scores =
+      OnePass(options)
+          ? PaddedLogits(segmenter, {image}, normalization)
+          : Variable(Infer(segmenter, image, normalization, options).Reshape({1, image.height, image.width, -1}));
+  return BestClasses(scores, image.height, image.width)[0];
 }
 
 namespace {
@@ -152,11 +163,7 @@ absl::Status EvaluateImages(Segmenter& segmenter, const data::Dataset& dataset, 
     if (OnePass(options)) {
       std::vector<data::Image> images;
       for (const data::Sample& sample : group) images.push_back(sample.image);
-      const Array scores = WholeImages(segmenter, images, normalization, false);
-      for (int64_t i = 0; i < scores.shape()[0]; ++i) {
-        predictions.push_back(
-            BestClasses(scores.Slice(i, i + 1).Reshape({images[i].height, images[i].width, segmenter.classes()})));
-      }
+      predictions = BestClasses(PaddedLogits(segmenter, images, normalization), images[0].height, images[0].width);
     } else {
       for (const data::Sample& sample : group)
         predictions.push_back(Predict(segmenter, sample.image, normalization, options));

@@ -26,7 +26,7 @@ struct InferenceOptions {
   bool average_logits = false;
 };
 
-// Scores [H, W, K] of one image at its own size: logits if one pass suffices, else what `options` averages. Windows and
+// Scores [H, W, K] of one image at its own size: logits if one pass suffices, else the sum of what `options` averages. Windows and
 // padded borders follow facts of the reference code: the last window ends at the border; images are padded at the bottom and
 // right with the mean colour to a multiple of the network's stride.
 autograd::Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
