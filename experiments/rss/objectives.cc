@@ -106,9 +106,8 @@ class ImageObjective {
   }
 
   absl::StatusOr<StepResult> operator()(const Variable& logits, const StepView& view) {
-    const double progress = static_cast<double>(view.step) / static_cast<double>(view.total_steps);
-    const std::vector<rl::ScaledLogits> grids =
-        rl::OnGrids(logits, view.batch.height, view.batch.width, options_.scales, progress);
+    const std::vector<rl::ScaledLogits> grids = rl::OnGrids(logits, view.batch.height, view.batch.width,
+                                                            options_.scales, Progress(view.step, view.total_steps));
     if (view.update == 0) {
       reward_.set_batch(view);
       const std::vector<int64_t> slots = Slots(view.batch);
@@ -130,7 +129,19 @@ class ImageObjective {
                       }};
   }
 
+  // Steps in which the same scales are in use do the same work: a bit for each.
+  int64_t Phase(int64_t step, int64_t total_steps) const {
+    int64_t phase = 0;
+    for (const rl::RewardScale& scale : options_.scales)
+      phase = 2 * phase + (scale.ActiveAt(Progress(step, total_steps)) ? 1 : 0);
+    return phase;
+  }
+
  private:
+  static double Progress(int64_t step, int64_t total_steps) {
+    return static_cast<double>(step) / static_cast<double>(total_steps);
+  }
+
   rl::RssOptions options_;
   ImageReward reward_;
   bool divergence_;
@@ -155,7 +166,8 @@ Objective MakeObjective(const RunOptions& options, int classes) {
   }
   auto objective = std::make_shared<ImageObjective>(options, classes);
   return {[objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); },
-          !options.progressive && options.reward_command.empty()};
+          options.reward_command.empty(),
+          [objective](int64_t step, int64_t total_steps) { return objective->Phase(step, total_steps); }};
 }
 
 }  // namespace experiments::rss

@@ -62,7 +62,7 @@ Results::Results(Table table, RunOptions base, std::string data, std::string fol
 void Results::AddRun(size_t row, const RunResult& result) {
   AddScores(row,
             {result.training.evaluation.mean_iou, result.training.evaluation.pixel_accuracy, result.training.seconds,
-             result.training.steps, result.training.mean_iou, result.multi_scale_mean_iou});
+             result.training.steps, result.training.curves.mean_iou, result.multi_scale_mean_iou});
   rows_[row].latest = result;
 }
 
@@ -180,8 +180,8 @@ absl::Status Results::Write() const {
     if (!rows_[i].latest.has_value()) continue;
     const TrainingResult& training = rows_[i].latest->training;
     if (table_.rows[i].options.supervision == Supervision::kLabels)
-      add(losses, FromPoints(table_.rows[i].name, training.loss), i);
-    for (const auto& [name, points] : training.values) {
+      add(losses, FromPoints(table_.rows[i].name, training.curves.loss), i);
+    for (const auto& [name, points] : training.curves.values) {
       if (name == "reward") add(rewards, FromPoints(table_.rows[i].name, points), i);
     }
   }

@@ -152,7 +152,7 @@ absl::Status WriteScores(const std::string& directory, const RunResult& result) 
   json["seconds"] = result.training.seconds;
   json["steps"] = result.training.steps;
   if (result.multi_scale_mean_iou.has_value()) json["multi_scale_mean_iou"] = *result.multi_scale_mean_iou;
-  for (const CurvePoint& point : result.training.mean_iou) json["curve"].push_back({point.step, point.value});
+  for (const CurvePoint& point : result.training.curves.mean_iou) json["curve"].push_back({point.step, point.value});
   return autograd::WriteFileAtomically(ScoresPath(directory), json.dump(1));
 }
 

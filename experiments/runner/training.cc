@@ -3,21 +3,18 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "autograd/core/captured_step.h"
 #include "autograd/core/tape.h"
 #include "experiments/runner/batch_feed.h"
-#include "experiments/runner/csv_log.h"
 #include "experiments/runner/execution.h"
-#include "experiments/runner/progress.h"
 #include "experiments/runner/run_directory.h"
-#include "experiments/runner/tensorboard_writer.h"
 #include "experiments/runner/training_state.h"
 #include "nn/optimizers/adamw.h"
 #include "nn/optimizers/gradient_average.h"
@@ -60,28 +57,304 @@ class BufferSnapshot {
   std::vector<Array> copies_;
 };
 
-// What is shown and logged is of the whole batch, and a loss that is not finite on one rank is so on all.
-void AverageOverRanks(autograd::Collective& collective, double& loss, NamedValues& values) {
-  std::vector<double> numbers = {loss};
-  for (const auto& [name, value] : values) numbers.push_back(value);
-  experiments::AverageOverRanks(collective, numbers);
-  loss = numbers[0];
-  for (size_t i = 0; i < values.size(); ++i) values[i].second = numbers[i + 1];
+data::LoaderOptions Loading(const TrainingOptions& options, const autograd::Collective& collective,
+                            const autograd::RandomKey& key, int64_t start_batch) {
+  data::LoaderOptions loading;
+  loading.batch_size = options.batch_size;
+  loading.threads = options.loader_threads;
+  loading.prefetch = 4;
+  loading.key = key;
+  loading.shuffle = true;
+  loading.height = options.crop_height;
+  loading.width = options.crop_width;
+  loading.rank = collective.rank();
+  loading.world_size = collective.world_size();
+  loading.start_batch = start_batch;
+  return loading;
 }
 
-class Curves {
+nn::Schedule RateSchedule(const TrainingOptions& options) {
+  nn::Schedule schedule = nn::PolynomialSchedule(options.learning_rate, options.steps, options.power);
+  schedule.warm_up_steps = options.warm_up_steps;
+  schedule.warm_up_factor = 0.01;
+  return schedule;
+}
+
+autograd::ReplicaSum Replicas(autograd::Collective& collective) {
+  if (collective.world_size() == 1) return {};
+  return {[](Array& values, void* context) { static_cast<autograd::Collective*>(context)->AllReduceSum(values); },
+          &collective};
+}
+
+using Traffic = std::map<std::string, autograd::Collective::Traffic>;
+
+std::vector<TrafficOfAStep> MeanTraffic(const Traffic& before, const Traffic& after, int64_t steps) {
+  std::vector<TrafficOfAStep> means;
+  for (const auto& [operation, total] : after) {
+    const auto found = before.find(operation);
+    const autograd::Collective::Traffic earlier =
+        found != before.end() ? found->second : autograd::Collective::Traffic();
+    const auto divisor = static_cast<double>(std::max<int64_t>(steps, 1));
+    const TrafficOfAStep mean = {operation, static_cast<double>(total.calls - earlier.calls) / divisor,
+                                 static_cast<double>(total.bytes - earlier.bytes) / divisor};
+    if (mean.calls > 0) means.push_back(mean);
+  }
+  return means;
+}
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+class Trainer {
  public:
-  explicit Curves(TrainingResult& result) : result_(result) {}
-  void Add(const std::string& name, int64_t step, double value) {
-    for (auto& [existing, points] : result_.values) {
-      if (existing == name) return points.push_back({step, value});
-    }
-    result_.values.push_back({name, {{step, value}}});
+  Trainer(const TrainingOptions& options, Segmenter& segmenter, const data::Dataset& training,
+          const data::Dataset& validation, const Objective& objective, autograd::Collective& collective)
+      : options_(options),
+        segmenter_(segmenter),
+        training_(training),
+        validation_(validation),
+        objective_(objective),
+        collective_(collective),
+        key_(autograd::RandomKey(options.seed).Split("training")),
+        schedule_(RateSchedule(options)),
+        replicas_(Replicas(collective)),
+        optimizer_(MakeOptimizer(options, segmenter)),
+        gradient_average_(optimizer_->parameters(), collective) {
+    if (options.average_decay > 0) average_.emplace(segmenter.module(), options.average_decay);
   }
 
+  // Before the first step: the folder, the checkpoint to go on from, the data, the log.
+  absl::Status Open();
+  absl::StatusOr<TrainingResult> Run(const InterruptHandler& interrupt);
+
  private:
-  TrainingResult& result_;
+  bool first_rank() const { return collective_.rank() == 0; }
+  TrainingState State() {
+    return {.segmenter = segmenter_,
+            .optimizer = *optimizer_,
+            .average = average_.has_value() ? &*average_ : nullptr,
+            .seed = options_.seed,
+            .step = step_};
+  }
+  absl::Status Save();
+  absl::Status Evaluate();
+  absl::Status Step();
+  void Compute(const autograd::RandomKey& key);
+  void ComputeOrReplay();
+  // Averages what is shown and logged over the ranks, so that a loss that is not finite on one is so on all.
+  StepNumbers ReadBack(double learning_rate);
+  absl::Status StopAt(const char* what);
+
+  const TrainingOptions& options_;
+  Segmenter& segmenter_;
+  const data::Dataset& training_;
+  const data::Dataset& validation_;
+  const Objective& objective_;
+  autograd::Collective& collective_;
+  const autograd::RandomKey key_;
+  const nn::Schedule schedule_;
+  const autograd::ReplicaSum replicas_;
+
+  std::unique_ptr<nn::Optimizer> optimizer_;
+  std::optional<nn::MovingAverage> average_;
+  nn::GradientAverage gradient_average_;
+  std::optional<RunDirectory> directory_;
+  std::optional<BufferSnapshot> buffers_;
+  std::unique_ptr<data::Loader> loader_;
+  std::optional<BatchFeed> feed_;
+  std::unique_ptr<TrainingLog> log_;
+  Evaluation evaluation_;
+
+  int64_t step_ = 0;  // steps done
+  int update_ = 0;    // of this step
+  // What Compute leaves behind.
+  absl::StatusOr<StepResult> outcome_ = StepResult();
+  Array norm_, sound_;
+  std::optional<autograd::CapturedStep> captured_;
+  int64_t captured_phase_ = 0;
 };
+
+absl::Status Trainer::Open() {
+  absl::StatusOr<RunDirectory> directory = RunDirectory::Open(options_.directory, options_.resume || !first_rank());
+  if (!directory.ok()) return directory.status();
+  directory_ = *std::move(directory);
+
+  std::optional<int64_t> resumed_step;
+  if (std::optional<CheckpointFile> latest = directory_->LatestCheckpoint(); options_.resume && latest.has_value()) {
+    TrainingState state = State();
+    if (absl::Status status = LoadTrainingState(latest->path, state); !status.ok()) return status;
+    step_ = state.step;
+    resumed_step = step_;
+  }
+  buffers_.emplace(segmenter_.module());
+
+  absl::StatusOr<std::unique_ptr<data::Loader>> loader = data::Loader::Create(
+      &training_, options_.augmentation, Loading(options_, collective_, key_.Split("data"), step_));
+  if (!loader.ok()) return loader.status();
+  loader_ = *std::move(loader);
+  feed_.emplace(*loader_);
+
+  const TrainingLog::Options logging = {
+      .title = absl::StrCat(options_.label, ": ", options_.steps, " steps of ",
+                            options_.batch_size * collective_.world_size(), " images",
+                            step_ > 0 ? absl::StrCat(", resumed after step ", step_) : std::string()),
+      .first_step = step_,
+      .steps = options_.steps,
+      .log_every = options_.log_every,
+      .resumed_step = resumed_step};
+  if (!first_rank()) {
+    log_ = TrainingLog::Silent(logging);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::unique_ptr<TrainingLog>> log = TrainingLog::Open(*directory_, logging);
+  if (!log.ok()) return log.status();
+  log_ = *std::move(log);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Save() {
+  if (!first_rank()) return absl::OkStatus();
+  TrainingState state = State();
+  absl::Status status = SaveTrainingState(directory_->CheckpointPath(step_), state);
+  if (status.ok()) status = directory_->RemoveOldCheckpoints(2);
+  if (status.ok()) status = log_->Flush();
+  return status;
+}
+
+absl::Status Trainer::Evaluate() {
+  std::optional<nn::AverageScope> averaged;
+  if (average_.has_value()) averaged.emplace(*average_);
+  absl::StatusOr<Evaluation> evaluation =
+      experiments::Evaluate(segmenter_, validation_, options_.inference,
+                            step_ < options_.steps ? options_.evaluation_images : 0, nullptr, &collective_);
+  if (!evaluation.ok()) return evaluation.status();
+  evaluation_ = *evaluation;
+  return log_->Evaluated(step_, evaluation_);
+}
+
+// A whole update. Nothing is changed by one whose numbers are not finite; what it leaves in outcome_, norm_ and sound_ is read afterwards.
+void Trainer::Compute(const autograd::RandomKey& key) {
+  if (update_ == 0) buffers_->Take();
+  autograd::Tape tape;
+  const nn::Context context =
+      nn::Context::Training(key.Split("network"), replicas_, collective_.rank() * feed_->images().shape()[0]);
+  Variable auxiliary;
+  const Variable logits = segmenter_.Logits(Variable(feed_->images()), context, &auxiliary);
+  outcome_ = objective_.evaluate(logits, StepView{step_, update_, options_.steps, feed_->host(), feed_->labels(),
+                                                  auxiliary, key.Split("objective"), collective_});
+  if (!outcome_.ok()) return;
+  gradient_average_.Watch(tape);
+  tape.Backward(outcome_->loss);
+  gradient_average_.Finish();
+  norm_ = options_.clip_norm > 0 ? nn::ClipGradientNorm(optimizer_->parameters(), options_.clip_norm)
+                                 : nn::GradientNorm(optimizer_->parameters());
+  Array loss = outcome_->loss.array();
+  if (collective_.world_size() > 1) {  // all ranks update or none
+    loss = loss.Copy();
+    collective_.AllReduceSum(loss);
+  }
+  sound_ = nn::AllFinite({loss, norm_});
+  optimizer_->Update(sound_);
+  optimizer_->ClearGradients();
+  if (average_.has_value() && update_ + 1 == options_.inner_updates) average_->Update(sound_);
+}
+
+void Trainer::ComputeOrReplay() {
+  const autograd::RandomKey key = key_.Split("step");
+  if (!options_.capture) return Compute(key.Split(step_));
+  const int64_t phase = objective_.phase != nullptr ? objective_.phase(step_, options_.steps) : 0;
+  if (!captured_.has_value() || phase != captured_phase_) {
+    captured_.reset();  // its memory is free again before the next one is recorded
+    captured_.emplace([this](const autograd::RandomKey& step_key) { Compute(step_key); });
+    captured_phase_ = phase;
+  }
+  captured_->Run(key, step_);
+}
+
+StepNumbers Trainer::ReadBack(double learning_rate) {
+  // On a device the host waits for the step here and nowhere else.
+  StepNumbers numbers;
+  numbers.learning_rate = learning_rate;
+  numbers.gradient_norm = norm_.Item();
+  std::vector<double> of_this_rank = {outcome_->loss.Item()};
+  if (outcome_->report != nullptr) numbers.values = outcome_->report();
+  for (const auto& [name, value] : numbers.values) of_this_rank.push_back(value);
+  AverageOverRanks(collective_, of_this_rank);
+  numbers.loss = of_this_rank[0];
+  for (size_t i = 0; i < numbers.values.size(); ++i) numbers.values[i].second = of_this_rank[i + 1];
+  return numbers;
+}
+
+// The parameters are still those from before the step, so they are saved.
+absl::Status Trainer::StopAt(const char* what) {
+  buffers_->Restore();
+  const absl::Status saved = Save();
+  collective_.Barrier();  // every rank is here, and the first to leave ends the others
+  return absl::AbortedError(absl::StrFormat(
+      "%s: the %s is not finite at step %d; %s. Try a lower --learning_rate or --last_layer_factor, or a smaller "
+      "--clip_norm.",
+      options_.label, what, step_ + 1,
+      saved.ok() ? absl::StrCat("the state after step ", step_, " is in ", directory_->CheckpointPath(step_))
+                 : std::string(saved.message())));
+}
+
+absl::Status Trainer::Step() {
+  if (absl::Status status = feed_->Next(); !status.ok()) return status;
+  const double learning_rate = schedule_(step_);
+  StepNumbers numbers;
+  for (update_ = 0; update_ < options_.inner_updates; ++update_) {
+    optimizer_->SetLearningRate(learning_rate);
+    ComputeOrReplay();
+    if (!outcome_.ok()) return outcome_.status();
+    if (update_ == 0 && step_ + 1 < options_.steps) feed_->Prefetch();
+    numbers = ReadBack(learning_rate);
+    if (sound_.Item() == 0) return StopAt(std::isfinite(numbers.loss) ? "gradient" : "loss");
+  }
+  ++step_;
+  return log_->Step(step_, numbers);
+}
+
+absl::StatusOr<TrainingResult> Trainer::Run(const InterruptHandler& interrupt) {
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t first_step = step_;
+  const Traffic traffic = collective_.traffic();
+  double evaluation_seconds = 0;
+  while (step_ < options_.steps && !OnAnyRank(collective_, interrupt.stop_requested())) {
+    if (absl::Status status = Step(); !status.ok()) return status;
+    const bool last = step_ == options_.steps;
+    if (last || (options_.evaluate_every > 0 && step_ % options_.evaluate_every == 0)) {
+      const auto before = std::chrono::steady_clock::now();
+      if (absl::Status status = Evaluate(); !status.ok()) return status;
+      evaluation_seconds += SecondsSince(before);
+    }
+    if (!last && options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) {
+      if (absl::Status status = Save(); !status.ok()) return status;
+    }
+    log_->Show(step_);
+  }
+
+  TrainingResult result;
+  result.seconds = SecondsSince(start);
+  result.steps = step_;
+  result.interrupted = step_ < options_.steps;
+  if (const double seconds = result.seconds - evaluation_seconds; seconds > 0) {
+    result.images_per_second =
+        static_cast<double>((step_ - first_step) * options_.batch_size * collective_.world_size()) / seconds;
+  }
+  log_->Finish();
+  result.traffic = MeanTraffic(traffic, collective_.traffic(), step_ - first_step);
+  if (step_ == first_step && !result.interrupted) {  // resumed after the last step
+    if (absl::Status status = Evaluate(); !status.ok()) return status;
+  }
+  if (step_ > first_step) {
+    if (absl::Status status = Save(); !status.ok()) return status;
+  }
+  if (absl::Status status = log_->Flush(); !status.ok()) return status;
+  result.evaluation = evaluation_;
+  result.curves = log_->curves();
+  return result;
+}
 
 }  // namespace
 
@@ -89,248 +362,16 @@ absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& 
                                      const data::Dataset& training, const data::Dataset& validation,
                                      const Objective& objective, autograd::Collective& collective,
                                      const InterruptHandler& interrupt) {
-  const bool first_rank = collective.rank() == 0;
   if (options.capture && (!objective.recordable || options.inner_updates != 1 || collective.world_size() != 1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--capture needs the same work every step on one rank: ", options.label,
                      collective.world_size() != 1 ? " has several ranks"
                      : options.inner_updates != 1 ? " has several updates a batch"
-                                                  : " has rewards or scales that change or come from outside"));
+                                                  : " has rewards that come from outside"));
   }
-  absl::StatusOr<RunDirectory> directory = RunDirectory::Open(options.directory, options.resume || !first_rank);
-  if (!directory.ok()) return directory.status();
-
-  std::unique_ptr<nn::Optimizer> optimizer = MakeOptimizer(options, segmenter);
-  std::optional<nn::MovingAverage> average;
-  if (options.average_decay > 0) average.emplace(segmenter.module(), options.average_decay);
-  TrainingState state{
-      .segmenter = segmenter, .optimizer = *optimizer, .average = average ? &*average : nullptr, .seed = options.seed};
-
-  int64_t step = 0;
-  std::optional<int64_t> resumed_step;
-  if (std::optional<CheckpointFile> latest = directory->LatestCheckpoint(); options.resume && latest.has_value()) {
-    absl::Status status = LoadTrainingState(latest->path, state);
-    if (!status.ok()) return status;
-    step = state.step;
-    resumed_step = step;
-  }
-
-  nn::Schedule schedule = nn::PolynomialSchedule(options.learning_rate, options.steps, options.power);
-  schedule.warm_up_steps = options.warm_up_steps;
-  schedule.warm_up_factor = 0.01;
-  const autograd::RandomKey key = autograd::RandomKey(options.seed).Split("training");
-
-  data::LoaderOptions loading;
-  loading.batch_size = options.batch_size;
-  loading.threads = options.loader_threads;
-  loading.prefetch = 4;
-  loading.key = key.Split("data");
-  loading.shuffle = true;
-  loading.height = options.crop_height;
-  loading.width = options.crop_width;
-  loading.rank = collective.rank();
-  loading.world_size = collective.world_size();
-  loading.start_batch = step;
-  absl::StatusOr<std::unique_ptr<data::Loader>> loader = data::Loader::Create(&training, options.augmentation, loading);
-  if (!loader.ok()) return loader.status();
-
-  std::unique_ptr<TensorBoardWriter> events;
-  std::unique_ptr<CsvLog> csv;
-  if (first_rank) {
-    auto opened = TensorBoardWriter::Open(directory->TensorBoardPath(), resumed_step);
-    if (!opened.ok()) return opened.status();
-    events = *std::move(opened);
-    auto log =
-        CsvLog::Open(directory->LogPath(),
-                     {"loss", "reward", "mIoU", "pixel_accuracy", "learning_rate", "gradient_norm"}, resumed_step);
-    if (!log.ok()) return log.status();
-    csv = *std::move(log);
-  }
-  std::optional<Progress> progress;
-  if (first_rank) {
-    progress.emplace(step, options.steps, &std::cerr, Progress::StandardError());
-    progress->Print(absl::StrCat(options.label, ": ", options.steps, " steps of ",
-                                 options.batch_size * collective.world_size(), " images",
-                                 step > 0 ? absl::StrCat(", resumed after step ", step) : std::string()));
-  }
-
-  TrainingResult result;
-  Curves curves(result);
-  double latest_mean_iou = std::nan(""), latest_reward = std::nan("");
-
-  auto save = [&]() -> absl::Status {
-    state.step = step;
-    if (!first_rank) return absl::OkStatus();
-    absl::Status status = SaveTrainingState(directory->CheckpointPath(step), state);
-    if (status.ok()) status = directory->RemoveOldCheckpoints(2);
-    return status;
-  };
-  auto evaluate = [&]() -> absl::Status {
-    std::optional<nn::AverageScope> averaged;
-    if (average.has_value()) averaged.emplace(*average);
-    absl::StatusOr<Evaluation> evaluation =
-        Evaluate(segmenter, validation, options.inference, step < options.steps ? options.evaluation_images : 0,
-                 nullptr, &collective);
-    if (!evaluation.ok()) return evaluation.status();
-    result.evaluation = *evaluation;
-    latest_mean_iou = evaluation->mean_iou;
-    result.mean_iou.push_back({step, evaluation->mean_iou});
-    if (events != nullptr) {
-      events->AddScalar("validation/mIoU", evaluation->mean_iou, step);
-      events->AddScalar("validation/pixel_accuracy", evaluation->pixel_accuracy, step);
-    }
-    return csv != nullptr ? csv->AddRow(step, {std::nan(""), std::nan(""), evaluation->mean_iou,
-                                               evaluation->pixel_accuracy, std::nan(""), std::nan("")})
-                          : absl::OkStatus();
-  };
-  // A number that is not finite: the parameters are still those from before the step, so they are saved.
-  BufferSnapshot buffers(segmenter.module());
-  autograd::ReplicaSum replicas;
-  if (collective.world_size() > 1) {
-    replicas = {[](Array& values, void* context) { static_cast<autograd::Collective*>(context)->AllReduceSum(values); },
-                &collective};
-  }
-  nn::GradientAverage gradient_average(optimizer->parameters(), collective);
-  auto stop_at = [&](const char* what) {
-    buffers.Restore();
-    const absl::Status saved = save();
-    collective.Barrier();  // every rank is here, and the first to leave ends the others
-    return absl::AbortedError(absl::StrFormat(
-        "%s: the %s is not finite at step %d; %s. Try a lower --learning_rate or --last_layer_factor, or a smaller "
-        "--clip_norm.",
-        options.label, what, step + 1,
-        saved.ok() ? absl::StrCat("the state after step ", step, " is in ", directory->CheckpointPath(step))
-                   : std::string(saved.message())));
-  };
-
-  BatchFeed feed(**loader);
-  int update = 0;
-  absl::StatusOr<StepResult> outcome = StepResult();
-  Array norm, sound;
-  // A whole step. Nothing is updated when its numbers are not finite; what it leaves in `outcome`, `norm` and `sound` is read afterwards.
-  const auto compute = [&](const autograd::RandomKey& step_key) {
-    if (update == 0) buffers.Take();
-    autograd::Tape tape;
-    const nn::Context context =
-        nn::Context::Training(step_key.Split("network"), replicas, collective.rank() * feed.images().shape()[0]);
-    Variable auxiliary;
-    const Variable logits = segmenter.Logits(Variable(feed.images()), context, &auxiliary);
-    outcome = objective.evaluate(logits, StepView{step, update, options.steps, feed.host(), feed.labels(), auxiliary,
-                                                  step_key.Split("objective"), collective});
-    if (!outcome.ok()) return;
-    gradient_average.Watch(tape);
-    tape.Backward(outcome->loss);
-    gradient_average.Finish();
-    norm = options.clip_norm > 0 ? nn::ClipGradientNorm(optimizer->parameters(), options.clip_norm)
-                                 : nn::GradientNorm(optimizer->parameters());
-    Array loss = outcome->loss.array();
-    if (collective.world_size() > 1) {  // all ranks update or none
-      loss = loss.Copy();
-      collective.AllReduceSum(loss);
-    }
-    sound = nn::AllFinite({loss, norm});
-    optimizer->Update(sound);
-    optimizer->ClearGradients();
-    if (average.has_value() && update + 1 == options.inner_updates) average->Update(sound);
-  };
-  const autograd::RandomKey steps_key = key.Split("step");
-  std::optional<autograd::CapturedStep> captured;
-  if (options.capture) captured.emplace(compute);
-
-  const auto start = std::chrono::steady_clock::now();
-  double evaluation_seconds = 0;
-  const int64_t first_step = step;
-  const std::map<std::string, autograd::Collective::Traffic> traffic = collective.traffic();
-  while (step < options.steps && !OnAnyRank(collective, interrupt.stop_requested())) {
-    if (absl::Status status = feed.Next(); !status.ok()) return status;
-    const double learning_rate = schedule(step);
-    double loss = 0, gradient_norm = 0;
-    NamedValues values;
-    for (update = 0; update < options.inner_updates; ++update) {
-      optimizer->SetLearningRate(learning_rate);
-      if (captured.has_value()) {
-        captured->Run(steps_key, step);
-      } else {
-        compute(steps_key.Split(step));
-      }
-      if (!outcome.ok()) return outcome.status();
-      if (update == 0 && step + 1 < options.steps) feed.Prefetch();
-      // On a device the host waits for the step here and nowhere else.
-      gradient_norm = norm.Item();
-      loss = outcome->loss.Item();
-      if (outcome->report != nullptr) values = outcome->report();
-      AverageOverRanks(collective, loss, values);
-      if (sound.Item() == 0) return stop_at(std::isfinite(loss) ? "gradient" : "loss");
-    }
-    ++step;
-
-    ProgressValues shown = {{"loss", loss}};
-    for (const auto& [name, value] : values) {
-      if (name == "reward") latest_reward = value;
-      shown.push_back({name, value});
-    }
-    shown.push_back({"mIoU", latest_mean_iou});
-    if (step % options.log_every == 0 || step == options.steps) {
-      result.loss.push_back({step, loss});
-      for (const auto& [name, value] : values) curves.Add(name, step, value);
-      if (csv != nullptr) {
-        absl::Status status =
-            csv->AddRow(step, {loss, latest_reward, std::nan(""), std::nan(""), learning_rate, gradient_norm});
-        if (!status.ok()) return status;
-      }
-      if (events != nullptr) {
-        events->AddScalar("training/loss", loss, step);
-        events->AddScalar("training/learning_rate", learning_rate, step);
-        events->AddScalar("training/gradient_norm", gradient_norm, step);
-        for (const auto& [name, value] : values) events->AddScalar(absl::StrCat("training/", name), value, step);
-      }
-    }
-    if ((options.evaluate_every > 0 && step % options.evaluate_every == 0) || step == options.steps) {
-      const auto before = std::chrono::steady_clock::now();
-      absl::Status status = evaluate();
-      if (!status.ok()) return status;
-      evaluation_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
-    }
-    if (options.checkpoint_every > 0 && step % options.checkpoint_every == 0 && step < options.steps) {
-      absl::Status status = save();
-      if (!status.ok()) return status;
-      if (events != nullptr) status.Update(events->Flush());
-      if (!status.ok()) return status;
-    }
-    if (progress.has_value()) progress->Update(step, shown);
-  }
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.steps = step;
-  result.interrupted = step < options.steps;
-  const double training_seconds = result.seconds - evaluation_seconds;
-  if (training_seconds > 0) {
-    result.images_per_second =
-        static_cast<double>((step - first_step) * options.batch_size * collective.world_size()) / training_seconds;
-  }
-  if (progress.has_value()) progress->Finish();
-  for (const auto& [operation, after] : collective.traffic()) {
-    const auto before = traffic.find(operation);
-    const auto mean = [&](int64_t autograd::Collective::Traffic::*number) {
-      const int64_t count = after.*number - (before != traffic.end() ? before->second.*number : 0);
-      return static_cast<double>(count) / static_cast<double>(std::max<int64_t>(step - first_step, 1));
-    };
-    const TrafficOfAStep here = {operation, mean(&autograd::Collective::Traffic::calls),
-                                 mean(&autograd::Collective::Traffic::bytes)};
-    if (here.calls > 0) result.traffic.push_back(here);
-  }
-  if (step == options.steps && first_step == step) {
-    absl::Status status = evaluate();  // resumed after the last step
-    if (!status.ok()) return status;
-  }
-  if (step > first_step) {
-    absl::Status status = save();
-    if (!status.ok()) return status;
-  }
-  if (events != nullptr) {
-    absl::Status status = events->Flush();
-    if (!status.ok()) return status;
-  }
-  return result;
+  Trainer trainer(options, segmenter, training, validation, objective, collective);
+  if (absl::Status status = trainer.Open(); !status.ok()) return status;
+  return trainer.Run(interrupt);
 }
 
 }  // namespace experiments

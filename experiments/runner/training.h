@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +20,7 @@
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/interrupt.h"
 #include "experiments/runner/segmenter.h"
+#include "experiments/runner/training_log.h"
 
 namespace experiments {
 
@@ -36,9 +36,6 @@ struct StepView {
   autograd::Collective& collective;
 };
 
-// Numbers shown and logged, such as {"reward", 0.71}.
-using NamedValues = std::vector<std::pair<std::string, double>>;
-
 struct StepResult {
   autograd::Variable loss;  // scalar
   // Reads them back from the device, so it is called after the step is done; may be null.
@@ -48,8 +45,10 @@ struct StepResult {
 struct Objective {
   // From the logits [N, h, w, K] of the batch's images to the loss.
   std::function<absl::StatusOr<StepResult>(const autograd::Variable& logits, const StepView& view)> evaluate;
-  // Every step queues the same kernels and reads nothing back, so that it can be recorded: TrainingOptions::capture.
+  // Every step reads nothing back and queues the same kernels as others of its phase, so that it can be recorded: TrainingOptions::capture.
   bool recordable = false;
+  // The phase of a step, where there is more than one: a recording serves the steps of one.
+  std::function<int64_t(int64_t step, int64_t total_steps)> phase = nullptr;
 };
 
 enum class OptimizerKind { kAdamW, kSgd };
@@ -76,7 +75,7 @@ struct TrainingOptions {
   double clip_norm = 1;          // of the whole gradient; 0 does not clip
   double average_decay = 0;      // of the evaluated moving average; 0 evaluates the weights themselves
   int inner_updates = 1;         // optimizer steps per batch of samples (μ of GRPO)
-  // Forward and backward pass are recorded once and replayed (autograd/core/captured_step.h). Draws other random numbers than without.
+  // A step is recorded, once for each phase, and replayed (autograd/core/captured_step.h). Draws other random numbers than without.
   bool capture = false;
 
   int64_t evaluate_every = 250;    // 0: only at the end
@@ -84,11 +83,6 @@ struct TrainingOptions {
   int64_t checkpoint_every = 500;  // 0: only at the end and on Ctrl-C
   int64_t log_every = 10;
   InferenceOptions inference;
-};
-
-struct CurvePoint {
-  int64_t step;
-  double value;
 };
 
 // What one rank brought to all-reduces and broadcasts, on average over the steps.
@@ -104,8 +98,7 @@ struct TrainingResult {
   double images_per_second = 0;
   Evaluation evaluation;                // after the last step
   std::vector<TrafficOfAStep> traffic;  // of this call; empty with one rank
-  std::vector<CurvePoint> loss, mean_iou;
-  std::vector<std::pair<std::string, std::vector<CurvePoint>>> values;  // of the objective, by name
+  TrainingCurves curves;
 };
 
 // Trains `segmenter` on `training` and evaluates it on `validation`. Errors: data (naming the file), a folder that cannot be
