@@ -25,7 +25,11 @@ bool Accepts(const CudnnDescriptor& configuration, DType dtype) {
   for (const cudnnBackendNumericalNote_t note : engine[0].NumericalNotes()) {
     if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) return false;
     if (note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return false;
-    if (note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS && dtype == kFloat32) return false;
+    // On tensor cores float32 is TF32, which cuDNN does not call a conversion.
+    if (dtype == kFloat32 &&
+        (note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS || note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) {
+      return false;
+    }
   }
   return true;
 }
@@ -106,7 +110,7 @@ CudnnDescriptor CudnnTensor(int64_t id, cudnnDataType_t type, const std::vector<
       .Set(CUDNN_ATTR_TENSOR_DIMENSIONS, extents)
       .Set(CUDNN_ATTR_TENSOR_STRIDES, strides)
       .Set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
-      .Set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, int64_t{16})
+      .Set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, static_cast<int64_t>(kCudnnAlignment))
       .Finalize();
   return tensor;
 }

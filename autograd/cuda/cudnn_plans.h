@@ -43,9 +43,16 @@ struct CudnnOperand {
 };
 cudnnStatus_t RunPlan(const CudnnSession& session, const CudnnPlan& plan, std::span<const CudnnOperand> operands);
 
-// A tensor with cuDNN's order of axes, which need not be that of the memory.
+// A tensor with cuDNN's order of axes, which need not be that of the memory, at an address that is a multiple of kCudnnAlignment.
+constexpr uintptr_t kCudnnAlignment = 16;
 CudnnDescriptor CudnnTensor(int64_t id, cudnnDataType_t type, const std::vector<int64_t>& extents,
                             const std::vector<int64_t>& strides);
 cudnnDataType_t CudnnType(DType dtype);
+
+// False for a slice that begins between two of these multiples: plans would read it wrongly.
+template <typename... Arrays>
+bool CudnnAligned(const Arrays&... arrays) {
+  return ((reinterpret_cast<uintptr_t>(arrays.raw()) % kCudnnAlignment == 0) && ...);
+}
 
 }  // namespace autograd::cuda

@@ -12,7 +12,7 @@ class SharedLibrary {
   explicit SharedLibrary(const std::string& name) : name_(name) {
     handle_ = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle_ == nullptr) handle_ = dlopen(("/usr/local/cuda/lib64/" + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle_ == nullptr) missing_ = name + " cannot be opened";
+    if (handle_ == nullptr) missing_ = name + " cannot be opened (LD_LIBRARY_PATH may name its folder)";
   }
 
   template <typename Function>

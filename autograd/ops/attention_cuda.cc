@@ -113,7 +113,7 @@ std::string AttentionObjection(const AttentionExtents& extents, bool gradient) {
 bool AttentionByCudnn(Stream& stream, const Array& q, const Array& k, const Array& v, double scale, const Array& y,
                       const Array& log_sums) {
   const AttentionExtents extents = ExtentsOf(q, k, v);
-  if (!Takes(extents, q.dtype())) return false;
+  if (!Takes(extents, q.dtype()) || !CudnnAligned(q, k, v, y, log_sums)) return false;
   const auto factor = static_cast<float>(scale);
   const CudnnOperand operands[] = {
       {kQ, q.raw()}, {kK, k.raw()}, {kV, v.raw()}, {kY, y.raw()}, {kLogSums, log_sums.raw()}, {kScale, &factor}};
@@ -125,6 +125,7 @@ bool AttentionGradientByCudnn(Stream& stream, const Array& q, const Array& k, co
                               const Array& dv) {
   const AttentionExtents extents = ExtentsOf(q, k, v);
   if (!Takes(extents, q.dtype()) || !dq.defined() || !dk.defined() || !dv.defined()) return false;
+  if (!CudnnAligned(q, k, v, y, log_sums, dy, dq, dk, dv)) return false;
   const auto factor = static_cast<float>(scale);
   const CudnnOperand operands[] = {
       {kQ, q.raw()},     {kK, k.raw()},   {kV, v.raw()},   {kY, y.raw()},   {kLogSums, log_sums.raw()},

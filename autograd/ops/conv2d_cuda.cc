@@ -149,7 +149,7 @@ std::string CudnnObjection(Conv2dProduct product, const Conv2dGeometry& geometry
 bool Conv2dByCudnn(Stream& stream, Conv2dProduct product, const Conv2dGeometry& geometry, const Array& x,
                    const Array& filter, const Array& y) {
   const DType dtype = x.dtype();
-  if (dtype == kFloat64) return false;
+  if (dtype == kFloat64 || !CudnnAligned(x, filter, y)) return false;
   const auto native = static_cast<cudaStream_t>(stream.native());
   const CudnnSession session("Conv2d", stream);
   const auto [found, is_new] = KnownPlans().try_emplace(KeyOf(session.device(), product, geometry, dtype));

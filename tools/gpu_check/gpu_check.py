@@ -9,16 +9,21 @@ Exits with 1 when a test failed.
 """
 
 import argparse
+import glob
 import json
 import os
 import platform
 import shutil
+import site
 import subprocess
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ENVIRONMENT = dict(os.environ, LD_LIBRARY_PATH=os.path.join(HERE, "lib") + ":" + os.environ.get("LD_LIBRARY_PATH", ""))
+# cuBLASLt, cuDNN and NCCL as Python's packages (PyTorch's, say) bring them, where no toolkit does; behind what the machine's owner has set. The
+# programs find their own libraries in lib/ by themselves.
+PACKAGED = sorted({folder for path in site.getsitepackages() + sys.path for folder in glob.glob(os.path.join(path, "nvidia", "*", "lib"))})
+ENVIRONMENT = dict(os.environ, LD_LIBRARY_PATH=":".join(filter(None, [os.environ.get("LD_LIBRARY_PATH"), *PACKAGED])))
 
 
 def run(command, seconds, **variables):
@@ -64,6 +69,7 @@ def machine(report, _):
         report.fail("nvidia-smi: exit code %d" % code)
     code, output, _ = run([sys.executable, "-c", "import torch; print(torch.__version__, torch.version.cuda, torch.backends.cudnn.version())"], 300)
     report.add("PyTorch: " + (output.strip().splitlines()[-1] if code == 0 else "not there"))
+    report.add("CUDA libraries of Python packages: " + (", ".join(PACKAGED) or "none"))
     report.add("compute-sanitizer: " + (shutil.which("compute-sanitizer") or "not there"))
 
 

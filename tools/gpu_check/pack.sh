@@ -30,6 +30,8 @@ options=(
   --@local_cuda//:archs="$archs"
   --dynamic_mode=off
   --strip=always
+  # What lies in lib/ is found there, also by the libraries in it, and by nobody else on that machine.
+  '--linkopt=-Wl,--disable-new-dtags,-rpath,$ORIGIN/lib'
 )
 # Startup options and further options of Bazel may come from the environment.
 # shellcheck disable=SC2206  # words on purpose
