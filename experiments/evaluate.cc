@@ -11,15 +11,14 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/types/optional.h"
 #include "data/datasets/cityscapes.h"
 #include "data/datasets/submission.h"
 #include "experiments/runner/dataset_choice.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
+#include "experiments/runner/inference_flags.h"
 #include "experiments/runner/output_folder.h"
 #include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
@@ -34,14 +33,6 @@ ABSL_FLAG(std::string, data_root, "", "folder of the dataset's files");
 ABSL_FLAG(std::string, split, "val", "val, train, test or another split of the dataset");
 ABSL_FLAG(int, crop, 64, "size of the embedded scenes");
 ABSL_FLAG(double, image_scale, 1, "images are resized to this share of their size before anything else");
-ABSL_FLAG(bool, multi_scale, false, "average over --scales");
-ABSL_FLAG(std::vector<std::string>, scales, std::vector<std::string>({"0.5", "0.75", "1", "1.25", "1.5", "1.75"}),
-          "with --multi_scale");
-ABSL_FLAG(bool, flip, false, "average with the mirrored image");
-ABSL_FLAG(int, window, 0, "side of sliding windows; 0 takes whole images");
-ABSL_FLAG(int, stride, 0, "between windows; 0 is two thirds of the window");
-ABSL_FLAG(absl::optional<bool>, average_logits, absl::nullopt,
-          "average logits (iSeg) or probabilities (mmsegmentation); by default as published numbers on the dataset do");
 ABSL_FLAG(int64_t, limit, 0, "only the first images; 0 takes all");
 ABSL_FLAG(std::string, export, "",
           "folder for the predictions as a test server takes them: <id>.png with the values, and the palette, of the "
@@ -114,22 +105,8 @@ absl::Status ScoreCheckpoint(Execution& execution) {
                                                    network->info.num_classes()));
   }
 
-  InferenceOptions options = chosen->inference;
-  if (absl::GetFlag(FLAGS_multi_scale)) {
-    options.scales.clear();
-    for (const std::string& text : absl::GetFlag(FLAGS_scales)) {
-      double scale = 0;
-      if (!absl::SimpleAtod(text, &scale) || !(scale > 0 && scale <= 8))
-        return absl::InvalidArgumentError(absl::StrCat("--scales: '", text, "' is not a scale in (0, 8]"));
-      options.scales.push_back(scale * choice.image_scale);
-    }
-  }
-  options.flip = absl::GetFlag(FLAGS_flip);
-  options.window = absl::GetFlag(FLAGS_window);
-  options.stride = absl::GetFlag(FLAGS_stride);
-  options.average_logits = absl::GetFlag(FLAGS_average_logits).value_or(options.average_logits);
-  if (options.window < 0 || options.stride < 0)
-    return absl::InvalidArgumentError("--window and --stride must not be negative");
+  const absl::StatusOr<InferenceOptions> options = InferenceFromFlags(chosen->inference);
+  if (!options.ok()) return options.status();
 
   std::string folder;
   if (const std::string asked = absl::GetFlag(FLAGS_export); !asked.empty()) {
@@ -143,7 +120,7 @@ absl::Status ScoreCheckpoint(Execution& execution) {
     if (cityscapes) cityscapes->Add(sample, prediction);
     return folder.empty() ? absl::OkStatus() : data::WriteSubmission(folder, info, sample.id, prediction);
   };
-  absl::StatusOr<Evaluation> evaluation = Evaluate(*network->segmenter, *chosen->dataset, options,
+  absl::StatusOr<Evaluation> evaluation = Evaluate(*network->segmenter, *chosen->dataset, *options,
                                                    absl::GetFlag(FLAGS_limit), visitor, &execution.collective());
   if (!evaluation.ok()) return evaluation.status();
 

@@ -14,6 +14,7 @@
 #include "data/formats/read_image.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
+#include "experiments/runner/inference_flags.h"
 #include "experiments/runner/output_folder.h"
 #include "experiments/runner/overlay.h"
 #include "experiments/runner/program.h"
@@ -24,7 +25,6 @@ ABSL_FLAG(std::string, input, "", "an image, or a folder of .png, .jpg and .jpeg
 ABSL_FLAG(std::string, output, "", "folder for the label maps and overlays; created if needed");
 ABSL_FLAG(double, image_scale, 1,
           "images are resized to this share of their size for the network; results have the image's size");
-ABSL_FLAG(bool, flip, false, "average with the mirrored image");
 ABSL_FLAG(double, opacity, 0.6, "of the classes' colours in the overlay, 0 to 1");
 
 namespace experiments {
@@ -59,6 +59,10 @@ absl::Status Main() {
   const double opacity = absl::GetFlag(FLAGS_opacity), scale = absl::GetFlag(FLAGS_image_scale);
   if (!(opacity >= 0 && opacity <= 1)) return absl::InvalidArgumentError("--opacity must lie in [0, 1]");
   if (!(scale > 0 && scale <= 8)) return absl::InvalidArgumentError("--image_scale must lie in (0, 8]");
+  InferenceOptions defaults;
+  defaults.scales = {scale};
+  const absl::StatusOr<InferenceOptions> options = InferenceFromFlags(defaults);
+  if (!options.ok()) return options.status();
   absl::StatusOr<SavedNetwork> network = LoadCheckpoint(absl::GetFlag(FLAGS_checkpoint));
   if (!network.ok()) return network.status();
   absl::StatusOr<std::vector<fs::path>> images = Images(ResolvePath(absl::GetFlag(FLAGS_input)));
@@ -66,9 +70,6 @@ absl::Status Main() {
   absl::StatusOr<std::string> folder = CreateOutputFolder(absl::GetFlag(FLAGS_output));
   if (!folder.ok()) return folder.status();
 
-  InferenceOptions options;
-  options.scales = {scale};
-  options.flip = absl::GetFlag(FLAGS_flip);
   const data::Normalization normalization(network->info);
   int failures = 0;
   absl::Status first_failure;
@@ -77,7 +78,7 @@ absl::Status Main() {
     absl::StatusOr<data::Image> image = data::ReadImage(path.string());
     absl::Status status = image.status();
     if (status.ok()) {
-      const data::LabelMap prediction = Predict(*network->segmenter, *image, normalization, options);
+      const data::LabelMap prediction = Predict(*network->segmenter, *image, normalization, *options);
       const std::string stem = absl::StrCat(*folder, "/", path.stem().string());
       status = data::WritePalettePng(absl::StrCat(stem, ".png"), prediction, network->info.palette);
       if (status.ok())

@@ -33,6 +33,9 @@ class BadInputTest(unittest.TestCase):
         self.expect([RSS, "stray"], "stray")
         self.expect([EVALUATE], "--checkpoint is missing")
         self.expect([PREDICT, "--checkpoint=x"], "--input is missing")
+        self.expect([PREDICT, "--input=x", "--output=y", "--multi_scale", "--scales=1,wide"], "--scales", "'wide'")
+        self.expect([PREDICT, "--input=x", "--output=y", "--window=-1"], "--window")
+        self.expect([RSS, "--capture", "--inner_updates=2", f"--output={folder('captured')}"], "--capture", "several updates")
 
     def test_data(self):
         self.expect([RSS, "--dataset=camvid"], "--data_root")

@@ -33,6 +33,10 @@ class SmokeTest(unittest.TestCase):
         result = run([PREDICT, f"--checkpoint={weights}", f"--input={photos}", f"--output={folder('maps')}"])
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(sorted(os.listdir(folder("maps"))), ["a.png", "a_overlay.png"])
+        result = run([PREDICT, f"--checkpoint={weights}", f"--input={photos}", f"--output={folder('averaged')}", "--multi_scale", "--scales=0.5,1",
+                      "--flip", "--window=32", "--stride=16"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(os.listdir(folder("averaged"))), ["a.png", "a_overlay.png"])
 
     def test_camvid_with_cold_start(self):
         root = folder("camvid")
