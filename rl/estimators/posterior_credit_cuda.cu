@@ -9,14 +9,12 @@ constexpr int kSharedMaps = 64;  // K⁻¹ of so many maps is read from shared m
 
 struct Maps {
   const uint8_t* action;
-  const float* log_probability;
+  const double* probability;  // of the actions
   const uint8_t* valid;
   int64_t count, images, positions, pixels;
 
   __device__ int Shown(int64_t map, int64_t position) const { return action[map * positions + position]; }
-  __device__ double Probability(int64_t map, int64_t position) const {
-    return math::Exp(static_cast<double>(log_probability[map * positions + position]));
-  }
+  __device__ double Probability(int64_t map, int64_t position) const { return probability[map * positions + position]; }
   __device__ bool Differ(int64_t position) const {
     if (valid != nullptr && valid[position] == 0) return false;
     const int first = Shown(0, position);
@@ -26,10 +24,23 @@ struct Maps {
   }
 };
 
-Maps MapsOf(const Array& actions, const Array& log_probability, const Array& valid) {
+__global__ void ProbabilityKernel(const float* log_probability, int64_t size, double* probability) {
+  for (int64_t i = GridIndex(); i < size; i += GridStride())
+    probability[i] = math::Exp(static_cast<double>(log_probability[i]));
+}
+
+// Once for each map and position: pairs of maps ask for them again and again, and double precision is slow on most cards.
+Array Probabilities(const char* operation, Stream& stream, const Array& log_probability) {
+  Array probability = Array::Empty(log_probability.shape(), kFloat64);
+  Launch(operation, stream, Blocks(log_probability.size()), kBlock, ProbabilityKernel, log_probability.data<float>(),
+         log_probability.size(), probability.data<double>());
+  return probability;
+}
+
+Maps MapsOf(const Array& actions, const Array& probability, const Array& valid) {
   const int64_t count = actions.shape()[0], images = actions.shape()[1], positions = actions.size() / count;
   return {actions.data<uint8_t>(),
-          log_probability.data<float>(),
+          probability.data<double>(),
           valid.defined() ? valid.data<uint8_t>() : nullptr,
           count,
           images,
@@ -211,7 +222,8 @@ void ScoreCovariance(Stream& stream, const Array& actions, const Array& log_prob
     stream.FillZero(covariance.raw(), covariance.bytes());
     return stream.FillZero(expected.raw(), expected.bytes());
   }
-  const Maps maps = MapsOf(actions, log_probability, valid);
+  const Array probability = Probabilities("ScoreCovariance", stream, log_probability);
+  const Maps maps = MapsOf(actions, probability, valid);
   const int64_t chunks = (maps.pixels + kChunk - 1) / kChunk, n = maps.count;
   Array partial = Array::Empty({maps.images, chunks, n, n + 1}, kFloat64);
   Launch("ScoreCovariance", stream, dim3(static_cast<unsigned>(chunks), static_cast<unsigned>(maps.images)), kBlock,
@@ -231,7 +243,8 @@ void InvertScoreCovariance(Stream& stream, const Array& rewards, Array& covarian
 void PosteriorCredit(Stream& stream, const Array& actions, const Array& log_probability, const Array& valid,
                      const Array& inverse, const Array& weighted, const Array& delta, Array& advantages) {
   if (actions.size() == 0) return;
-  const Maps maps = MapsOf(actions, log_probability, valid);
+  const Array probability = Probabilities("PosteriorCredit", stream, log_probability);
+  const Maps maps = MapsOf(actions, probability, valid);
   Launch("PosteriorCredit", stream, dim3(Blocks(maps.pixels), static_cast<unsigned>(maps.images)), kBlock, CreditKernel,
          maps, inverse.data<double>(), weighted.data<double>(), delta.data<double>(), advantages.data<float>());
 }
