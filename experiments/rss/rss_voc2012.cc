@@ -12,5 +12,6 @@ int main(int argc, char** argv) {
                 "network\n"
                 "  rss_voc2012 --data_root=DIR --preset=paper --init_weights=FILE",
        .dataset = "voc2012_aug",
-       .table = 5});
+       .table = 5,
+       .scene_steps = 1000});
 }

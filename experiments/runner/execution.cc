@@ -59,9 +59,10 @@ absl::Status Execution::Run(const std::function<absl::Status()>& body) {
 
 std::string Execution::Description() const {
   const autograd::Device device = stream_->device();
-  std::string text = device.type == autograd::DeviceType::kCpu
-                         ? absl::StrCat("cpu, ", autograd::ThreadCount(), " threads")
-                         : absl::StrCat("cuda:", device.index);
+  std::string text =
+      device.type == autograd::DeviceType::kCpu
+          ? absl::StrCat("cpu, ", autograd::ThreadCount(), autograd::ThreadCount() == 1 ? " thread" : " threads")
+          : absl::StrCat("cuda:", device.index);
   if (collective_->world_size() > 1) absl::StrAppend(&text, ", ", collective_->world_size(), " ranks");
   return text;
 }
