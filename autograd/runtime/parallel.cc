@@ -24,7 +24,8 @@ int AvailableCores() {
 }
 
 // Workers sleep on a condition variable after a short spin: a training step is thousands of short regions, and waking a
-// sleeping thread costs more than many of them.
+// sleeping thread costs more than many of them. For the same reason nobody waits for a worker that comes late, because it slept or its core had
+// other work: the others do its pieces, and it finds the region closed.
 class Pool {
  public:
   explicit Pool(int threads) : threads_(threads) {
@@ -50,11 +51,15 @@ class Pool {
       body_ = &body;
       pieces_ = pieces;
       next_.store(0, std::memory_order_relaxed);
-      busy_.store(threads_ - 1, std::memory_order_relaxed);
+      open_ = true;
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     Drain();
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      open_ = false;
+    }
     for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
       if (spin > 2000) std::this_thread::yield();
     }
@@ -85,8 +90,13 @@ class Pool {
         std::unique_lock<std::mutex> lock(mutex_);
         wake_.wait(lock, [&] { return generation_.load() != seen; });
       }
-      seen = generation_.load(std::memory_order_acquire);
-      if (stopping_) return;
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+        seen = generation_.load(std::memory_order_relaxed);
+        if (stopping_) return;
+        if (!open_) continue;
+        busy_.fetch_add(1, std::memory_order_relaxed);
+      }
       Drain();
       busy_.fetch_sub(1, std::memory_order_release);
     }
@@ -98,8 +108,9 @@ class Pool {
   std::condition_variable wake_;
   std::atomic<uint64_t> generation_{0};
   std::atomic<int64_t> next_{0};
-  std::atomic<int> busy_{0};
+  std::atomic<int> busy_{0};  // workers in the open region, or still in the one that was just closed
   std::atomic<bool> stopping_{false};
+  bool open_ = false;  // under mutex_
   int64_t pieces_ = 0;
   const std::function<void(int64_t)>* body_ = nullptr;
   std::exception_ptr failure_;
