@@ -81,7 +81,9 @@ class PositionSegmenter : public Segmenter {
   int classes() const override { return kClasses; }
   std::string LastLayer() const override { return ""; }
   std::string Description() const override { return "position"; }
-  absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string&) override { return absl::UnimplementedError("none"); }
+  absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string&) override {
+    return absl::NotFoundError("it has no public weights");
+  }
 };
 
 // Bilinear, half-pixel centres.

@@ -53,8 +53,9 @@ struct Trained {
 
 Trained TrainPixels(const std::string& name, const Objective& objective, bool capture) {
   PixelModel model;
-  PixelSegmenter segmenter(std::move(model), 1, kClasses, "classifier", "pixels",
-                           [](const std::string&, PixelModel&) { return absl::UnimplementedError("none"); });
+  PixelSegmenter segmenter(std::move(model), 1, kClasses, "classifier", "pixels", [](const std::string&, PixelModel&) {
+    return absl::NotFoundError("it has no public weights");
+  });
   TrainingOptions options;
   options.label = name;
   options.directory = (std::filesystem::path(::testing::TempDir()) / name).string();
