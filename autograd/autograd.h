@@ -30,6 +30,7 @@
 #include "autograd/ops/resize.h"
 #include "autograd/ops/rotary_embedding.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/ops/standard_normal.h"
 #include "autograd/ops/transpose.h"
 #include "autograd/runtime/error.h"
 #include "autograd/runtime/parallel.h"

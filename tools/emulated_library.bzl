@@ -35,3 +35,18 @@ def emulated_library(name, srcs, hdrs = [], deps = [], visibility = None):
         deps = deps + ["//autograd/core:launch_cuda", "//autograd/testing/emulator"],
         alwayslink = True,
     )
+
+def all_emulated_libraries(name, deps = [], visibility = None):
+    """Every NAME_emulated of this BUILD file above the call, in one library.
+
+    Args:
+      name: the target.
+      deps: emulated libraries of other folders.
+      visibility: of the target.
+    """
+    cc_library(
+        name = name,
+        testonly = True,
+        visibility = visibility,
+        deps = deps + [":" + rule for rule in sorted(native.existing_rules().keys()) if rule.endswith("_emulated")],
+    )

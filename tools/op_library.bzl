@@ -1,9 +1,9 @@
-"""op_library: one differentiable operation from its files, found by name.
+"""op_library: one operation from its files, found by name, in any folder.
 
-    x.h             the function and its documentation          required
-    x.cc            check, run, record, return                  required
-    x_kernels.h     declarations of the kernels                 required
-    x_cpu.cc        the kernels on the CPU                      required
+    x.h             the function and its documentation          optional, with x.cc: other code may call the kernels
+    x.cc            check, run, record, return                  optional
+    x_kernels.h     declarations of the kernels                 optional: without it, the operation is made of others
+    x_cpu.cc        the kernels on the CPU                      required where there are kernels
     x_cuda.cu       the kernels on CUDA                         optional
     x_cuda.cc       calls of CUDA's libraries                   optional
     x_emulated.cc   what stands in for x_cuda.cc in the emulator
@@ -21,12 +21,17 @@ _ENGINE = [
 
 _LAUNCH = "//autograd/core:launch_cuda"
 
+def _unique(labels):
+    """Each label once, in the order of its first use: lists that several operations share may overlap."""
+    return {label: None for label in labels}.keys()
+
 def op_library(
         name,
         hdrs = [],
         kernel_hdrs = [],
         ops = [],
         deps = [],
+        function_deps = [],
         cpu_deps = [],
         cuda_deps = [],
         test_ops = [],
@@ -41,6 +46,7 @@ def op_library(
       kernel_hdrs: further headers shared by the backends, such as functors for host and device.
       ops: the operations this one is made of: their functions and their kernels.
       deps: further dependencies of every backend.
+      function_deps: further dependencies of the function alone (x.h, x.cc), such as the collective.
       cpu_deps: further dependencies of the CPU kernels.
       cuda_deps: further dependencies of the CUDA kernels.
       test_ops: further operations that the test uses.
@@ -49,6 +55,10 @@ def op_library(
       visibility: of the operation.
     """
     kernels = name + "_kernels"
+    kernel_header = native.glob([kernels + ".h"])
+
+    # Eigen and oneDNN are the engine's own.
+    cpu = ["//autograd/cpu"] if kernel_header and native.package_name().startswith("autograd/") else []
     deps = deps + ops + [op + "_kernels" for op in ops]
     cuda_kernels = native.glob([name + "_cuda.cu"])
     cuda_calls = native.glob([name + "_cuda.cc"])
@@ -58,7 +68,7 @@ def op_library(
 
     cc_library(
         name = kernels,
-        hdrs = [kernels + ".h"] + kernel_hdrs,
+        hdrs = kernel_header + kernel_hdrs,
         visibility = visibility,
         deps = _ENGINE + deps,
     )
@@ -90,10 +100,10 @@ def op_library(
     )
     cc_library(
         name = name,
-        srcs = [name + ".cc", name + "_cpu.cc"],
-        hdrs = [name + ".h"] + hdrs,
+        srcs = native.glob([name + ".cc"]) + ([name + "_cpu.cc"] if kernel_header else []),
+        hdrs = native.glob([name + ".h"]) + hdrs,
         visibility = visibility,
-        deps = [":" + kernels, "//autograd/cpu"] + _ENGINE + deps + cpu_deps +
+        deps = _unique([":" + kernels] + cpu + _ENGINE + deps + function_deps + cpu_deps) +
                (if_cuda(cuda_libraries) if cuda_libraries else []),
     )
     if native.glob([name + "_test.cc"]):
@@ -102,6 +112,6 @@ def op_library(
             size = test_size,
             srcs = [name + "_test.cc"],
             tags = ["cpu"],
-            deps = [":" + name, "@googletest//:gtest_main"] + _ENGINE + deps + test_ops + test_deps +
-                   [op + "_emulated" for op in [":" + name] + test_ops],
+            deps = _unique([":" + name, "@googletest//:gtest_main"] + _ENGINE + deps + function_deps + test_ops +
+                           test_deps + [op + "_emulated" for op in [":" + name] + test_ops]),
         )

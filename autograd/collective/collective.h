@@ -3,9 +3,9 @@
 // What the ranks of a data-parallel run say to each other. Implementations: OneRank (here), threads of one process
 // (in_process.h), MPI (mpi.h), NCCL (nccl.h).
 //
-// Every rank calls the same functions in the same order with the same dtypes and sizes; a difference is an Error on every
-// rank. Sums are taken in the order of ranks 0, 1, … R − 1, so they are the same bits on all ranks, from run to run, and
-// between the implementations (NCCL excepted: nccl.h).
+// Every rank calls the same functions in the same order with the same dtypes and sizes; a difference is an Error on
+// every rank. Sums are taken in the order of ranks 0, 1, … R − 1, so they are the same bits on all ranks, from run to
+// run, and between the implementations (NCCL excepted: nccl.h).
 
 #include <cstdint>
 #include <functional>
@@ -33,19 +33,20 @@ class Collective {
   // values ← the values of rank `root`. Any dtype.
   virtual void Broadcast(Array& values, int root) = 0;
 
-  // AllReduceSum that may still be under way when this returns, while the current stream goes on: `values` may not be touched before FinishSums
-  // has returned. Here at once.
+  // AllReduceSum that may still be under way when this returns, while the current stream goes on: `values` may not be
+  // touched before FinishSums has returned. Here at once.
   virtual void StartSum(Array& values) { AllReduceSum(values); }
   virtual void FinishSums() {}
 
   // Returns when every rank has called it.
   virtual void Barrier() = 0;
 
-  // Ends this process at once, without destructors, which would wait for the other ranks; where the implementation can, the others too.
-  // For an error that other ranks may not have: they would wait for this one for ever.
+  // Ends this process at once, without destructors, which would wait for the other ranks; where the implementation can,
+  // the others too. For an error that other ranks may not have: they would wait for this one for ever.
   [[noreturn]] virtual void Abort(int exit_code);
 
-  // What this rank has brought to sums and broadcasts of arrays and values so far, by the operation that asked (OperationScope).
+  // What this rank has brought to sums and broadcasts of arrays and values so far, by the operation that asked
+  // (OperationScope).
   struct Traffic {
     int64_t calls = 0, bytes = 0;
   };

@@ -12,15 +12,16 @@ namespace {
 
 using internal::CollectiveCall;
 
-// Where the threads meet. A call has three meetings: everybody's operand is in place; everybody has written its share of
-// the result; everybody has copied the result, so operands may change again.
+// Where the threads meet. A call has three meetings: everybody's operand is in place; everybody has written its share
+// of the result; everybody has copied the result, so operands may change again.
 class MeetingPoint {
  public:
   explicit MeetingPoint(int world_size) : world_size_(world_size), calls_(world_size), operands_(world_size) {}
 
   int world_size() const { return world_size_; }
 
-  // Shows this rank's call and operand to the others and returns when all have arrived. Throws on every rank when two differ.
+  // Shows this rank's call and operand to the others and returns when all have arrived. Throws on every rank when two
+  // differ.
   void Arrive(int rank, const CollectiveCall& call, const void* operand) {
     calls_[rank] = call;
     operands_[rank] = operand;

@@ -12,6 +12,8 @@
 namespace autograd {
 namespace {
 
+constexpr char kSlurmRank[] = "SLURM_PROCID", kSlurmStepTasks[] = "SLURM_STEP_NUM_TASKS";
+
 struct Launcher {
   const char *rank, *world_size, *local_rank;
   bool by_mpi;
@@ -22,8 +24,18 @@ constexpr Launcher kLaunchers[] = {
     {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", true},
     {"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", true},
     {"RANK", "WORLD_SIZE", "LOCAL_RANK", false},
-    {"SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", true},
+    {kSlurmRank, kSlurmStepTasks, "SLURM_LOCALID", true},
 };
+
+// A Slurm allocation in which srun did not start this process.
+LaunchedRank AloneInAllocation(const Environment& environment) {
+  const std::optional<std::string> tasks = environment("SLURM_NTASKS");
+  LaunchedRank alone;
+  alone.by_mpi = false;
+  alone.note = absl::StrCat("this Slurm allocation", tasks.has_value() ? absl::StrCat(" of ", *tasks, " tasks") : "",
+                            " runs the program once, as one rank; srun in front of it starts one for each task");
+  return alone;
+}
 
 absl::StatusOr<int> Number(const Environment& environment, const char* name, int least) {
   const std::optional<std::string> text = environment(name);
@@ -58,6 +70,8 @@ std::optional<std::string> ProcessEnvironment(const char* name) {
 absl::StatusOr<std::optional<LaunchedRank>> FindLaunchedRank(const Environment& environment) {
   for (const Launcher& launcher : kLaunchers) {
     if (!environment(launcher.rank).has_value()) continue;
+    if (launcher.rank == kSlurmRank && !environment(kSlurmStepTasks).has_value())
+      return std::optional<LaunchedRank>(AloneInAllocation(environment));
     LaunchedRank launched;
     launched.by_mpi = launcher.by_mpi;
     const absl::StatusOr<int> world_size = Number(environment, launcher.world_size, 1),

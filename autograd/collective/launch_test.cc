@@ -49,10 +49,56 @@ TEST(LaunchTest, OpenMpi) {
 }
 
 TEST(LaunchTest, Srun) {
-  const LaunchedRank rank = Found({{"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "4"}, {"SLURM_LOCALID", "0"}});
+  // The step may have fewer tasks than the allocation.
+  const LaunchedRank rank = Found({{"SLURM_PROCID", "2"},
+                                   {"SLURM_NTASKS", "8"},
+                                   {"SLURM_STEP_ID", "0"},
+                                   {"SLURM_STEP_NUM_TASKS", "4"},
+                                   {"SLURM_LOCALID", "1"}});
   EXPECT_EQ(rank.rank, 2);
   EXPECT_EQ(rank.world_size, 4);
+  EXPECT_EQ(rank.local_rank, 1);
   EXPECT_TRUE(rank.by_mpi);
+  EXPECT_EQ(rank.note, "");
+}
+
+// What Slurm sets for a batch script, whose commands it starts once.
+TEST(LaunchTest, AllocationWithoutSrunIsOneRank) {
+  const Variables script = {{"SLURM_JOB_ID", "17"}, {"SLURM_PROCID", "0"}, {"SLURM_LOCALID", "0"}};
+  const LaunchedRank rank = Found(script);
+  EXPECT_EQ(rank.rank, 0);
+  EXPECT_EQ(rank.world_size, 1);
+  EXPECT_EQ(rank.local_rank, 0);
+  EXPECT_NE(rank.note.find("srun"), std::string::npos) << rank.note;
+  EXPECT_EQ(rank.note.find('\n'), std::string::npos);
+  Variables of_tasks = script;
+  of_tasks["SLURM_NTASKS"] = "4";
+  EXPECT_EQ(Found(of_tasks).world_size, 1);
+  EXPECT_NE(Found(of_tasks).note.find("4 tasks"), std::string::npos) << Found(of_tasks).note;
+}
+
+// Other launchers in a batch script are as they are outside of it.
+TEST(LaunchTest, LaunchersInsideAnAllocation) {
+  const Variables script = {{"SLURM_JOB_ID", "17"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}};
+  const auto inside = [&](Variables variables) {
+    variables.insert(script.begin(), script.end());
+    return Found(variables);
+  };
+  const LaunchedRank mpirun = inside({{"OMPI_COMM_WORLD_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "2"}});
+  const LaunchedRank pmi = inside({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}});
+  const LaunchedRank torchrun =
+      inside({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}});
+  for (const LaunchedRank& rank : {mpirun, pmi, torchrun}) {
+    EXPECT_EQ(rank.rank, 1);
+    EXPECT_EQ(rank.world_size, 2);
+    EXPECT_EQ(rank.note, "");
+  }
+}
+
+// An interactive shell of Slurm's is a step of one task in an allocation of several.
+TEST(LaunchTest, ShellThatSrunStarted) {
+  const LaunchedRank rank = Found({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}, {"SLURM_STEP_NUM_TASKS", "1"}});
+  EXPECT_EQ(rank.world_size, 1);
 }
 
 TEST(LaunchTest, Torchrun) {
@@ -71,6 +117,7 @@ TEST(LaunchTest, NonsenseNamesTheVariable) {
   ExpectInvalid({{"RANK", "0"}, {"WORLD_SIZE", "2"}}, "MASTER_ADDR");
   ExpectInvalid({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "-1"}}, "MASTER_PORT=-1");
   ExpectInvalid({{"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "0"}}, "OMPI_COMM_WORLD_SIZE=0");
+  ExpectInvalid({{"SLURM_PROCID", "4"}, {"SLURM_STEP_NUM_TASKS", "4"}}, "SLURM_PROCID=4");
 }
 
 TEST(OpenWorldTest, OneRankNeedsNobody) {

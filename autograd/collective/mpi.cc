@@ -30,7 +30,8 @@ class MpiRank final : public Collective {
       RequireSuccess(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
       owns_mpi_ = true;
     }
-    // A communicator of our own: its errors come back to us instead of ending the program, and nobody else's messages mix in.
+    // A communicator of our own: its errors come back to us instead of ending the program, and nobody else's messages
+    // mix in.
     RequireSuccess(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
     MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(world_, &rank_);
@@ -103,8 +104,8 @@ class MpiRank final : public Collective {
     }
   }
 
-  // Every rank receives its share of the elements from all, sums it in the order of ranks, and sends the sums to all: the
-  // traffic of a ring all-reduce, and an order of summation that MPI_Allreduce does not promise.
+  // Every rank receives its share of the elements from all, sums it in the order of ranks, and sends the sums to all:
+  // the traffic of a ring all-reduce, and an order of summation that MPI_Allreduce does not promise.
   void SumPiece(DType dtype, char* values, int64_t size) {
     const int64_t share = (size + world_size_ - 1) / world_size_, bytes = share * SizeOf(dtype);
     outgoing_.assign(bytes * world_size_, 0);

@@ -8,8 +8,8 @@
 
 namespace autograd {
 
-// MPI_COMM_WORLD; an Error in a program built without MPI. Initialises MPI when nobody has, and in that case finalises it when the result is destroyed. One at a
-// time; not for use from several threads at once.
+// MPI_COMM_WORLD; an Error in a program built without MPI. Initialises MPI when nobody has, and in that case finalises
+// it when the result is destroyed. One at a time; not for use from several threads at once.
 std::unique_ptr<Collective> MpiWorld();
 
 }  // namespace autograd

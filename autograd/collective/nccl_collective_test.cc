@@ -1,4 +1,5 @@
-// NCCL in a world of one GPU: every call of ours reaches the library with arguments that it takes. Sums of several ranks are for machines with several.
+// NCCL in a world of one GPU: every call of ours reaches the library with arguments that it takes. Sums of several
+// ranks are for machines with several.
 
 #include <gtest/gtest.h>
 
@@ -39,7 +40,8 @@ TEST_F(NcclTest, TheContractHoldsOnTheDevice) {
   testing::CheckCollectiveContract(*world_);
 }
 
-// A sum is started on arrays that kernels still write, and kernels read it after FinishSums: neither waits for the host.
+// A sum is started on arrays that kernels still write, and kernels read it after FinishSums: neither waits for the
+// host.
 TEST_F(NcclTest, SumsBesideTheStreamSeeWhatWasQueued) {
   StreamScope scope(*stream_);
   for (int round = 0; round < 20; ++round) {

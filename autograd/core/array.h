@@ -1,8 +1,8 @@
 #pragma once
 
 // An Array is dense, row-major, reference-counted storage with a shape, a dtype and a device. It knows nothing of
-// gradients. Arrays are contiguous, always: Reshape and slices along the first axis share storage, everything else copies.
-// Images are [N, H, W, C], filters [O, KH, KW, I], tokens [N, L, C].
+// gradients. Arrays are contiguous, always: Reshape and slices along the first axis share storage, everything else
+// copies. Images are [N, H, W, C], filters [O, KH, KW, I], tokens [N, L, C].
 
 #include <cstdint>
 #include <initializer_list>

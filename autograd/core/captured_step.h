@@ -1,9 +1,10 @@
 #pragma once
 
-// A step that is the same every time, recorded once and replayed: on CUDA as one graph, so that the host starts a whole training step with one call
-// where it would start a thousand kernels.
+// A step that is the same every time, recorded once and replayed: on CUDA as one graph, so that the host starts a whole
+// training step with one call where it would start a thousand kernels.
 //
-//   Array images = Array::Zeros({n, h, w, 3}, kFloat32), labels = …;   // what changes from step to step lies in arrays that stay
+//   // What changes from step to step lies in arrays that stay.
+//   Array images = Array::Zeros({n, h, w, 3}, kFloat32), labels = …;
 //   CapturedStep step([&](const RandomKey& key) {
 //     Tape tape;
 //     loss = Loss(model(images, nn::Context::Training(key)), labels);
@@ -17,10 +18,11 @@
 //     step.Run(key, i);            // key.Split(i) in effect
 //   }
 //
-// The work must queue the same kernels each time, wait for nothing and read nothing back; numbers of the host are frozen as they were at the
-// recording (the key's last split is not: RandomKey::SplitLater), and what it does on the host is done once, unless by OnEachRun. What it leaves
-// in variables, such as `loss` above, is valid after every Run, lies in memory of the recording, and must not outlive the stream. Parameters,
-// gradients, running statistics and everything else that the work writes in place are written at each Run as usual.
+// The work must queue the same kernels each time, wait for nothing and read nothing back; numbers of the host are
+// frozen as they were at the recording (the key's last split is not: RandomKey::SplitLater), and what it does on the
+// host is done once, unless by OnEachRun. What it leaves in variables, such as `loss` above, is valid after every Run,
+// lies in memory of the recording, and must not outlive the stream. Parameters, gradients, running statistics and
+// everything else that the work writes in place are written at each Run as usual.
 
 #include <cstdint>
 #include <functional>
@@ -32,18 +34,19 @@
 
 namespace autograd {
 
-// What a step does on the host besides queueing kernels, such as counting batches: done now, or, where the calling thread records a CapturedStep,
-// at each of its Runs, after the kernels have been queued.
+// What a step does on the host besides queueing kernels, such as counting batches: done now, or, where the calling
+// thread records a CapturedStep, at each of its Runs, after the kernels have been queued.
 void OnEachRun(std::function<void()> work);
-// True while the calling thread records: what is queued now runs again later, so nothing may be left out because it has been done before.
+// True while the calling thread records: what is queued now runs again later, so nothing may be left out because it has
+// been done before.
 bool RunsAgain();
 
 class CapturedStep {
  public:
   using Work = std::function<void(const RandomKey& key)>;
 
-  // For the current stream. The first `eager_runs` Runs call `work` directly: what is made at first use (plans of convolutions, gradient buffers,
-  // workspaces) is then there when the step is recorded, at the next one.
+  // For the current stream. The first `eager_runs` Runs call `work` directly: what is made at first use (plans of
+  // convolutions, gradient buffers, workspaces) is then there when the step is recorded, at the next one.
   explicit CapturedStep(Work work, int eager_runs = 1);
   ~CapturedStep();
 

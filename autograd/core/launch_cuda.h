@@ -2,8 +2,8 @@
 
 // What CUDA kernels share: the launch, grid sizes, shared memory, 16-byte packs, sums over a warp.
 //
-// The same sources are compiled as C++ for the emulator (autograd/testing/emulator), so kernels are started with Launch, never with <<<>>>,
-// and shared memory is declared with SHARED_MEMORY.
+// The same sources are compiled as C++ for the emulator (autograd/testing/emulator), so kernels are started with
+// Launch, never with <<<>>>, and shared memory is declared with SHARED_MEMORY.
 
 #include <cuda_runtime.h>
 
@@ -16,7 +16,8 @@
 #include "autograd/runtime/dtype.h"
 #include "autograd/runtime/stream.h"
 
-// In a kernel: SHARED_MEMORY(name, Type) declares what the threads of a block share, SHARED_MEMORY(sums, float[8][32]) an array.
+// In a kernel: SHARED_MEMORY(name, Type) declares what the threads of a block share, SHARED_MEMORY(sums, float[8][32])
+// an array.
 #ifndef SHARED_MEMORY
 #define SHARED_MEMORY(name, ...) __shared__ std::type_identity_t<__VA_ARGS__> name
 #endif
@@ -33,8 +34,8 @@ inline unsigned Blocks(int64_t count, int64_t block = kBlock) {
   return static_cast<unsigned>(std::clamp<int64_t>((count + block - 1) / block, 1, 1 << 16));
 }
 
-// kernel<<<grid, block>>>(arguments...) on the stream; an Error names the operation. A fault inside a kernel shows at a later
-// launch or copy: with the environment variable CUDA_LAUNCH_BLOCKING=1 it shows here.
+// kernel<<<grid, block>>>(arguments...) on the stream; an Error names the operation. A fault inside a kernel shows at a
+// later launch or copy: with the environment variable CUDA_LAUNCH_BLOCKING=1 it shows here.
 template <typename... Parameters, typename... Arguments>
 void Launch(const char* operation, Stream& stream, dim3 grid, dim3 block, void (*kernel)(Parameters...),
             Arguments&&... arguments) {

@@ -1,7 +1,8 @@
 #pragma once
 
-// A Parameter is a named leaf: a float32 (or float64) value, a gradient buffer whose address never changes, and the
-// attributes by which optimizers group it. It moves but does not copy; what it holds stays where it is.
+// A Parameter is a named leaf: a float32 (or float64) value, a gradient buffer, and the attributes by which optimizers
+// group it. It moves but does not copy; what it holds stays where it is, and on a device the gradient's address never
+// changes.
 
 #include <memory>
 #include <string>

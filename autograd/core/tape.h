@@ -15,9 +15,9 @@
 //     return Gradients{SquareGradient(saved[0], dy)};
 //   });
 //
-// The closure must be trivially copyable: it may capture numbers, not arrays. Every saved byte is therefore in Saved, where
-// Tape::Report() finds it. It returns one gradient per input, in order; those with !wanted[i] may be left undefined.
-// The name must be a string literal, or live as long: tapes, allocators and profiles keep the pointer.
+// The closure must be trivially copyable: it may capture numbers, not arrays. Every saved byte is therefore in Saved,
+// where Tape::Report() finds it. It returns one gradient per input, in order; those with !wanted[i] may be left
+// undefined. The name must be a string literal, or live as long: tapes, allocators and profiles keep the pointer.
 
 #include <cstddef>
 #include <functional>
@@ -100,16 +100,16 @@ class Tape {
   void Backward(const Variable& y);
   void Backward(const Variable& y, const Array& dy);
 
-  // Backward calls `ready` for each parameter as soon as nothing more can be added to its gradient, in an order that the tape alone decides: the
-  // place to send gradients to other ranks while the rest is computed. Checkpoints hide the parameters they use, so a tape with one
-  // calls it for none.
+  // Backward calls `ready` for each parameter as soon as nothing more can be added to its gradient, in an order that
+  // the tape alone decides: the place to send gradients to other ranks while the rest is computed. Checkpoints hide the
+  // parameters they use, so a tape with one calls it for none.
   void OnGradient(std::function<void(Parameter&)> ready) { on_gradient_ = std::move(ready); }
 
   // After Backward: the gradient of a watched leaf (undefined when nothing reached it).
   Array Gradient(const Variable& leaf) const;
 
-  // Bytes kept for the backward pass by op: a table, largest first. Storage of parameters is not counted, storage shared by
-  // several nodes counts once, for the first.
+  // Bytes kept for the backward pass by op: a table, largest first. Storage of parameters is not counted, storage
+  // shared by several nodes counts once, for the first.
   std::string Report() const;
   int64_t SavedBytes() const;
   size_t node_count() const { return nodes_.size(); }
@@ -184,9 +184,9 @@ inline bool WillRecord(std::initializer_list<Variable> inputs) {
   return Tape::Current() != nullptr && internal::AnyTracked(std::span<const Variable>(inputs.begin(), inputs.size()));
 }
 
-// Runs `function` without keeping what its ops save, and again during Backward (gradient checkpointing). `function` must
-// compute the same value each time: random keys are values, so dropout repeats. It may use parameters freely, but other
-// tracked variables only through `inputs`.
+// Runs `function` without keeping what its ops save, and again during Backward (gradient checkpointing). `function`
+// must compute the same value each time: random keys are values, so dropout repeats. It may use parameters freely, but
+// other tracked variables only through `inputs`.
 Variable Checkpoint(const std::function<Variable(std::span<const Variable>)>& function,
                     const std::vector<Variable>& inputs);
 

@@ -2,8 +2,8 @@
 
 // Matrix products, row-major: float32 by oneDNN's sgemm, float64 by Eigen.
 //
-// The bits of a float32 product depend on the shape given to sgemm, so ParallelGemm cuts a product into tiles by its shape
-// alone, never by the thread count.
+// The bits of a float32 product depend on the shape given to sgemm, so ParallelGemm cuts a product into tiles by its
+// shape alone, never by the thread count.
 
 #include <cstdint>
 
@@ -25,8 +25,9 @@ struct GemmTiles {
 };
 GemmTiles PlanTiles(const GemmShape& shape);
 
-// sgemm reads the operands of small products where they are, and at half the speed when the stride between rows is a multiple of 1 or 2 KiB: neighbours
-// down a column then fall into a few sets of the cache. An operand of several products is copied once to another stride where that is so.
+// sgemm reads the operands of small products where they are, and at half the speed when the stride between rows is a
+// multiple of 1 or 2 KiB: neighbours down a column then fall into a few sets of the cache. An operand of several
+// products is copied once to another stride where that is so.
 enum class GemmOperand { kTransposedA, kPlainB };
 template <typename T>
 class RestridedMatrix {
@@ -44,7 +45,8 @@ class RestridedMatrix {
 // Elements to leave between rows of `columns` floats so that sgemm reads them well in either role.
 int64_t StridePadding(int64_t columns);
 
-// On the calling thread: c = op(a)·op(b), or c += op(a)·op(b). Strides are between rows as stored. For T = float and double.
+// On the calling thread: c = op(a)·op(b), or c += op(a)·op(b). Strides are between rows as stored. For T = float and
+// double.
 template <typename T>
 void SerialGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
                 T* c, int64_t c_stride);

@@ -12,6 +12,13 @@
 // From libgomp. <omp.h> is not included, as OpenMP is used nowhere else.
 extern "C" void omp_set_num_threads(int);
 
+#ifdef __SANITIZE_THREAD__
+// The thread sanitizer asks the program for this by name. oneDNN's library is not instrumented: the atomics by which
+// its threads agree, such as the guards of its static variables, are invisible, and what they guard looks like races.
+// Only reports with a frame of that library are left out; it never calls back into this program.
+extern "C" const char* __tsan_default_suppressions() { return "race:libdnnl.so\n"; }
+#endif
+
 namespace autograd::cpu {
 namespace {
 

@@ -1,10 +1,11 @@
 #pragma once
 
-// oneDNN under the engine's own threads. Every thread that calls it asks OpenMP for one thread first, so a primitive runs
-// where it is called, without a team of libgomp whose idle workers spin; kernels spread their work with ParallelPieces.
+// oneDNN under the engine's own threads. Every thread that calls it asks OpenMP for one thread first, so a primitive
+// runs where it is called, without a team of libgomp whose idle workers spin; kernels spread their work with
+// ParallelPieces.
 //
-// Primitives are kept by a key of numbers (operation, shapes, flags) and shared by all threads: their scratch memory is passed
-// by the caller, so one primitive may run on several threads at once.
+// Primitives are kept by a key of numbers (operation, shapes, flags) and shared by all threads: their scratch memory is
+// passed by the caller, so one primitive may run on several threads at once.
 
 #include <cstdint>
 #include <functional>

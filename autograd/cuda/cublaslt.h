@@ -1,6 +1,7 @@
 #pragma once
 
-// cuBLASLt, opened at run time: one binary starts on machines with and without it. The table is typed by the library's header.
+// cuBLASLt, opened at run time: one binary starts on machines with and without it. The table is typed by the library's
+// header.
 
 #include <cublasLt.h>
 

@@ -26,8 +26,8 @@ void Check(cudaError_t error, const char* operation) {
                    : "");
 }
 
-// Page-locked host memory through which arrays go to the device, so that the host need not wait for the copy: a block is used again when
-// the copies from it have ended.
+// Page-locked host memory through which arrays go to the device, so that the host need not wait for the copy: a block
+// is used again when the copies from it have ended.
 class Staging {
  public:
   ~Staging() {

@@ -1,6 +1,7 @@
 #pragma once
 
-// A CUDA device as a Stream: its queue, its caching allocator, its copies. Public code opens one through autograd/device.
+// A CUDA device as a Stream: its queue, its caching allocator, its copies. Public code opens one through
+// autograd/device.
 
 #include <memory>
 #include <string>

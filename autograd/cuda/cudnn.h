@@ -29,7 +29,8 @@ struct Cudnn {
   static const Cudnn& Library();
 };
 
-// A descriptor of the backend. Setters chain; the first failure is kept in `status` and `error`, and what follows does nothing.
+// A descriptor of the backend. Setters chain; the first failure is kept in `status` and `error`, and what follows does
+// nothing.
 class CudnnDescriptor {
  public:
   explicit CudnnDescriptor(cudnnBackendDescriptorType_t type);

@@ -13,7 +13,8 @@
 
 namespace autograd::cuda {
 
-// cuDNN's handles and plans serve one thread at a time: while this lives, the calling one. What it runs is queued on the stream.
+// cuDNN's handles and plans serve one thread at a time: while this lives, the calling one. What it runs is queued on
+// the stream.
 class CudnnSession {
  public:
   // An Error naming `operation` where cuDNN is missing.
@@ -32,8 +33,8 @@ struct CudnnPlan {
   int64_t workspace = 0;  // bytes
 };
 
-// Of a finalised operation, in the order of cuDNN's heuristic, at most `most`; none where the device or the library cannot run it. Their results repeat,
-// and float32 is not rounded on its way in.
+// Of a finalised operation, in the order of cuDNN's heuristic, at most `most`; none where the device or the library
+// cannot run it. Their results repeat, and float32 is not rounded on its way in.
 std::vector<CudnnPlan> FindPlans(const CudnnSession& session, const CudnnDescriptor& operation, DType dtype,
                                  size_t most);
 
@@ -43,7 +44,8 @@ struct CudnnOperand {
 };
 cudnnStatus_t RunPlan(const CudnnSession& session, const CudnnPlan& plan, std::span<const CudnnOperand> operands);
 
-// A tensor with cuDNN's order of axes, which need not be that of the memory, at an address that is a multiple of kCudnnAlignment.
+// A tensor with cuDNN's order of axes, which need not be that of the memory, at an address that is a multiple of
+// kCudnnAlignment.
 constexpr uintptr_t kCudnnAlignment = 16;
 CudnnDescriptor CudnnTensor(int64_t id, cudnnDataType_t type, const std::vector<int64_t>& extents,
                             const std::vector<int64_t>& strides);

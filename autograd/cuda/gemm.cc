@@ -127,8 +127,8 @@ struct Alignments {
 
 using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, bool, bool, bool, DType, GemmEpilogue, Alignments>;
 
-// The heuristic is asked once a product: it costs more than a small one. Its first answer is deterministic for a card and a library, and
-// the algorithms it names for a plain product do not use atomics. Nothing when it has none.
+// The heuristic is asked once a product: it costs more than a small one. Its first answer is deterministic for a card
+// and a library, and the algorithms it names for a plain product do not use atomics. Nothing when it has none.
 std::optional<cublasLtMatmulAlgo_t> Algorithm(const Key& key, cublasLtHandle_t handle, const Descriptor& descriptor,
                                               const Layout& first, const Layout& second, const Layout& result,
                                               const Call& call) {
@@ -163,7 +163,8 @@ std::optional<cublasLtMatmulAlgo_t> Algorithm(const Key& key, cublasLtHandle_t h
 
 }  // namespace
 
-// Row-major y = op(a)·op(b) is, read column-major, yᵀ = op(b)ᵀ·op(a)ᵀ: the operands change places and keep their transpositions.
+// Row-major y = op(a)·op(b) is, read column-major, yᵀ = op(b)ᵀ·op(a)ᵀ: the operands change places and keep their
+// transpositions.
 bool Gemm(const char* operation, Stream& stream, const GemmShape& shape, const Array& a, const Array& b,
           GemmEpilogue epilogue, const Array& vector, Array& y) {
   const Call call{operation, shape};

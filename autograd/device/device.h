@@ -11,8 +11,8 @@
 
 namespace autograd {
 
-// "cpu", "cuda" (device 0) or "cuda:N". InvalidArgument for other names; FailedPrecondition, with the reason, where the device cannot be
-// used. Make it current with StreamScope.
+// "cpu", "cuda" (device 0) or "cuda:N". InvalidArgument for other names; FailedPrecondition, with the reason, where the
+// device cannot be used. Make it current with StreamScope.
 absl::StatusOr<std::unique_ptr<Stream>> OpenStream(absl::string_view name);
 
 // Why "cuda" cannot be opened: "" when it can.

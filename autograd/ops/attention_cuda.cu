@@ -7,10 +7,12 @@
 #include "autograd/ops/attention_kernels.h"
 #include "autograd/runtime/math.h"
 
-// A block of 16 × 16 threads works on a tile of pairs of a query and a key, each thread on a patch of it in registers; the operands come through
-// shared memory. Scores are computed anew wherever they are needed and are never stored. Every sum has one order: its tiles ascending.
+// A block of 16 × 16 threads works on a tile of pairs of a query and a key, each thread on a patch of it in registers;
+// the operands come through shared memory. Scores are computed anew wherever they are needed and are never stored.
+// Every sum has one order: its tiles ascending.
 //
-// The arithmetic is that of the plain cores in float32, which bounds these kernels; where bfloat16 allows it cuDNN computes instead (attention_cuda.h).
+// The arithmetic is that of the plain cores in float32, which bounds these kernels; where bfloat16 allows it cuDNN
+// computes instead (attention_cuda.h).
 
 namespace autograd::cuda {
 namespace {
@@ -139,7 +141,8 @@ __device__ Value CombineRow(Value value, const Combine& combine) {
   return value;
 }
 
-// Block (matrix and query tile, tile of the values' channels): the running softmax rescales what was summed so far when a larger score appears.
+// Block (matrix and query tile, tile of the values' channels): the running softmax rescales what was summed so far when
+// a larger score appears.
 template <typename T, typename Value>
 __global__ void __launch_bounds__(kSide* kSide, 2)
     ForwardKernel(HeadMatrices<const T> queries, HeadMatrices<const T> keys, HeadMatrices<const T> values, Value scale,

@@ -9,8 +9,9 @@
 
 namespace autograd::cuda {
 
-// As the kernels of attention_kernels.h. False when cuDNN is missing or has no plan for it, and nothing was done: it takes bfloat16 with widths of a head
-// that are multiples of 8 up to 128. Of the gradients it computes all three or none.
+// As the kernels of attention_kernels.h. False when cuDNN is missing or has no plan for it, and nothing was done: it
+// takes bfloat16 with widths of a head that are multiples of 8 up to 128. Of the gradients it computes all three or
+// none.
 bool AttentionByCudnn(Stream& stream, const Array& q, const Array& k, const Array& v, double scale, const Array& y,
                       const Array& log_sums);
 bool AttentionGradientByCudnn(Stream& stream, const Array& q, const Array& k, const Array& v, const Array& y,

@@ -5,8 +5,9 @@
 
 namespace autograd {
 
-// Everywhere x, y, dy, dx [..., c]; gamma, beta [c] in x's dtype or float32; mean, inverse_deviation and running statistics [c]
-// float32 (float64 for float64). Statistics and application are apart, so that replicas can add their moments in between.
+// Everywhere x, y, dy, dx [..., c]; gamma, beta [c] in x's dtype or float32; mean, inverse_deviation and running
+// statistics [c] float32 (float64 for float64). Statistics and application are apart, so that replicas can add their
+// moments in between.
 
 // moments float64 [2·c + 1]: Σ x, Σ x² and the number of rows.
 KERNEL(BatchNormMoments, void(Stream&, const Array& x, Array& moments));
@@ -25,8 +26,8 @@ KERNEL(BatchNormNormalize, void(Stream&, const Array& x, const Array& gamma, con
 KERNEL(BatchNormGradientSums, void(Stream&, const Array& x, const Array& gamma, const Array& beta, const Array& mean,
                                    const Array& inverse_deviation, bool relu, const Array& dy, Array& sums));
 
-// dx = gamma·inverse_deviation·(dz − (Σ dz + n·Σ dz·n) / rows). `sums` is undefined where the statistics are constants; rows is
-// the last of the moments.
+// dx = gamma·inverse_deviation·(dz − (Σ dz + n·Σ dz·n) / rows). `sums` is undefined where the statistics are constants;
+// rows is the last of the moments.
 KERNEL(BatchNormInputGradient, void(Stream&, const Array& x, const Array& gamma, const Array& beta, const Array& mean,
                                     const Array& inverse_deviation, bool relu, const Array& dy, const Array& sums,
                                     const Array& moments, Array& dx));

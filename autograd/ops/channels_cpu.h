@@ -1,7 +1,7 @@
 #pragma once
 
-// What the normalisations share on the CPU: arrays seen as [outer, rows, channels] (outer is 1 for batch normalisation, the
-// images for group normalisation and GRN), sums over the rows of each channel, and the affine map with one set of
+// What the normalisations share on the CPU: arrays seen as [outer, rows, channels] (outer is 1 for batch normalisation,
+// the images for group normalisation and GRN), sums over the rows of each channel, and the affine map with one set of
 // coefficients a channel.
 
 #include <algorithm>
@@ -36,9 +36,9 @@ inline void StoreChannels(const std::vector<double>& values, Array& array) {
 // Rows for one task of elementwise work.
 inline int64_t RowGrain(int64_t channels) { return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, channels)); }
 
-// sums[o, q, c] = Σ_r terms(o, r)(c)[q], where terms(o, r) is a function of the channel that returns `kQuantities` values.
-// At most 64 rows are added in `Value`, further ones in float64; rows are cut at places that depend on the extents alone,
-// so the sums are the same for any thread count.
+// sums[o, q, c] = Σ_r terms(o, r)(c)[q], where terms(o, r) is a function of the channel that returns `kQuantities`
+// values. At most 64 rows are added in `Value`, further ones in float64; rows are cut at places that depend on the
+// extents alone, so the sums are the same for any thread count.
 template <typename Value, int kQuantities, typename Terms>
 void ChannelSums(int64_t outer, int64_t rows, int64_t channels, const Terms& terms, double* sums) {
   constexpr int64_t kRun = 64, kTile = 512, kMostChunks = 64;
@@ -80,8 +80,8 @@ void ChannelSums(int64_t outer, int64_t rows, int64_t channels, const Terms& ter
   });
 }
 
-// moments[o, 0, c] = Σ x and moments[o, 1, c] = Σ x². Summed about the channel's first value, so that a large mean does not
-// drown the variance in the float32 part of the sum.
+// moments[o, 0, c] = Σ x and moments[o, 1, c] = Σ x². Summed about the channel's first value, so that a large mean does
+// not drown the variance in the float32 part of the sum.
 template <typename T>
 void ChannelMoments(int64_t outer, int64_t rows, int64_t channels, const T* x, double* moments) {
   using Value = ComputeType<T>;

@@ -1,10 +1,11 @@
 #pragma once
 
-// What the normalisations and the reductions share on CUDA: arrays seen as [outer, rows, channels] (outer is 1 for batch normalisation, the images
-// for group normalisation and GRN), sums over the rows of each channel, and maps whose coefficients belong to the channels.
+// What the normalisations and the reductions share on CUDA: arrays seen as [outer, rows, channels] (outer is 1 for
+// batch normalisation, the images for group normalisation and GRN), sums over the rows of each channel, and maps whose
+// coefficients belong to the channels.
 //
-// A thread keeps to kWidth neighbouring channels (a pack of 16 bytes, or one) and walks down the rows, so what belongs to a channel is loaded once.
-// Everything here is bound by the memory's bandwidth.
+// A thread keeps to kWidth neighbouring channels (a pack of 16 bytes, or one) and walks down the rows, so what belongs
+// to a channel is loaded once. Everything here is bound by the memory's bandwidth.
 
 #include <algorithm>
 
@@ -13,7 +14,8 @@
 
 namespace autograd::cuda {
 
-// How [outer, rows, channels] is cut into tasks for blocks: `chunk` rows of a tile of neighbouring channels. The cuts depend on the extents alone.
+// How [outer, rows, channels] is cut into tasks for blocks: `chunk` rows of a tile of neighbouring channels. The cuts
+// depend on the extents alone.
 struct ChannelTasks {
   int64_t outer, rows, channels;
   int64_t chunk, chunks, tiles;
@@ -42,7 +44,8 @@ inline ChannelTasks CutChannels(int64_t outer, int64_t rows, int64_t channels, i
           static_cast<unsigned>(rows_of_threads)};
 }
 
-// A thread's place in a task: in `o` the rows [first, last), of which it takes every blockDim.y-th, and the channels from c on.
+// A thread's place in a task: in `o` the rows [first, last), of which it takes every blockDim.y-th, and the channels
+// from c on.
 struct ChannelPlace {
   int64_t part, o, first, last, c;
 };
@@ -120,10 +123,10 @@ struct KeptSums {
   int64_t channels;
 };
 
-// Calls store(o, c, sums) once for each o and channel c with its Terms::kQuantities sums over the rows. Terms has a class
-// template Column<kWidth>, made in each thread from (terms, o, first channel), whose Add(row, offset, sums) adds what kWidth
-// channels of one row contribute: row counts from the array's start, offset is that of the first element. Both are
-// copied to the device. `packed`: kPack channels at a time can be loaded.
+// Calls store(o, c, sums) once for each o and channel c with its Terms::kQuantities sums over the rows. Terms has a
+// class template Column<kWidth>, made in each thread from (terms, o, first channel), whose Add(row, offset, sums) adds
+// what kWidth channels of one row contribute: row counts from the array's start, offset is that of the first element.
+// Both are copied to the device. `packed`: kPack channels at a time can be loaded.
 template <int kPack, typename Terms, typename Store>
 void ChannelSums(const char* operation, Stream& stream, int64_t outer, int64_t rows, int64_t channels, bool packed,
                  const Terms& terms, const Store& store) {
@@ -167,8 +170,8 @@ void MapChannels(const char* operation, Stream& stream, int64_t outer, int64_t r
          packed ? &MapChannelsKernel<kPack, Map> : &MapChannelsKernel<1, Map>, tasks, map);
 }
 
-// Values that a kernel reads or writes one at a time, whose dtype is T or what T is computed in: parameters and their gradients. Undefined
-// arrays are null.
+// Values that a kernel reads or writes one at a time, whose dtype is T or what T is computed in: parameters and their
+// gradients. Undefined arrays are null.
 template <typename T>
 class WideOrNarrow {
  public:

@@ -9,10 +9,11 @@
 namespace autograd::cpu {
 namespace {
 
-// Which way a float32 product goes, by measurement. GFLOP/s of one AVX2 core with a peak of 104, by patches and by oneDNN's convolution: forward 3×3
-// 128→128 at 64² 86 and 75, 512→512 at 8² 87 and 73, strided 83 and 58, but from 3 channels (7×7, stride 2) 68 and 97; input gradient 86 and 81,
-// 87 and 84, 85 and 67; filter gradient, always by patches, 76 and 49, 87 and 52, 78 and 47. oneDNN's convolutions for AVX-512 are faster
-// than its products of matrices, so there they get all windows that overlap.
+// Which way a float32 product goes, by measurement. GFLOP/s of one AVX2 core with a peak of 104, by patches and by
+// oneDNN's convolution: forward 3×3 128→128 at 64² 86 and 75, 512→512 at 8² 87 and 73, strided 83 and 58, but from 3
+// channels (7×7, stride 2) 68 and 97; input gradient 86 and 81, 87 and 84, 85 and 67; filter gradient, always by
+// patches, 76 and 49, 87 and 52, 78 and 47. oneDNN's convolutions for AVX-512 are faster than its products of matrices,
+// so there they get all windows that overlap.
 bool ByPatches(Conv2dProduct product, const Conv2dGeometry& g) {
   constexpr int64_t kFewChannels = 8, kFewImages = 4;
   if (g.c == 0) return true;

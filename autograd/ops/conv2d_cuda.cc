@@ -1,4 +1,5 @@
-// Convolutions by cuDNN's graph interface: one operation a graph, channels last. A plan is built once for a geometry and dtype.
+// Convolutions by cuDNN's graph interface: one operation a graph, channels last. A plan is built once for a geometry
+// and dtype.
 
 #include <cuda_runtime_api.h>
 

@@ -5,7 +5,8 @@
 namespace autograd::cuda {
 namespace {
 
-// Products go to cuDNN. These kernels take what it declines: float64 for gradient checks, unusual groups. They are right, not fast.
+// Products go to cuDNN. These kernels take what it declines: float64 for gradient checks, unusual groups. They are
+// right, not fast.
 
 template <typename T>
 __global__ void ForwardKernel(const Conv2dGeometry g, const T* x, const T* filter, T* y) {

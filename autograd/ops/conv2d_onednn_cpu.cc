@@ -24,7 +24,8 @@ struct Piece {
   int64_t image, images, x_row, x_rows, y_row, y_rows;
 };
 
-// The rows that are cut are y's for the forward product and x's for the input gradient; those of the other are what they touch.
+// The rows that are cut are y's for the forward product and x's for the input gradient; those of the other are what
+// they touch.
 std::vector<Piece> Cut(Conv2dProduct product, const Conv2dGeometry& g) {
   const int64_t target = std::clamp<int64_t>(
       std::min(static_cast<int64_t>(g.operations() / kPieceOperations), g.positions() / kPiecePositions), 1,

@@ -1,8 +1,8 @@
 #pragma once
 
-// float32 convolution by oneDNN's direct kernels: images stay channels-last, the filter is reordered into the format that the kernel
-// asks for (a pass over the filter for each call). Work is cut into fixed pieces (whole images, or rows of an image) that run single-threaded
-// on the engine's threads.
+// float32 convolution by oneDNN's direct kernels: images stay channels-last, the filter is reordered into the format
+// that the kernel asks for (a pass over the filter for each call). Work is cut into fixed pieces (whole images, or rows
+// of an image) that run single-threaded on the engine's threads.
 
 #include <string>
 

@@ -53,8 +53,9 @@ struct Window {
 };
 Window Whole(const Conv2dGeometry& g) { return {0, g.kh, 0, g.kw}; }
 
-// Calls run(pixels, patch, count) for each piece of the patches of positions [begin, end) that lies in the image, where `pixels` and
-// `patch` are offsets of `count` neighbours in x and in the block, whose rows are `stride` apart; and padding(patch, count) for each that does not.
+// Calls run(pixels, patch, count) for each piece of the patches of positions [begin, end) that lies in the image, where
+// `pixels` and `patch` are offsets of `count` neighbours in x and in the block, whose rows are `stride` apart; and
+// padding(patch, count) for each that does not.
 template <typename Run, typename Padding>
 void ForEachRun(const Conv2dGeometry& g, int64_t group, const Window& window, int64_t begin, int64_t end,
                 int64_t stride, const Run& run, const Padding& padding) {

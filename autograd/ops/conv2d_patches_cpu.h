@@ -1,7 +1,7 @@
 #pragma once
 
-// Convolution as matrix products: row p of the patch matrix [positions, kh·kw·c] is what output position p reads. It is made in blocks
-// that stay in cache, not as a whole, unless it is small; for a 1×1 filter it is x itself.
+// Convolution as matrix products: row p of the patch matrix [positions, kh·kw·c] is what output position p reads. It is
+// made in blocks that stay in cache, not as a whole, unless it is small; for a 1×1 filter it is x itself.
 
 #include "autograd/ops/conv2d_geometry.h"
 

@@ -4,8 +4,8 @@
 //
 //   loss = (1 / count) · Σ_i weight_i · (log Σ_k exp(logits[i, k]) − logits[i, label_i])
 //
-// over the pixels i that are not void. `count` is their number (torch, torchvision, semseg, Segmenter), or that of all pixels,
-// void ones included (mmsegmentation's default).
+// over the pixels i that are not void. `count` is their number (torch, torchvision, semseg, Segmenter), or that of all
+// pixels, void ones included (mmsegmentation's default).
 
 #include "autograd/core/tape.h"
 
@@ -13,10 +13,11 @@ namespace autograd {
 
 enum class PixelMean { kOverValid, kOverAll };
 
-// logits [..., k]; labels uint8 or int32 [...]; weights: undefined, or [...] in the logits' dtype or float32, constants that may
-// be negative (advantages) and do not enter `count`. Returns a float32 scalar (float64 for float64). Where every pixel is void
-// the loss and its gradient are zero. A label that is neither void nor in [0, k) is an Error; on CUDA, where nobody waits for the
-// labels, it makes the loss and the gradients of all labelled pixels NaN. Saves logits, labels, weights and one number a pixel.
+// logits [..., k]; labels uint8 or int32 [...]; weights: undefined, or [...] in the logits' dtype or float32, constants
+// that may be negative (advantages) and do not enter `count`. Returns a float32 scalar (float64 for float64). Where
+// every pixel is void the loss and its gradient are zero. A label that is neither void nor in [0, k) is an Error; on
+// CUDA, where nobody waits for the labels, it makes the loss and the gradients of all labelled pixels NaN. Saves
+// logits, labels, weights and one number a pixel.
 Variable CrossEntropy(const Variable& logits, const Array& labels, int void_label = 255, const Array& weights = {},
                       PixelMean mean = PixelMean::kOverValid);
 

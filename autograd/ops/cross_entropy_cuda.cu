@@ -24,8 +24,8 @@ class Labels {
   const int32_t* integers_ = nullptr;
 };
 
-// partial[b] and partial[blocks + b]: the losses and the number of the valid pixels of block b, both NaN where a label is out of range. The logits are
-// read once, and bound the kernel.
+// partial[b] and partial[blocks + b]: the losses and the number of the valid pixels of block b, both NaN where a label
+// is out of range. The logits are read once, and bound the kernel.
 template <int kLanes, typename T, typename Value = ComputeType<T>>
 __global__ void ForwardKernel(const T* logits, Labels labels, WideOrNarrow<T> weights, int64_t pixels, int64_t classes,
                               int void_label, Value* log_sum_exp, double* partial) {

@@ -5,8 +5,8 @@
 
 namespace autograd {
 
-// loss [] and log_sum_exp [...] are float32 (float64 for float64); scale float64 [1] is 1 / count, or 0 where no pixel is valid.
-// weights may be undefined.
+// loss [] and log_sum_exp [...] are float32 (float64 for float64); scale float64 [1] is 1 / count, or 0 where no pixel
+// is valid. weights may be undefined.
 KERNEL(CrossEntropyForward, void(Stream&, const Array& logits, const Array& labels, const Array& weights,
                                  int void_label, bool count_void, Array& loss, Array& log_sum_exp, Array& scale));
 

@@ -1,5 +1,6 @@
-// Depthwise 7×7 at ConvNeXt's shapes, one thread: our tiles and oneDNN beside what the core could do, measured in the same run:
-// the multiply-add units alone, and a copy of the same tensors. Times are CPU times of the thread, best of several.
+// Depthwise 7×7 at ConvNeXt's shapes, one thread: our tiles and oneDNN beside what the core could do, measured in the
+// same run: the multiply-add units alone, and a copy of the same tensors. Times are CPU times of the thread, best of
+// several.
 //
 //   bazel run //autograd/ops:depthwise_benchmark
 

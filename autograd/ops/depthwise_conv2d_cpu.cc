@@ -5,7 +5,8 @@
 #include "autograd/ops/depthwise_tiles_cpu.h"
 #include "autograd/runtime/parallel.h"
 
-// float32 and bfloat16 without stride or dilation go to the tiles; the plain loops here serve the rest, and check the tiles in float64.
+// float32 and bfloat16 without stride or dilation go to the tiles; the plain loops here serve the rest, and check the
+// tiles in float64.
 
 namespace autograd::cpu {
 namespace {

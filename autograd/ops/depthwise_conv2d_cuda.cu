@@ -7,9 +7,10 @@
 #include "autograd/ops/block_sums_cuda.h"
 #include "autograd/ops/depthwise_conv2d_kernels.h"
 
-// Square filters of 3, 5 and 7 without stride or dilation, in float32 and bfloat16, go down the image in tiles; the plain kernels serve the rest.
-// With 49 multiplications a value the arithmetic is the bound as much as the memory, so a thread keeps the whole filter of its channel and
-// everything that it sums in registers: 196 multiplications for ten loads from shared memory.
+// Square filters of 3, 5 and 7 without stride or dilation, in float32 and bfloat16, go down the image in tiles; the
+// plain kernels serve the rest. With 49 multiplications a value the arithmetic is the bound as much as the memory, so a
+// thread keeps the whole filter of its channel and everything that it sums in registers: 196 multiplications for ten
+// loads from shared memory.
 
 namespace autograd::cuda {
 namespace {
@@ -22,7 +23,8 @@ constexpr int kRowsOfThreads = kBlock / kWarp;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// How the images are cut: a tile is `rows` output rows of kStrips·kColumns output columns of one image; a block computes 32 channels of it.
+// How the images are cut: a tile is `rows` output rows of kStrips·kColumns output columns of one image; a block
+// computes 32 channels of it.
 struct Tiling {
   int channel_blocks = 0, column_tiles = 0, row_tiles = 0, rows = 0, tiles = 0;
 
@@ -51,8 +53,8 @@ struct Tile {
   }
 };
 
-// Brings rows of the input with their halo to shared memory, as float32 and with zeros outside the image. The packs of a stage are on their way
-// while the stage before is computed.
+// Brings rows of the input with their halo to shared memory, as float32 and with zeros outside the image. The packs of
+// a stage are on their way while the stage before is computed.
 template <int kSize, int kStrips, typename T>
 class Staging {
  public:
@@ -116,7 +118,8 @@ class Staging {
   Pack<T> packs_[kShare];
 };
 
-// The taps that carry input row `row` to the rows [begin, end) of a tile are [first, last]; none where the row lies outside the image.
+// The taps that carry input row `row` to the rows [begin, end) of a tile are [first, last]; none where the row lies
+// outside the image.
 struct TapRange {
   int first, last;
   __device__ TapRange(int row, int height, int begin, int end, int size) {
@@ -128,7 +131,8 @@ struct TapRange {
   __device__ bool all(int size) const { return first == 0 && last == size - 1; }
 };
 
-// Adds one input row to the kSize output rows that it reaches. pending[0] is the one that it completes; every sum moves up by one place.
+// Adds one input row to the kSize output rows that it reaches. pending[0] is the one that it completes; every sum moves
+// up by one place.
 template <bool kAll, int kSize>
 __device__ __forceinline__ void AddRow(const float (&window)[kColumns + kSize - 1], const float (&taps)[kSize][kSize],
                                        const TapRange& range, float (&pending)[kSize][kColumns],
@@ -146,7 +150,8 @@ __device__ __forceinline__ void AddRow(const float (&window)[kColumns + kSize - 
   }
 }
 
-// y = x ∗ filter + bias, or with `flipped` taps the gradient of the input. Lanes are channels, rows of threads strips of kColumns columns.
+// y = x ∗ filter + bias, or with `flipped` taps the gradient of the input. Lanes are channels, rows of threads strips
+// of kColumns columns.
 template <int kSize, int kStrips, typename T>
 __global__ void __launch_bounds__(kWarp* kStrips, 16 / kStrips)
     CorrelateKernel(const T* x, const T* filter, const T* bias, DepthwiseGeometry g, Tiling tiling, bool flipped,
@@ -216,8 +221,8 @@ __device__ __forceinline__ void AddProducts(const float (&window)[kColumns + kSi
   }
 }
 
-// partial[part, tap, c] = Σ dy·x over every `parts`-th tile, and Σ dy in place of tap kSize². The gradient's rows stay in registers while the
-// input's rows pass by.
+// partial[part, tap, c] = Σ dy·x over every `parts`-th tile, and Σ dy in place of tap kSize². The gradient's rows stay
+// in registers while the input's rows pass by.
 template <int kSize, int kStrips, typename T>
 __global__ void __launch_bounds__(kWarp* kStrips, 16 / kStrips)
     FilterPartsKernel(const T* x, const T* dy, DepthwiseGeometry g, Tiling tiling, int parts, bool packed,
@@ -289,7 +294,8 @@ __global__ void __launch_bounds__(kWarp* kStrips, 16 / kStrips)
   add_strips(&bias_sum, 1, kSize * kSize);
 }
 
-// The second stage: dfilter and dbias are the sums over the parts, each row of threads its share, in an order that never changes.
+// The second stage: dfilter and dbias are the sums over the parts, each row of threads its share, in an order that
+// never changes.
 template <typename T, typename Value>
 __global__ void SumPartsKernel(const Value* partial, int64_t parts, int64_t taps, int64_t channels, T* dfilter,
                                T* dbias) {
@@ -348,7 +354,8 @@ __global__ void PlainInputGradientKernel(const T* filter, const T* dy, Depthwise
   }
 }
 
-// partial[k, tap, c] over chunk k of the output pixels; block (k, j, tap) takes 32 neighbouring channels. Tap kh·kw is the bias.
+// partial[k, tap, c] over chunk k of the output pixels; block (k, j, tap) takes 32 neighbouring channels. Tap kh·kw is
+// the bias.
 template <typename T, typename Value>
 __global__ void PlainFilterPartsKernel(const T* x, const T* dy, DepthwiseGeometry g, int64_t chunk, Value* partial) {
   SHARED_MEMORY(shared, Value[1][kBlock]);

@@ -273,8 +273,8 @@ void Convolve(const DepthwiseGeometry& g, const T* x, const T* filter, bool reve
   });
 }
 
-// One row of outputs against kRows rows of the window: sums[u][v] += Σ_j dy[j] · x[u][j + v]. All sums are registers, at least eight of
-// them where possible, as a multiply-add takes four cycles and two start in each.
+// One row of outputs against kRows rows of the window: sums[u][v] += Σ_j dy[j] · x[u][j + v]. All sums are registers,
+// at least eight of them where possible, as a multiply-add takes four cycles and two start in each.
 template <int kTaps, int kRows>
 void CorrelateRows(const float* x, int64_t x_row, const float* dy, int64_t columns, float* sums) {
   Float8 sum[kRows * kTaps];

@@ -1,8 +1,8 @@
 #pragma once
 
-// The elementwise family. Unary: Negative, Absolute, Square, SquareRoot, Reciprocal, Exponential, Logarithm, Tanh, Sigmoid, Softplus,
-// Relu, Gelu (erf form), Silu. Binary, with NumPy's broadcasting: Add, Subtract, Multiply, Divide, Maximum, Minimum.
-// Operands have one floating dtype. Formulas: elementwise_functors.h.
+// The elementwise family. Unary: Negative, Absolute, Square, SquareRoot, Reciprocal, Exponential, Logarithm, Tanh,
+// Sigmoid, Softplus, Relu, Gelu (erf form), Silu. Binary, with NumPy's broadcasting: Add, Subtract, Multiply, Divide,
+// Maximum, Minimum. Operands have one floating dtype. Formulas: elementwise_functors.h.
 
 #include "autograd/core/tape.h"
 #include "autograd/ops/elementwise_functors.h"

@@ -5,8 +5,8 @@
 namespace autograd::cuda {
 namespace {
 
-// Loops over `count` elements in packs of 16 bytes where the addresses allow it; `map` computes one element of the result from the
-// elements of the operands at the same index.
+// Loops over `count` elements in packs of 16 bytes where the addresses allow it; `map` computes one element of the
+// result from the elements of the operands at the same index.
 template <typename T, typename Map>
 __device__ void MapPacks(const T* x, const T* z, T* y, int64_t count, bool packed, const Map& map) {
   using Value = ComputeType<T>;

@@ -319,5 +319,6 @@ struct Minimum {
 // X(Functor): unary functions with numbers; elementwise.h declares their front ends by hand.
 #define AUTOGRAD_UNARY_FUNCTIONS(X) AUTOGRAD_PLAIN_UNARY_FUNCTIONS(X) X(Affine) X(LeakyRelu) X(Clamp)
 
-// X(Functor): binary functions whose front end is `Variable Functor(const Variable& x, const Variable& z)`, with broadcasting.
+// X(Functor): binary functions whose front end is `Variable Functor(const Variable& x, const Variable& z)`, with
+// broadcasting.
 #define AUTOGRAD_BINARY_FUNCTIONS(X) X(Add) X(Subtract) X(Multiply) X(Divide) X(Maximum) X(Minimum)

@@ -28,8 +28,8 @@ __global__ void GatherRowsKernel(const Unit* table, const Index* indices, int64_
   });
 }
 
-// partial[k, r, c] = Σ dy[i, c] over the i of chunk k whose index is r, ascending. Every block looks through the whole chunk for its own row:
-// the indices are short beside the rows of dy, and need no sorting that way.
+// partial[k, r, c] = Σ dy[i, c] over the i of chunk k whose index is r, ascending. Every block looks through the whole
+// chunk for its own row: the indices are short beside the rows of dy, and need no sorting that way.
 template <typename T, typename Index>
 __global__ void __launch_bounds__(kBlock)
     SumSharesKernel(const Index* indices, const T* dy, int64_t count, int64_t chunk, int64_t rows, int64_t width,

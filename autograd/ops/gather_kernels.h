@@ -15,7 +15,8 @@ void VisitIndex(const char* operation, DType dtype, const Function& function) {
   });
 }
 
-// Where an index is outside, these throw on the CPU; on CUDA the forward passes give NaN (all bits set) and the gradients leave the entry out.
+// Where an index is outside, these throw on the CPU; on CUDA the forward passes give NaN (all bits set) and the
+// gradients leave the entry out.
 
 // y[i, :] = table[indices[i], :], any dtype.
 KERNEL(GatherRows, void(Stream&, const Array& table, const Array& indices, Array& y));

@@ -1,7 +1,7 @@
 #pragma once
 
-// The standard normal distribution for GELU(x) = x·Φ(x) and its derivative Φ(x) + x·φ(x), with the exponential that both
-// need computed once, and without branches on the host, so that loops over it vectorise.
+// The standard normal distribution for GELU(x) = x·Φ(x) and its derivative Φ(x) + x·φ(x), with the exponential that
+// both need computed once, and without branches on the host, so that loops over it vectorise.
 
 #include "autograd/runtime/host_device.h"
 #include "autograd/runtime/math.h"
@@ -14,8 +14,8 @@ struct NormalDistribution {
   T density;     // φ(x) = exp(−x²/2) / √(2π)
 };
 
-// exp(−x²/2), by the same steps as math::Exp but with nothing for large arguments and results below the normal range: those become
-// 2^-126 (|x| > 13). The polynomial is fitted for the least relative error (3.1e-9).
+// exp(−x²/2), by the same steps as math::Exp but with nothing for large arguments and results below the normal range:
+// those become 2^-126 (|x| > 13). The polynomial is fitted for the least relative error (3.1e-9).
 HOST_DEVICE inline float NormalExponential(float x) {
 #ifdef __CUDA_ARCH__
   return ::expf(-0.5f * x * x);
@@ -39,8 +39,8 @@ HOST_DEVICE inline float NormalExponential(float x) {
 #endif
 }
 
-// Φ(−|x|) = exp(−x²/2)·q(1/(1 + 0.26·|x|)) with q fitted for the least relative error (5.5e-9) on |x| ≤ 15; further out the
-// exponential vanishes. The rounding of the argument of q dominates: Φ is within 2.5e-7.
+// Φ(−|x|) = exp(−x²/2)·q(1/(1 + 0.26·|x|)) with q fitted for the least relative error (5.5e-9) on |x| ≤ 15; further out
+// the exponential vanishes. The rounding of the argument of q dominates: Φ is within 2.5e-7.
 HOST_DEVICE inline NormalDistribution<float> StandardNormal(float x) {
   const float magnitude = x < 0 ? -x : x;
   const float t = 1.0f / (1.0f + 0.26f * magnitude);

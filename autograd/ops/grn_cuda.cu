@@ -65,7 +65,8 @@ struct GradientTerms {
 
 // With g the norms of image n, S = Σ dy·h and m = 1 / (mean g + epsilon), so that r = g·m:
 //   scale = 1 + weight·r,  slope = (∂L/∂g) / g with ∂L/∂g = weight·S·m − (m²/C)·Σ_k weight[k]·S[k]·g[k].
-// One block an image. sums [n, 2, c] holds S in its second half and gets dy's part of dweight, S·r, in its place; forward it is null, like `slope`.
+// One block an image. sums [n, 2, c] holds S in its second half and gets dy's part of dweight, S·r, in its place;
+// forward it is null, like `slope`.
 template <typename T, typename Value = ComputeType<T>>
 __global__ void CoefficientsKernel(const Value* norms, WideOrNarrow<T> weight, int64_t images, int64_t channels,
                                    double epsilon, double* sums, Value* scale, Value* slope) {

@@ -5,8 +5,8 @@
 
 namespace autograd {
 
-// With h = gelu(x) or x: norms[n, c] = ‖h‖ over the image, and y = h + bias + weight·h·r. x, y [n, …, c]; norms is float32
-// (float64 for float64).
+// With h = gelu(x) or x: norms[n, c] = ‖h‖ over the image, and y = h + bias + weight·h·r. x, y [n, …, c]; norms is
+// float32 (float64 for float64).
 KERNEL(GrnForward, void(Stream&, const Array& x, const Array& weight, const Array& bias, double epsilon, bool gelu,
                         Array& y, Array& norms));
 

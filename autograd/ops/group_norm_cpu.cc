@@ -53,7 +53,8 @@ void GroupNormForward(Stream&, const Array& x, const Array& gamma, const Array& 
   });
 }
 
-// With n the normalised x and dz = dy behind the ReLU, per group:  dx = inverse·(gamma·dz − mean(gamma·dz) − n·mean(gamma·dz·n)).
+// With n the normalised x and dz = dy behind the ReLU, per group:  dx = inverse·(gamma·dz − mean(gamma·dz) −
+// n·mean(gamma·dz·n)).
 void GroupNormGradient(Stream&, const Array& x, const Array& gamma, const Array& beta, const Array& mean,
                        const Array& inverse_deviation, bool relu, const Array& dy, Array& dx, Array& dgamma,
                        Array& dbeta) {

@@ -27,8 +27,8 @@ __global__ void StatisticsKernel(const double* moments, GroupExtents extents, do
   }
 }
 
-// Per group constant = inverse·mean(gamma·dz) and slope = inverse²·mean(gamma·dz·n) of InputGradientMap from the sums [n, 2, c] of GradientTerms, whose
-// second half becomes the images' parts of dgamma. One warp a group.
+// Per group constant = inverse·mean(gamma·dz) and slope = inverse²·mean(gamma·dz·n) of InputGradientMap from the sums
+// [n, 2, c] of GradientTerms, whose second half becomes the images' parts of dgamma. One warp a group.
 template <typename T, typename Value = ComputeType<T>>
 __global__ void GradientCoefficientsKernel(WideOrNarrow<T> gamma, const Value* inverse_deviation, GroupExtents extents,
                                            double* sums, Value* constant, Value* slope) {

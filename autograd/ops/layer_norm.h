@@ -10,8 +10,8 @@
 
 namespace autograd {
 
-// x [..., c], gamma [c], beta [c] → y [..., c]. x may be bfloat16 while gamma and beta are float32. Statistics are float32
-// (float64 for float64). Saves x, gamma and two numbers a row.
+// x [..., c], gamma [c], beta [c] → y [..., c]. x may be bfloat16 while gamma and beta are float32. Statistics are
+// float32 (float64 for float64). Saves x, gamma and two numbers a row.
 Variable LayerNorm(const Variable& x, const Variable& gamma, const Variable& beta, double epsilon);
 
 }  // namespace autograd

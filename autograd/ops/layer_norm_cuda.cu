@@ -5,8 +5,8 @@
 namespace autograd::cuda {
 namespace {
 
-// One warp a row: mean, then the centred variance, then the result; after the first pass the row is in the cache. kWidth neighbours
-// at a time: a pack of 16 bytes, or one where the addresses do not allow packs.
+// One warp a row: mean, then the centred variance, then the result; after the first pass the row is in the cache.
+// kWidth neighbours at a time: a pack of 16 bytes, or one where the addresses do not allow packs.
 template <int kWidth, typename T, typename P, typename Value>
 __global__ void ForwardKernel(const T* x, const P* gamma, const P* beta, int64_t rows, int64_t channels, Value epsilon,
                               T* y, Value* means, Value* inverse_deviations) {
@@ -103,7 +103,8 @@ struct ParameterTerms {
   const T* dy;
 };
 
-// Calls visitor(T(), P()) for the dtypes of the activations and of the parameters, which are T or what T is computed in.
+// Calls visitor(T(), P()) for the dtypes of the activations and of the parameters, which are T or what T is computed
+// in.
 template <typename Visitor>
 void VisitTypes(const Array& x, const Array& parameter, const Visitor& visitor) {
   VisitFloating("LayerNorm", x.dtype(), [&]<typename T>(T) {

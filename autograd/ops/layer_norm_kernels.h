@@ -5,7 +5,8 @@
 
 namespace autograd {
 
-// x, y [..., c]; gamma, beta [c] in x's dtype or float32; mean, inverse_deviation: one a row, float32 (float64 for float64).
+// x, y [..., c]; gamma, beta [c] in x's dtype or float32; mean, inverse_deviation: one a row, float32 (float64 for
+// float64).
 KERNEL(LayerNormForward, void(Stream&, const Array& x, const Array& gamma, const Array& beta, double epsilon, Array& y,
                               Array& mean, Array& inverse_deviation));
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The passes that cuBLASLt can join to a product (linear_cuda.cc); linear_cuda.cu does them one after the other where it cannot.
+// The passes that cuBLASLt can join to a product (linear_cuda.cc); linear_cuda.cu does them one after the other where
+// it cannot.
 
 #include "autograd/core/array.h"
 #include "autograd/runtime/stream.h"

@@ -5,7 +5,8 @@
 
 namespace autograd {
 
-// y[i] [m, n] = op(a[i]) · op(b[i]) for i < batch. An operand is stored as it is before `op`: a[i] is [k, m] when transpose_a.
+// y[i] [m, n] = op(a[i]) · op(b[i]) for i < batch. An operand is stored as it is before `op`: a[i] is [k, m] when
+// transpose_a.
 struct MatMulPlan {
   int64_t batch = 1, m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;

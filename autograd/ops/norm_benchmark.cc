@@ -1,6 +1,6 @@
-// Throughput of the normalisations and the loss on sizes of ConvNeXt V2 at 512 × 512, in GB/s of the bytes that the definition
-// must move: x and y forward, x, dy and dx backward (the loss: x forward, x and dx backward).
-// Run: bazel run //autograd/ops:norm_benchmark
+// Throughput of the normalisations and the loss on sizes of ConvNeXt V2 at 512 × 512, in GB/s of the bytes that the
+// definition must move: x and y forward, x, dy and dx backward (the loss: x forward, x and dx backward). Run: bazel run
+// //autograd/ops:norm_benchmark
 
 #include <benchmark/benchmark.h>
 

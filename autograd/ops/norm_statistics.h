@@ -8,7 +8,8 @@
 
 namespace autograd {
 
-// Of `count` values, from their sum and the sum of their squares; the variance is the biased one. Zero where there is no value.
+// Of `count` values, from their sum and the sum of their squares; the variance is the biased one. Zero where there is
+// no value.
 struct MeanAndVariance {
   HOST_DEVICE MeanAndVariance(double sum, double squares, double count) {
     const double values = count > 1 ? count : 1;

@@ -1,7 +1,7 @@
 #pragma once
 
-// What batch and group normalisation share on CUDA. x is seen as [outer, rows, channels], and `width` neighbouring channels share their statistics
-// [outer, channels / width]: batch normalisation has outer = width = 1.
+// What batch and group normalisation share on CUDA. x is seen as [outer, rows, channels], and `width` neighbouring
+// channels share their statistics [outer, channels / width]: batch normalisation has outer = width = 1.
 
 #include "autograd/ops/channels_cuda.h"
 
@@ -35,8 +35,8 @@ struct Normalization {
   bool relu;
 };
 
-// Σ (x − pivot) and Σ (x − pivot)², where the pivot is the channel's first value: a large mean does not drown the variance in the float32 part of
-// the sum.
+// Σ (x − pivot) and Σ (x − pivot)², where the pivot is the channel's first value: a large mean does not drown the
+// variance in the float32 part of the sum.
 template <typename T>
 struct MomentTerms {
   using Value = ComputeType<T>;
@@ -141,7 +141,8 @@ struct GradientTerms {
   const T* dy;
 };
 
-// dx = scale·dz − constant − slope·(x − mean); constant and slope are laid out like the statistics, or null where they are zero.
+// dx = scale·dz − constant − slope·(x − mean); constant and slope are laid out like the statistics, or null where they
+// are zero.
 template <typename T>
 struct InputGradientMap {
   using Value = ComputeType<T>;

@@ -13,8 +13,8 @@ namespace autograd {
 Variable Sum(const Variable& x, const std::vector<int>& axes = {}, bool keep_axes = false);
 Variable Mean(const Variable& x, const std::vector<int>& axes = {}, bool keep_axes = false);
 
-// Undoes broadcasting: the sum of x over the axes in which `shape` (aligned at the end) is 1 or absent. Returns x itself when
-// the shapes agree.
+// Undoes broadcasting: the sum of x over the axes in which `shape` (aligned at the end) is 1 or absent. Returns x
+// itself when the shapes agree.
 Array SumTo(const Array& x, const Shape& shape);
 
 // Repeats x (aligned at the end) up to `shape`.

@@ -1,7 +1,7 @@
 #pragma once
 
-// For CUDA kernels over rows of equal length, where one element is one thread's work at a time: a pixel's pack of channels, a unit of a copy.
-// Which element of a row it is takes 32 bits, so that kernels can afford to divide it.
+// For CUDA kernels over rows of equal length, where one element is one thread's work at a time: a pixel's pack of
+// channels, a unit of a copy. Which element of a row it is takes 32 bits, so that kernels can afford to divide it.
 
 #include <algorithm>
 #include <cstdint>
@@ -46,7 +46,8 @@ struct alignas(16) CopyUnit {
   uint64_t words[2];
 };
 
-// For copies of any dtype: calls visitor(Unit()) with the largest unit that divides `bytes`, the bitwise or of all addresses, offsets and lengths.
+// For copies of any dtype: calls visitor(Unit()) with the largest unit that divides `bytes`, the bitwise or of all
+// addresses, offsets and lengths.
 template <typename Visitor>
 void VisitCopyUnit(uint64_t bytes, const Visitor& visitor) {
   if (bytes % 16 == 0) return visitor(CopyUnit());

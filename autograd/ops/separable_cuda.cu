@@ -6,8 +6,9 @@
 namespace autograd::cuda {
 namespace {
 
-// One axis of the filter in device memory: output i reads the inputs [first[i], first[i] + count[i]) with weights[i·width + tap]. The gradient
-// reads it the other way round: output_first and output_count tell which outputs read input s. No weights at all: every result reads its own place.
+// One axis of the filter in device memory: output i reads the inputs [first[i], first[i] + count[i]) with
+// weights[i·width + tap]. The gradient reads it the other way round: output_first and output_count tell which outputs
+// read input s. No weights at all: every result reads its own place.
 template <typename Value>
 struct AxisTable {
   AxisFilter filter;
@@ -52,8 +53,8 @@ __device__ int64_t Bisect(int64_t end, const Predicate& holds) {
   return low;
 }
 
-// Fills the tables of both axes; blockIdx.y tells which. Both ends of the windows move forward with i, so the outputs that read input s are
-// neighbours.
+// Fills the tables of both axes; blockIdx.y tells which. Both ends of the windows move forward with i, so the outputs
+// that read input s are neighbours.
 template <typename Value>
 __global__ void TablesKernel(AxisTable<Value> rows, AxisTable<Value> columns) {
   const AxisTable<Value>& t = blockIdx.y == 0 ? rows : columns;
@@ -114,8 +115,8 @@ struct Window {
   }
 };
 
-// y[n, i, j, c] = Σ_s Σ_t rows(i, s)·columns(j, t)·x[n, s, t, c], or with kGradient the sum over the outputs (s, t) that read (i, j). Neighbours
-// find what they share in the cache.
+// y[n, i, j, c] = Σ_s Σ_t rows(i, s)·columns(j, t)·x[n, s, t, c], or with kGradient the sum over the outputs (s, t)
+// that read (i, j). Neighbours find what they share in the cache.
 template <bool kGradient, int kWidth, typename T, typename Out, typename Value>
 __global__ void BlendKernel(const T* x, AxisTable<Value> rows, AxisTable<Value> columns, int64_t lines, int height,
                             int width, int out_height, int out_width, int64_t channels, Out* y) {
@@ -163,7 +164,8 @@ void Blend(const char* operation, Stream& stream, const Array& x, const Extents&
   }
 }
 
-// Up to 16 terms are read where they are needed. Longer sums run over one axis at a time, first the one that leaves less in between.
+// Up to 16 terms are read where they are needed. Longer sums run over one axis at a time, first the one that leaves
+// less in between.
 template <bool kGradient, typename T>
 void Apply(const char* operation, Stream& stream, const Array& x, const AxisFilter& rows, const AxisFilter& columns,
            Array& y) {

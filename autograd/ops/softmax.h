@@ -1,7 +1,7 @@
 #pragma once
 
-// Softmax over the last axis, computed in float32 (float64 for float64) relative to the largest element of each row, so that no
-// logit overflows. −∞ has probability zero; a row of nothing but −∞ is NaN.
+// Softmax over the last axis, computed in float32 (float64 for float64) relative to the largest element of each row, so
+// that no logit overflows. −∞ has probability zero; a row of nothing but −∞ is NaN.
 
 #include "autograd/core/tape.h"
 

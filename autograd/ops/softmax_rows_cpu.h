@@ -1,7 +1,7 @@
 #pragma once
 
-// Blocks of rows for softmax and cross entropy: the exponential runs over a whole block at a time, because rows of a few classes
-// are too short to vectorise by themselves.
+// Blocks of rows for softmax and cross entropy: the exponential runs over a whole block at a time, because rows of a
+// few classes are too short to vectorise by themselves.
 
 #include <algorithm>
 #include <cstdint>

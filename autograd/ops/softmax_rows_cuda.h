@@ -1,6 +1,7 @@
 #pragma once
 
-// Rows for softmax and cross entropy on CUDA: kLanes neighbouring lanes of a warp share a row, so that rows of a few classes do not leave lanes idle.
+// Rows for softmax and cross entropy on CUDA: kLanes neighbouring lanes of a warp share a row, so that rows of a few
+// classes do not leave lanes idle.
 
 #include <limits>
 
@@ -31,8 +32,9 @@ struct RowExponentials {
   Value largest, sum;
 };
 
-// One pass over the row (Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018): each lane rescales its sum when it meets a larger
-// value, once for several values. kWidth values are loaded at once. The result is in every lane.
+// One pass over the row (Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018): each lane rescales
+// its sum when it meets a larger value, once for several values. kWidth values are loaded at once. The result is in
+// every lane.
 template <int kLanes, int kWidth, typename T, typename Value = ComputeType<T>>
 __device__ inline RowExponentials<Value> SumExponentials(const T* row, int64_t width) {
   constexpr int kLoads = kWidth < 4 ? 4 / kWidth : 1;
@@ -61,15 +63,16 @@ __device__ inline RowExponentials<Value> SumExponentials(const T* row, int64_t w
   return {row_largest, LanesSum<kLanes>(sum * math::Exp(largest - shift_of(row_largest)))};
 }
 
-// Blocks of kBlock threads for ForEachRow. Short rows come several to a thread, which makes up for what a thread costs to start.
+// Blocks of kBlock threads for ForEachRow. Short rows come several to a thread, which makes up for what a thread costs
+// to start.
 template <int kLanes>
 unsigned BlocksForRows(int64_t rows) {
   constexpr int64_t kRowsOfThread = kLanes < kWarp ? 4 : 1;
   return Blocks((rows * kLanes + kRowsOfThread - 1) / kRowsOfThread);
 }
 
-// A warp's rows: calls body(row index, whether it is the thread's to store) for each kWarp / kLanes rows at a time; past the end it gets the
-// last row again, because every lane must take part in the sums.
+// A warp's rows: calls body(row index, whether it is the thread's to store) for each kWarp / kLanes rows at a time;
+// past the end it gets the last row again, because every lane must take part in the sums.
 template <int kLanes, typename Body>
 __device__ inline void ForEachRow(int64_t rows, const Body& body) {
   constexpr int kRows = kWarp / kLanes;
@@ -79,7 +82,8 @@ __device__ inline void ForEachRow(int64_t rows, const Body& body) {
   }
 }
 
-// Calls visitor(std::integral_constant<int, kLanes>()) with the lanes for rows of `width` values, kWidth of which are loaded at once.
+// Calls visitor(std::integral_constant<int, kLanes>()) with the lanes for rows of `width` values, kWidth of which are
+// loaded at once.
 template <int kWidth, typename Visitor>
 void VisitLanes(int64_t width, const Visitor& visitor) {
   constexpr int64_t kStep = kWidth < 4 ? 4 : kWidth;

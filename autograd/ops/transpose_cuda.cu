@@ -32,8 +32,8 @@ __global__ void CopyRunsKernel(const Unit* x, Walk outer, uint32_t units, Unit* 
   });
 }
 
-// Two axes trade places as the fastest one. A block moves a square through shared memory, so that it reads and writes along rows; the odd
-// pitch keeps columns off one bank.
+// Two axes trade places as the fastest one. A block moves a square through shared memory, so that it reads and writes
+// along rows; the odd pitch keeps columns off one bank.
 template <typename T>
 __global__ void SwapKernel(const T* x, Walk outer, int64_t in_extent, int64_t out_stride, int64_t out_extent,
                            int64_t in_stride, T* y) {

@@ -33,7 +33,8 @@ class MemorySource {
   virtual void Release(void* pointer, size_t bytes) = 0;
 };
 
-// Names the operation that allocations of this thread are counted under, for the scope's life. Dims opens one, so every op has it.
+// Names the operation that allocations of this thread are counted under, for the scope's life. Dims opens one, so every
+// op has it.
 class OperationScope {
  public:
   explicit OperationScope(const char* name);
@@ -60,7 +61,8 @@ class Allocator {
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
 
-  // A block of at least `bytes`, aligned to kAlignment; throws Error with what is live, by operation, when there is no memory.
+  // A block of at least `bytes`, aligned to kAlignment; throws Error with what is live, by operation, when there is no
+  // memory.
   struct Block {
     void* pointer = nullptr;
     size_t bytes = 0;  // of the size class, or as asked for

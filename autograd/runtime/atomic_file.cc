@@ -1,6 +1,7 @@
 #include "autograd/runtime/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace autograd {
 namespace {
@@ -38,6 +40,24 @@ absl::Status SystemError(absl::string_view action, const std::string& path, int 
   }
 }
 
+// True if the open file is the regular file of that name.
+bool IsFileOf(int descriptor, const std::string& path) {
+  struct stat opened, named;
+  return fstat(descriptor, &opened) == 0 && lstat(path.c_str(), &named) == 0 && S_ISREG(named.st_mode) &&
+         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+// NAME.PROCESS.NUMBER.tmp
+bool IsTemporaryName(absl::string_view name) {
+  if (!absl::ConsumeSuffix(&name, ".tmp")) return false;
+  for (int number = 0; number < 2; ++number) {
+    const size_t digits = name.find_last_not_of("0123456789");
+    if (digits == absl::string_view::npos || digits + 1 == name.size() || name[digits] != '.') return false;
+    name = name.substr(0, digits);
+  }
+  return !name.empty();
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path, std::string temporary_path, int descriptor)
@@ -61,10 +81,18 @@ absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string
   for (;;) {
     std::string temporary = absl::StrCat(target, ".", getpid(), ".", counter++, ".tmp");
     const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor >= 0) {
-      return std::unique_ptr<AtomicFile>(new AtomicFile(target, std::move(temporary), descriptor));
+    if (descriptor < 0) {
+      if (errno != EEXIST && errno != EINTR) return SystemError("cannot create", temporary, errno);
+      continue;
     }
-    if (errno != EEXIST && errno != EINTR) return SystemError("cannot create", temporary, errno);
+    // The lock ends with the process, however that ends: by it RemoveStaleTemporaryFiles knows the living, where
+    // numbers of processes say nothing (another machine, another container, a number used again). Without locks on this
+    // file system nobody removes anything.
+    const bool lost_lock = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (!lost_lock && IsFileOf(descriptor, temporary))
+      return std::unique_ptr<AtomicFile>(new AtomicFile(target, std::move(temporary), descriptor));
+    // Somebody who removes stale files has met this one before it was locked: it is gone, or about to be.
+    close(descriptor);
   }
 }
 
@@ -113,14 +141,14 @@ absl::Status AtomicFile::Commit() {
   if (status_.ok() && fsync(descriptor_) != 0) status_ = SystemError("cannot flush", temporary_path_, errno);
   if (!status_.ok()) return status_;
   const int descriptor = std::exchange(descriptor_, -1);
+  const int lock = dup(descriptor);  // keeps the file locked until it has its name
   if (close(descriptor) != 0) status_ = SystemError("cannot close", temporary_path_, errno);
   if (status_.ok() && rename(temporary_path_.c_str(), path_.c_str()) != 0) {
     status_ = SystemError(absl::StrCat("cannot rename '", temporary_path_, "' to"), path_, errno);
   }
-  if (!status_.ok()) {
-    unlink(temporary_path_.c_str());
-    return status_;
-  }
+  if (!status_.ok()) unlink(temporary_path_.c_str());
+  if (lock >= 0) close(lock);
+  if (!status_.ok()) return status_;
   // The rename itself is durable only once the folder is; file systems that cannot flush a folder do not matter.
   const std::string parent = std::filesystem::path(path_).parent_path().string();
   const int folder = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -140,6 +168,25 @@ absl::Status WriteFileAtomically(const std::string& path, const std::function<ab
   if (!file.ok()) return file.status();
   if (absl::Status status = write(**file); !status.ok()) return status;
   return (*file)->Commit();
+}
+
+absl::StatusOr<int> RemoveStaleTemporaryFiles(const std::string& folder) {
+  std::error_code error;
+  int count = 0;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (!IsTemporaryName(it->path().filename().string())) continue;
+    const std::string path = it->path().string();
+    const int descriptor = open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) continue;  // gone in the meantime, or not ours
+    // Between its opening and its locking here a file may have been finished, and is then called otherwise.
+    const bool stale = flock(descriptor, LOCK_EX | LOCK_NB) == 0 && IsFileOf(descriptor, path);
+    const int failure = stale && unlink(path.c_str()) != 0 ? errno : 0;
+    close(descriptor);
+    if (failure != 0 && failure != ENOENT) return SystemError("cannot remove", path, failure);
+    count += stale && failure == 0;
+  }
+  if (error) return SystemError("cannot list", folder, error.value());
+  return count;
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {

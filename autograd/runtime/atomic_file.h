@@ -2,7 +2,7 @@
 
 // Files that are either completely written or not there at all: the bytes go to a temporary neighbour, which is
 // flushed to the disk and then renamed over the destination. After a crash, a full disk or an error in between,
-// a previous file of that name is still intact.
+// a previous file of that name is still intact. What a killed process leaves is NAME.PROCESS.NUMBER.tmp.
 
 #include <cstddef>
 #include <functional>
@@ -52,6 +52,12 @@ absl::Status WriteFileAtomically(const std::string& path, absl::string_view cont
 
 // `write` appends the contents; if it returns an error, that error is returned and nothing has changed on disk.
 absl::Status WriteFileAtomically(const std::string& path, const std::function<absl::Status(AtomicFile&)>& write);
+
+// Removes from `folder` (not from folders in it) the temporary files of AtomicFiles whose process was killed, and
+// returns their number. A file that somebody is still writing, in this process, another one or a container beside it,
+// is locked by its writer and stays; so does everything on a file system without locks. NotFound or another error names
+// the folder, or a file that cannot be removed.
+absl::StatusOr<int> RemoveStaleTemporaryFiles(const std::string& folder);
 
 // The whole file. NotFound, or another error, names the path.
 absl::StatusOr<std::string> ReadFile(const std::string& path);

@@ -3,12 +3,18 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
 
 namespace autograd {
 namespace {
@@ -103,6 +109,84 @@ TEST_F(AtomicFileTest, ObeysTheUmask) {
   struct stat information;
   ASSERT_EQ(stat(Path("a").c_str(), &information), 0);
   EXPECT_EQ(information.st_mode & 0777, 0640u);
+}
+
+// A process that begins to write and then waits for its end, killed or not.
+class Writer {
+ public:
+  explicit Writer(const std::string& path) {
+    int ready[2];
+    EXPECT_EQ(pipe(ready), 0);
+    process_ = fork();
+    if (process_ == 0) {
+      auto file = AtomicFile::Create(path);
+      const char byte = file.ok() && (*file)->Append(std::string(3 << 20, 'x')).ok() ? 'y' : 'n';
+      if (write(ready[1], &byte, 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    char byte = 0;
+    EXPECT_EQ(read(ready[0], &byte, 1), 1);
+    EXPECT_EQ(byte, 'y');
+    close(ready[0]);
+    close(ready[1]);
+  }
+  ~Writer() { Kill(); }
+  void Kill() {
+    if (process_ <= 0) return;
+    kill(process_, SIGKILL);
+    waitpid(process_, nullptr, 0);
+    process_ = 0;
+  }
+
+ private:
+  pid_t process_;
+};
+
+TEST_F(AtomicFileTest, StaleTemporaryFilesAreRemovedAndOthersNot) {
+  ASSERT_TRUE(WriteFileAtomically(Path("kept"), "x").ok());
+  for (const char* name : {"notes.tmp", "notes.5.tmp", "a.b.7.tmp", "a.3.x.tmp", "a.3.4.tmp.txt", ".3.4.tmp"})
+    std::ofstream(Path(name)) << "x";
+  fs::create_directories(Path("folder.1.2.tmp"));
+  fs::create_directories(Path("below"));
+  std::ofstream(Path("below/a.3.4.tmp")) << "x";
+  const int others = FileCount();
+
+  Writer killed(Path("weights")), living(Path("weights"));
+  killed.Kill();
+  auto own = AtomicFile::Create(Path("own"));
+  ASSERT_TRUE(own.ok());
+  // Of a machine or container whose process had the number that this one has here.
+  std::ofstream(absl::StrCat(Path("checkpoint."), getpid(), ".1000000.tmp")) << "x";
+  ASSERT_EQ(FileCount(), others + 4);
+  const absl::StatusOr<int> removed = RemoveStaleTemporaryFiles(folder_.string());
+  ASSERT_TRUE(removed.ok()) << removed.status();
+  EXPECT_EQ(*removed, 2);
+  EXPECT_EQ(FileCount(), others + 2);
+  ASSERT_TRUE((*own)->Append("done").ok());
+  EXPECT_TRUE((*own)->Commit().ok());
+  EXPECT_EQ(*ReadFile(Path("own")), "done");
+
+  living.Kill();
+  EXPECT_EQ(*RemoveStaleTemporaryFiles(folder_.string()), 1);
+  EXPECT_EQ(*RemoveStaleTemporaryFiles(folder_.string()), 0);
+  EXPECT_EQ(FileCount(), others + 1);
+  EXPECT_EQ(RemoveStaleTemporaryFiles(Path("nowhere")).status().code(), absl::StatusCode::kNotFound);
+}
+
+// Whoever removes stale files beside those who write never costs one of them its file.
+TEST_F(AtomicFileTest, RemovingBesideWriting) {
+  std::atomic<bool> stop = false;
+  std::thread remover([&] {
+    while (!stop) EXPECT_TRUE(RemoveStaleTemporaryFiles(folder_.string()).ok());
+  });
+  for (int i = 0; i < 200; ++i) {
+    const absl::Status status = WriteFileAtomically(Path("a"), absl::StrCat(i));
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(*ReadFile(Path("a")), absl::StrCat(i));
+  }
+  stop = true;
+  remover.join();
+  EXPECT_EQ(FileCount(), 1);
 }
 
 TEST_F(AtomicFileTest, ErrorsNameTheFile) {

@@ -15,7 +15,8 @@ std::map<std::string, AnyFunction>& EmulatedKernels() {
 }  // namespace
 
 bool AddEmulatedKernel(const char* name, AnyFunction function) {
-  EmulatedKernels()[name] = function;
+  const AnyFunction known = EmulatedKernels().try_emplace(name, function).first->second;
+  Require(known == function, name, "two kernels of the emulated device have this name");
   return true;
 }
 

@@ -1,14 +1,13 @@
 #pragma once
 
 // KERNEL(Name, void(Stream&, const Array& x, Array& y)) declares one kernel: the same function type in the namespaces
-// `autograd::cpu` and `autograd::cuda`, and `autograd::kernels::Name`, which calls the one for the stream's device.
-// Use it in namespace autograd. A backend that is not written is a link error; an argument that differs a compile error.
-// In a build without CUDA the CUDA side is null and calling it is an Error. This is the only #if on the backend.
+// `cpu` and `cuda` of the namespace where it stands, such as autograd::cpu, and `kernels::Name`, which calls the one
+// for the stream's device. A backend that is not written is a link error; an argument that differs a compile error. In
+// a build without CUDA the CUDA side is null and calling it is an Error. This is the only #if on the backend.
 //
-// KERNEL_CPU_ONLY declares the CPU side alone, for kernels whose CUDA twin does not exist yet.
-//
-// With CUDA_EMULATOR the source is a *_cuda.cu compiled as C++ for the emulator (autograd/testing/emulator): tools/op_library.bzl renames the namespace
-// `cuda`, so that these functions stand beside those of nvcc, and each makes itself known by its kernel's name.
+// With CUDA_EMULATOR the source is a *_cuda.cu compiled as C++ for the emulator (autograd/testing/emulator):
+// tools/emulated_library.bzl renames every namespace `cuda`, so that these functions stand beside those of nvcc, and
+// each makes itself known by its kernel's name, which is therefore one in the whole program.
 
 #include <type_traits>
 
@@ -73,34 +72,25 @@ class Kernel<void(Stream&, Arguments...)> {
       ::autograd::internal::AddEmulatedKernel(#Name, reinterpret_cast<::autograd::internal::AnyFunction>(&Name)); \
   }                                                                                                               \
   static_assert(true)
-#define KERNEL_CPU_ONLY(Name, ...)        \
-  namespace cpu {                         \
-  std::type_identity_t<__VA_ARGS__> Name; \
-  }                                       \
-  static_assert(true)
 #elif defined(WITH_CUDA)
-#define KERNEL(Name, ...)                                                                                        \
-  namespace cpu {                                                                                                \
-  std::type_identity_t<__VA_ARGS__> Name;                                                                        \
-  }                                                                                                              \
-  namespace cuda {                                                                                               \
-  std::type_identity_t<__VA_ARGS__> Name;                                                                        \
-  }                                                                                                              \
-  namespace kernels {                                                                                            \
-  inline constexpr ::autograd::Kernel<__VA_ARGS__> Name(#Name, &::autograd::cpu::Name, &::autograd::cuda::Name); \
-  }                                                                                                              \
+#define KERNEL(Name, ...)                                                                \
+  namespace cpu {                                                                        \
+  std::type_identity_t<__VA_ARGS__> Name;                                                \
+  }                                                                                      \
+  namespace cuda {                                                                       \
+  std::type_identity_t<__VA_ARGS__> Name;                                                \
+  }                                                                                      \
+  namespace kernels {                                                                    \
+  inline constexpr ::autograd::Kernel<__VA_ARGS__> Name(#Name, &cpu::Name, &cuda::Name); \
+  }                                                                                      \
   static_assert(true)
 #else
-#define KERNEL(Name, ...) KERNEL_CPU_ONLY(Name, __VA_ARGS__)
-#endif
-
-#ifndef CUDA_EMULATOR
-#define KERNEL_CPU_ONLY(Name, ...)                                                               \
-  namespace cpu {                                                                                \
-  std::type_identity_t<__VA_ARGS__> Name;                                                        \
-  }                                                                                              \
-  namespace kernels {                                                                            \
-  inline constexpr ::autograd::Kernel<__VA_ARGS__> Name(#Name, &::autograd::cpu::Name, nullptr); \
-  }                                                                                              \
+#define KERNEL(Name, ...)                                                            \
+  namespace cpu {                                                                    \
+  std::type_identity_t<__VA_ARGS__> Name;                                            \
+  }                                                                                  \
+  namespace kernels {                                                                \
+  inline constexpr ::autograd::Kernel<__VA_ARGS__> Name(#Name, &cpu::Name, nullptr); \
+  }                                                                                  \
   static_assert(true)
 #endif

@@ -1,8 +1,8 @@
 #pragma once
 
-// exp, erf, tanh, sigmoid … for kernels. The float versions for the host are polynomials without branches or table look-ups,
-// so the compiler vectorises loops over them (libm's calls would run one element at a time); errors are below 2 units in
-// the last place of float32. double goes to libm, the device to CUDA's functions.
+// exp, erf, tanh, sigmoid … for kernels. The float versions for the host are polynomials without branches or table
+// look-ups, so the compiler vectorises loops over them (libm's calls would run one element at a time); errors are below
+// 2 units in the last place of float32. double goes to libm, the device to CUDA's functions.
 
 #include <cmath>
 #include <cstdint>
@@ -25,7 +25,8 @@ __device__ inline float Exp(float x) { return ::expf(x); }
 __device__ inline float Erf(float x) { return ::erff(x); }
 __device__ inline float Tanh(float x) { return ::tanhf(x); }
 #else
-// 2^k · p(r) with r = x − k·ln 2 in [−ln2/2, ln2/2]; p is the Taylor polynomial of degree 7 (relative error 5e-9). Underflow goes to 0 and overflow to infinity as in libm; NaN stays NaN.
+// 2^k · p(r) with r = x − k·ln 2 in [−ln2/2, ln2/2]; p is the Taylor polynomial of degree 7 (relative error 5e-9).
+// Underflow goes to 0 and overflow to infinity as in libm; NaN stays NaN.
 inline float Exp(float x) {
   const float clamped = x < -104.0f ? -104.0f : (x > 89.0f ? 89.0f : x);
   const float k = __builtin_rintf(clamped * 1.44269504088896341f);
@@ -63,8 +64,8 @@ inline float Tanh(float x) {
   return magnitude < 0.35f ? series : signed_large;
 }
 
-// x times a polynomial in x² below 1 (relative error 4e-11 before rounding); above, 1 − exp(−x²)·q(1/(1 + x/2)) with q fitted
-// by weighted least squares at Chebyshev nodes on [1, 4] (absolute error 9e-11). From 4 on, erf rounds to 1.
+// x times a polynomial in x² below 1 (relative error 4e-11 before rounding); above, 1 − exp(−x²)·q(1/(1 + x/2)) with q
+// fitted by weighted least squares at Chebyshev nodes on [1, 4] (absolute error 9e-11). From 4 on, erf rounds to 1.
 inline float Erf(float x) {
   const float magnitude = x < 0 ? -x : x;
   const float s = magnitude > 1.0f ? 1.0f : x * x;

@@ -15,7 +15,7 @@
 namespace autograd {
 namespace {
 
-thread_local bool inside_parallel_region = false;
+thread_local bool runs_alone = false;  // inside a region's piece, or under a SerialScope
 
 int AvailableCores() {
   cpu_set_t set;
@@ -24,8 +24,8 @@ int AvailableCores() {
 }
 
 // Workers sleep on a condition variable after a short spin: a training step is thousands of short regions, and waking a
-// sleeping thread costs more than many of them. For the same reason nobody waits for a worker that comes late, because it slept or its core had
-// other work: the others do its pieces, and it finds the region closed.
+// sleeping thread costs more than many of them. For the same reason nobody waits for a worker that comes late, because
+// it slept or its core had other work: the others do its pieces, and it finds the region closed.
 class Pool {
  public:
   explicit Pool(int threads) : threads_(threads) {
@@ -68,7 +68,7 @@ class Pool {
 
  private:
   void Drain() {
-    inside_parallel_region = true;
+    runs_alone = true;
     for (int64_t piece; (piece = next_.fetch_add(1)) < pieces_;) {
       try {
         (*body_)(piece);
@@ -77,7 +77,7 @@ class Pool {
         if (!failure_) failure_ = std::current_exception();
       }
     }
-    inside_parallel_region = false;
+    runs_alone = false;
   }
 
   void Work() {
@@ -135,7 +135,11 @@ Pool& GetPool() {
 
 }  // namespace
 
+SerialScope::SerialScope() : previous_(std::exchange(runs_alone, true)) {}
+SerialScope::~SerialScope() { runs_alone = previous_; }
+
 int ThreadCount() {
+  if (runs_alone) return 1;
   int count = thread_count.load(std::memory_order_relaxed);
   if (count == 0) {
     count = AvailableCores();
@@ -147,7 +151,7 @@ int ThreadCount() {
 void SetThreadCount(int count) { thread_count.store(std::max(1, count), std::memory_order_relaxed); }
 
 void ParallelPieces(int64_t pieces, const std::function<void(int64_t)>& body) {
-  if (pieces <= 1 || inside_parallel_region || ThreadCount() == 1) {
+  if (pieces <= 1 || ThreadCount() == 1) {
     for (int64_t piece = 0; piece < pieces; ++piece) body(piece);
     return;
   }
@@ -158,7 +162,7 @@ void ParallelFor(int64_t count, int64_t grain, const std::function<void(int64_t,
   if (count <= 0) return;
   const int64_t pieces =
       std::min<int64_t>(ThreadCount(), (count + std::max<int64_t>(1, grain) - 1) / std::max<int64_t>(1, grain));
-  if (pieces <= 1 || inside_parallel_region) {
+  if (pieces <= 1) {
     body(0, count);
     return;
   }

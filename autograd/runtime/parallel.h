@@ -11,16 +11,32 @@
 
 namespace autograd {
 
-// Threads used by ParallelFor, the caller included. Default: the cores this process may run on.
+// Threads that ParallelFor uses when the calling thread calls it, that thread included: 1 inside a region and under a
+// SerialScope, else what SetThreadCount said. Default: the cores this process may run on.
 int ThreadCount();
-// Takes effect at the next ParallelFor; call it while no kernel runs.
+// For all threads. Takes effect at the next ParallelFor; call it while no kernel runs.
 void SetThreadCount(int count);
 
-// Calls `body(begin, end)` on disjoint ranges that cover [0, count); a range is at least `grain` long (except the last),
-// so small work stays on the calling thread. Nested calls run on the calling thread. An exception of a body is rethrown here.
+// Calls `body(begin, end)` on disjoint ranges that cover [0, count); a range is at least `grain` long (except the
+// last), so small work stays on the calling thread. Nested calls run on the calling thread. An exception of a body is
+// rethrown here.
 void ParallelFor(int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
 
 // Calls `body(piece)` for piece = 0 … pieces - 1, one piece a task.
 void ParallelPieces(int64_t pieces, const std::function<void(int64_t piece)>& body);
+
+// While a SerialScope lives, ParallelFor and ParallelPieces called by its thread run everything on that thread: for
+// threads that each train a network of their own and would otherwise wait for each other at every region. A kernel
+// gives the same values under the scope as with one thread. Scopes nest; a scope ends on the thread where it began.
+class SerialScope {
+ public:
+  SerialScope();
+  ~SerialScope();
+  SerialScope(const SerialScope&) = delete;
+  SerialScope& operator=(const SerialScope&) = delete;
+
+ private:
+  bool previous_;
+};
 
 }  // namespace autograd

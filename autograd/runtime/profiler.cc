@@ -16,9 +16,9 @@ std::map<std::string, Profiler::Entry>& Table() {
 }
 }  // namespace
 
-bool Profiler::enabled_ = false;
+std::atomic<bool> Profiler::enabled_{false};
 
-void Profiler::Enable(bool enabled) { enabled_ = enabled; }
+void Profiler::Enable(bool enabled) { enabled_.store(enabled, std::memory_order_relaxed); }
 
 void Profiler::Clear() {
   std::lock_guard<std::mutex> lock(mutex);

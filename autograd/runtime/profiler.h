@@ -2,6 +2,7 @@
 
 // Wall time by kernel, off by default. Kernel::operator() opens the scope, so every kernel is covered once.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -15,7 +16,7 @@ class Profiler {
     double seconds = 0;
   };
   static void Enable(bool enabled);
-  static bool enabled() { return enabled_; }
+  static bool enabled() { return enabled_.load(std::memory_order_relaxed); }
   static void Clear();
   static void Add(const char* name, double seconds);
   static std::map<std::string, Entry> Entries();
@@ -23,7 +24,7 @@ class Profiler {
   static std::string Report(double total_seconds);
 
  private:
-  static bool enabled_;
+  static std::atomic<bool> enabled_;
 };
 
 class ProfileScope {

@@ -38,8 +38,9 @@ struct RandomKey {
     return Split(hash);
   }
 
-  // Split(*index) as *index is when a kernel draws, not now: for a recorded step (autograd/core/captured_step.h), whose kernels get the
-  // same arguments each time. The number lies where the kernels run. Further splits come before this one.
+  // Split(*index) as *index is when a kernel draws, not now: for a recorded step (autograd/core/captured_step.h), whose
+  // kernels get the same arguments each time. The number lies where the kernels run. Further splits come before this
+  // one.
   RandomKey SplitLater(const uint64_t* index) const {
     RandomKey key = *this;
     key.later = index;

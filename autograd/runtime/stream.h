@@ -1,7 +1,7 @@
 #pragma once
 
-// A Stream is the place where kernels run: a device, its queue and its allocator. Ops use the ambient `Stream::Current()`;
-// kernels get it as their first argument.
+// A Stream is the place where kernels run: a device, its queue and its allocator. Ops use the ambient
+// `Stream::Current()`; kernels get it as their first argument.
 
 #include <functional>
 #include <memory>
@@ -11,7 +11,8 @@
 
 namespace autograd {
 
-// Work that was recorded once and runs as often as it is replayed, with the arguments and on the memory of its recording.
+// Work that was recorded once and runs as often as it is replayed, with the arguments and on the memory of its
+// recording.
 class Recording {
  public:
   virtual ~Recording() = default;
@@ -39,15 +40,17 @@ class Stream {
   virtual void CopyOnDevice(void* to, const void* from, size_t bytes);
   virtual void FillZero(void* device, size_t bytes);
 
-  // Records what `work` queues, without running it: on CUDA, a graph. `work` must not wait for the device or read from it; what it copies from the host
-  // is copied as it is now. Arrays that it creates lie in memory of the recording's own, so a replay never writes into arrays of anybody else; they
-  // must not outlive the stream. The CPU has nothing to record: there a replay calls `work`.
+  // Records what `work` queues, without running it: on CUDA, a graph. `work` must not wait for the device or read from
+  // it; what it copies from the host is copied as it is now. Arrays that it creates lie in memory of the recording's
+  // own, so a replay never writes into arrays of anybody else; they must not outlive the stream. The CPU has nothing to
+  // record: there a replay calls `work`.
   virtual std::unique_ptr<Recording> Record(std::function<void()> work);
 
-  // Another queue of this device, for copies beside the kernels. It shares the allocator, so that memory must not be given back while the other queue
-  // uses it.
+  // Another queue of this device, for copies beside the kernels. It shares the allocator, so that memory must not be
+  // given back while the other queue uses it.
   virtual std::unique_ptr<Stream> OpenBeside();
-  // What is queued here from now on runs after everything that `other`, a queue of the same device, has been given so far. The host does not wait.
+  // What is queued here from now on runs after everything that `other`, a queue of the same device, has been given so
+  // far. The host does not wait.
   virtual void WaitFor(Stream& other);
 
   // The thread's stream: the innermost StreamScope, or the CPU's.

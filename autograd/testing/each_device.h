@@ -10,7 +10,8 @@
 
 namespace autograd::testing {
 
-// Runs the body of a test on the CPU, and again with CUDA's kernels in the emulator: what it makes is made there, and what it reads comes back.
+// Runs the body of a test on the CPU, and again with CUDA's kernels in the emulator: what it makes is made there, and
+// what it reads comes back.
 inline void OnEachDevice(const std::function<void()>& body) {
   body();
   SCOPED_TRACE("in the emulator of CUDA");

@@ -1,8 +1,9 @@
 #pragma once
 
-// The emulated CUDA device as a Stream. Kernels that were compiled for the emulator run on it; kernels that call CUDA's libraries have a stand-in
-// (NAME_emulated.cc). Its memory is out of the host's reach: outside kernels and copies a touch is a segmentation fault, as on a real device. Every
-// array is as long as asked for, with borders that AddressSanitizer watches, and starts as NaN (bytes 0xFF).
+// The emulated CUDA device as a Stream. Kernels that were compiled for the emulator run on it; kernels that call CUDA's
+// libraries have a stand-in (NAME_emulated.cc). Its memory is out of the host's reach: outside kernels and copies a
+// touch is a segmentation fault, as on a real device. Every array is as long as asked for, with borders that
+// AddressSanitizer watches, and starts as NaN (bytes 0xFF).
 
 #include <memory>
 

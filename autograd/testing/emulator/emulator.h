@@ -1,14 +1,17 @@
 #pragma once
 
-// Runs CUDA kernels on the CPU, for tests: the very sources that nvcc compiles, compiled as C++ against include/cuda_runtime.h. Each thread of a
-// block is a fiber; barriers and warp operations have their real meaning:
-//   - __syncthreads waits for every thread of the block that has not returned, a warp operation for the lanes of its mask;
+// Runs CUDA kernels on the CPU, for tests: the very sources that nvcc compiles, compiled as C++ against
+// include/cuda_runtime.h. Each thread of a block is a fiber; barriers and warp operations have their real meaning:
+//   - __syncthreads waits for every thread of the block that has not returned, a warp operation for the lanes of its
+//     mask;
 //   - threads that wait for one another at different barriers are an Error, not a hang;
 //   - a warp operation that reads a lane outside its mask, or a lane that has returned, is an Error;
-//   - a block's threads run in the order that SetThreadOrder gives, so a result that lacks a barrier differs between orders;
-//   - device memory (emulated_device.h) and shared memory start as NaN and have poisoned borders under AddressSanitizer.
-// Blocks run one after the other on the calling thread: what different blocks do to the same memory without atomics is not detected unless
-// the order shows it. Speed is that of a small test: some 10^6 threads a second.
+//   - a block's threads run in the order that SetThreadOrder gives, so a result that lacks a barrier differs between
+//     orders;
+//   - device memory (emulated_device.h) and shared memory start as NaN and have poisoned borders under
+//     AddressSanitizer.
+// Blocks run one after the other on the calling thread: what different blocks do to the same memory without atomics is
+// not detected unless the order shows it. Speed is that of a small test: some 10^6 threads a second.
 
 #include <cstddef>
 #include <cstdint>
@@ -40,8 +43,8 @@ enum class ThreadOrder { kForward, kReverse };
 // For the launches of the calling thread from now on.
 void SetThreadOrder(ThreadOrder order);
 
-// While the calling thread records (Stream::Record of emulated_device.h), puts `work` into the recording and returns true. What queues work on the
-// emulated device asks this first.
+// While the calling thread records (Stream::Record of emulated_device.h), puts `work` into the recording and returns
+// true. What queues work on the emulated device asks this first.
 bool Recorded(std::function<void()> work);
 void SetRecording(std::vector<std::function<void()>>* recording);
 

@@ -1,4 +1,5 @@
-// The emulator against CUDA's programming guide: identity of threads, barriers, warp operations, and the mistakes that it must report.
+// The emulator against CUDA's programming guide: identity of threads, barriers, warp operations, and the mistakes that
+// it must report.
 
 #include "autograd/testing/emulator/emulator.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// A stack of its own that can be left and entered again. ucontext would do, but asks the kernel to swap signal masks at every switch: half of
-// an emulated kernel's time.
+// A stack of its own that can be left and entered again. ucontext would do, but asks the kernel to swap signal masks at
+// every switch: half of an emulated kernel's time.
 
 #include <cstddef>
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// What AddressSanitizer has to be told: which memory is out of bounds, and that a fiber changes the stack. Nothing without it.
+// What AddressSanitizer has to be told: which memory is out of bounds, and that a fiber changes the stack. Nothing
+// without it.
 
 #include <cstddef>
 
@@ -32,7 +33,8 @@ inline void Unpoison(const void* address, size_t bytes) { __asan_unpoison_memory
 inline void BeforeSwitch(void** save, StackBounds target) {
   __sanitizer_start_switch_fiber(save, target.bottom, target.bytes);
 }
-// After it, on the new stack, with what was saved when that one was left (null the first time). Returns the stack that was left.
+// After it, on the new stack, with what was saved when that one was left (null the first time). Returns the stack that
+// was left.
 inline StackBounds AfterSwitch(void* saved) {
   StackBounds left;
   __sanitizer_finish_switch_fiber(saved, &left.bottom, &left.bytes);

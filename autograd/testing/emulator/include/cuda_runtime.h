@@ -1,8 +1,8 @@
 #pragma once
 
-// Stands in for the toolkit's header when a *_cuda.cu is compiled as C++ for the emulator (../emulator.h): the part of CUDA's language and
-// runtime that our kernels use. What is missing here is a compile error in the emulated build: add it with the meaning that the CUDA C++
-// Programming Guide gives it.
+// Stands in for the toolkit's header when a *_cuda.cu is compiled as C++ for the emulator (../emulator.h): the part of
+// CUDA's language and runtime that our kernels use. What is missing here is a compile error in the emulated build: add
+// it with the meaning that the CUDA C++ Programming Guide gives it.
 
 #include <cmath>
 #include <cstdint>
