@@ -14,8 +14,8 @@ struct Context {
   autograd::RandomKey key;             // of this step; each consumer takes a Split of it
   autograd::ReplicaSum replicas = {};  // batch statistics are summed over these (synchronised batch normalisation)
 
-  // Of this rank's part of the batch, in the whole: with one key on all ranks, dropout and stochastic depth then drop what one rank with the
-  // whole batch would.
+  // Of this rank's part of the batch, in the whole: with one key on all ranks, dropout and stochastic depth then drop
+  // what one rank with the whole batch would.
   int64_t first_sample = 0;
 
   static Context Training(autograd::RandomKey key, autograd::ReplicaSum replicas = {}, int64_t first_sample = 0) {

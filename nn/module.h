@@ -1,7 +1,7 @@
 #pragma once
 
-// A module is a plain struct of Parameters, buffers (Arrays that are state but have no gradient, such as running means) and
-// other modules. It names them once, in Fields, under the names of its public PyTorch twin:
+// A module is a plain struct of Parameters, buffers (Arrays that are state but have no gradient, such as running means)
+// and other modules. It names them once, in Fields, under the names of its public PyTorch twin:
 //
 //   struct Mlp {
 //     nn::Linear fc1, fc2;
@@ -11,8 +11,8 @@
 //     }
 //   };
 //
-// Everything else follows from that list: parameter counts, optimizers, moving averages, checkpoints. Optimizers and training
-// states have Fields as well, so one file can hold them all.
+// Everything else follows from that list: parameter counts, optimizers, moving averages, checkpoints. Optimizers and
+// training states have Fields as well, so one file can hold them all.
 //
 // Variables refer to the Parameter objects of a module: do not move a module between a forward pass and its Backward.
 

@@ -22,5 +22,7 @@
 #include "nn/optimizers/gradient_average.h"  // IWYU pragma: export
 #include "nn/optimizers/moving_average.h"    // IWYU pragma: export
 #include "nn/optimizers/optimizer.h"         // IWYU pragma: export
+#include "nn/optimizers/rmsprop.h"           // IWYU pragma: export
 #include "nn/optimizers/sgd.h"               // IWYU pragma: export
 #include "nn/schedules/schedule.h"           // IWYU pragma: export
+#include "nn/twins.h"                        // IWYU pragma: export

@@ -15,9 +15,9 @@ struct BottleneckOptions {
       false;  // bn3.weight begins as 0, so that the block begins as its shortcut (Goyal et al. 2017, §5.1)
 };
 
-// ReLU(shortcut(x) + BN(1×1(ReLU(BN(3×3(ReLU(BN(1×1(x)))))))): the bottleneck of ResNet (He et al., CVPR 2016, figure 5) with the stride
-// on the 3×3 convolution, as torchvision and mmseg have it. The shortcut is x, or BN(1×1(x)) where the shape changes. Fields, as
-// torchvision's: conv1, bn1, conv2, bn2, conv3, bn3, downsample.0, downsample.1.
+// ReLU(shortcut(x) + BN(1×1(ReLU(BN(3×3(ReLU(BN(1×1(x)))))))): the bottleneck of ResNet (He et al., CVPR 2016, figure
+// 5) with the stride on the 3×3 convolution, as torchvision and mmseg have it. The shortcut is x, or BN(1×1(x)) where
+// the shape changes. Fields, as torchvision's: conv1, bn1, conv2, bn2, conv3, bn3, downsample.0, downsample.1.
 struct Bottleneck {
   static constexpr int64_t kExpansion = 4;
 

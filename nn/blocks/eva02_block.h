@@ -13,8 +13,8 @@ struct Eva02BlockOptions {
   double output_deviation = 0.02;  // of the first values of attn.proj and mlp.fc2
 };
 
-// The block of EVA-02 (Fang et al., "EVA-02: A visual representation for neon genesis", 2023, figure 2), base and large, as in timm: rotary
-// queries and keys, no key bias, and a gated MLP (SwiGLU) with a norm inside (sub-LN):
+// The block of EVA-02 (Fang et al., "EVA-02: A visual representation for neon genesis", 2023, figure 2), base and
+// large, as in timm: rotary queries and keys, no key bias, and a gated MLP (SwiGLU) with a norm inside (sub-LN):
 //   x ← x + DropPath(attention(LayerNorm(x)))
 //   x ← x + DropPath(fc2(LayerNorm(SiLU(fc1_g(z))·fc1_x(z)))),  z = LayerNorm(x)
 // Fields, as timm's: norm1, attn.{q_proj, k_proj, v_proj, proj}, norm2, mlp.{fc1_g, fc1_x, norm, fc2}.

@@ -10,8 +10,8 @@ struct SelfAttentionOptions {
   bool shared_initial_values = true;  // query and key begin with one kernel, and are two parameters all the same
 };
 
-// softmax(query(x)·key(x)ᵀ)·value(x) over all pixels of an image, as in iSeg's SelfAttention: 1×1 projections with bias, no
-// scale, no projection of the result; the caller adds x. Fields: query, key, value.
+// softmax(query(x)·key(x)ᵀ)·value(x) over all pixels of an image, as in iSeg's SelfAttention: 1×1 projections with
+// bias, no scale, no projection of the result; the caller adds x. Fields: query, key, value.
 struct SelfAttention {
   SelfAttention(int64_t inputs, int64_t outputs, const SelfAttentionOptions& options, RandomKey random);
   Variable operator()(const Variable& x);  // [n, h, w, inputs] → [n, h, w, outputs]

@@ -2,15 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "autograd/ops/cast.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/tolerance.h"
 #include "nn/blocks/eva02_block.h"
 #include "nn/blocks/transformer_block.h"
+#include "nn/checkpoints/weights.h"
 
 namespace nn {
 namespace {
@@ -92,7 +97,9 @@ TEST(MultiHeadAttention, FusedAndSplitAgree) {
     EXPECT_EQ(Names(attention),
               (std::vector<std::string>{"q_proj.weight", "q_proj.bias", "k_proj.weight", "k_proj.bias", "v_proj.weight",
                                         "v_proj.bias", "proj.weight", "proj.bias"}));
-    EXPECT_TRUE(AllClose(attention(x, Context()).array(), fused, 1e-6));
+    // Sums of 8 products for query, key, value and output, of 4 for a score and of 5 for a mean: two orders of each.
+    const double rounding = 2 * (4 * 9 + 5 + 6) * autograd::testing::UnitRoundoff(autograd::kFloat32);
+    EXPECT_TRUE(AllClose(attention(x, Context()).array(), fused, rounding));
     attention.key->weight.mutable_value().data<float>()[3] = 7;
   }
   EXPECT_EQ(&attention.qkv->weight, weight);
@@ -114,12 +121,185 @@ TEST(MultiHeadAttention, FusedAndSplitHaveTheSameGradients) {
     tape.Backward(autograd::Sum(autograd::Square((*attention)(x, Context()))));
   }
   const Array gradient = fused.qkv->weight.gradient();
-  EXPECT_TRUE(AllClose(gradient.Slice(0, 8), split.query->weight.gradient(), 1e-5, 1e-9));
-  EXPECT_TRUE(AllClose(gradient.Slice(8, 16), split.key->weight.gradient(), 1e-5, 1e-9));
-  EXPECT_TRUE(AllClose(gradient.Slice(16, 24), split.value->weight.gradient(), 1e-5, 1e-9));
+  // As many forwards, as many backwards, and 10 tokens; query's and key's are differences of terms of the value's size.
+  const double rounding = 2 * (2 * (4 * 9 + 5 + 6) + 11) * autograd::testing::UnitRoundoff(autograd::kFloat32);
+  double largest = 0;
+  for (float value : gradient.ToVector<float>()) largest = std::max<double>(largest, std::abs(value));
+  EXPECT_TRUE(AllClose(gradient.Slice(0, 8), split.query->weight.gradient(), 0, rounding * largest));
+  EXPECT_TRUE(AllClose(gradient.Slice(8, 16), split.key->weight.gradient(), 0, rounding * largest));
+  EXPECT_TRUE(AllClose(gradient.Slice(16, 24), split.value->weight.gradient(), 0, rounding * largest));
+}
+
+struct Attended {
+  MultiHeadAttention cross_attn;
+  void Fields(FieldVisitor& visitor) { visitor.Field("cross_attn", cross_attn); }
+};
+
+// What the fields hold, in double: row `output` of a matrix times one token.
+double Project(const Linear& linear, const double* token, int64_t output) {
+  const Array& weight = linear.weight.value();
+  const int64_t inputs = weight.shape()[1];
+  const std::vector<double> values =
+      autograd::Cast(weight.Slice(output, output + 1), autograd::kFloat64).array().ToVector<double>();
+  double sum = linear.bias.defined()
+                   ? autograd::Cast(linear.bias.value().Slice(output, output + 1), autograd::kFloat64).array().Item()
+                   : 0;
+  for (int64_t c = 0; c < inputs; ++c) sum += values[c] * token[c];
+  return sum;
+}
+
+// Cross-attention by its definition: every pair of a query and a key, head by head.
+std::vector<double> CrossAttention(const MultiHeadAttention& attention, const Array& queries, const Array& keys,
+                                   const Array& values) {
+  const int64_t n = queries.shape()[0], lq = queries.shape()[1], lk = keys.shape()[1], width = queries.shape()[2],
+                head_width = width / attention.heads;
+  const std::vector<double> q = queries.ToVector<double>(), k = keys.ToVector<double>(), v = values.ToVector<double>();
+  std::vector<double> result;
+  for (int64_t image = 0; image < n; ++image) {
+    for (int64_t i = 0; i < lq; ++i) {
+      std::vector<double> joined(width);
+      for (int64_t head = 0; head < attention.heads; ++head) {
+        double total = 0;
+        for (int64_t j = 0; j < lk; ++j) {
+          double score = 0;
+          for (int64_t c = head * head_width; c < (head + 1) * head_width; ++c) {
+            score += Project(*attention.query, &q[(image * lq + i) * width], c) *
+                     Project(*attention.key, &k[(image * lk + j) * keys.shape()[2]], c);
+          }
+          const double share = std::exp(score / std::sqrt(static_cast<double>(head_width)));
+          total += share;
+          for (int64_t c = head * head_width; c < (head + 1) * head_width; ++c) {
+            joined[c] += share * Project(*attention.value, &v[(image * lk + j) * values.shape()[2]], c);
+          }
+        }
+        for (int64_t c = head * head_width; c < (head + 1) * head_width; ++c) joined[c] /= total;
+      }
+      for (int64_t c = 0; c < width; ++c) result.push_back(Project(attention.proj, joined.data(), c));
+    }
+  }
+  return result;
+}
+
+// Every matrix and bias of a cross-attention over inputs of three widths, in float64 and large enough that softmax
+// bends.
+MultiHeadAttention ThreeWidths() {
+  MultiHeadAttention attention(6, {.heads = 2, .fused = false, .key_width = 5, .value_width = 3}, kKey);
+  uint64_t index = 0;
+  for (const NamedParameter& named : NamedParameters(attention)) {
+    named.parameter->Set(RandomArray(named.parameter->shape(), autograd::kFloat64, kKey.Split(100 + index++), -1, 1));
+  }
+  return attention;
+}
+
+TEST(MultiHeadAttention, CrossAttentionByDefinition) {
+  const Array queries = RandomArray({2, 4, 6}, autograd::kFloat64, kKey.Split(1)),
+              keys = RandomArray({2, 3, 5}, autograd::kFloat64, kKey.Split(2)),
+              values = RandomArray({2, 3, 3}, autograd::kFloat64, kKey.Split(3));
+  MultiHeadAttention attention = ThreeWidths();
+  EXPECT_EQ(attention.key->weight.shape(), (Shape{6, 5}));
+  EXPECT_EQ(attention.value->weight.shape(), (Shape{6, 3}));
+  const Array y = attention(queries, keys, values, Context()).array();
+  EXPECT_EQ(y.shape(), (Shape{2, 4, 6}));
+  const Array expected = Array::From({2, 4, 6}, CrossAttention(attention, queries, keys, values));
+  EXPECT_TRUE(AllClose(y, expected, 1e-12));
+}
+
+TEST(MultiHeadAttention, CrossAttentionHoldsTheContractOfAnOp) {
+  MultiHeadAttention attention = ThreeWidths();
+  for (const NamedParameter& named : NamedParameters(attention)) {  // the contract also runs in float32
+    named.parameter->Set(autograd::Cast(named.parameter->value(), autograd::kFloat32).array());
+  }
+  autograd::testing::CheckOpContract(
+      {"cross_attention",
+       [&](autograd::testing::Inputs x) { return attention(x[0], x[1], x[2], Context()); },
+       {{{2, 4, 6}}, {{2, 3, 5}}, {{2, 3, 3}}}});
+}
+
+// Each entry of each parameter by itself, by a central difference: its error is O(h²) + O(ε/h), some 1e-9 for h = 1e-5.
+TEST(MultiHeadAttention, CrossAttentionParameterGradients) {
+  const Array queries = RandomArray({2, 4, 6}, autograd::kFloat64, kKey.Split(1)),
+              keys = RandomArray({2, 3, 5}, autograd::kFloat64, kKey.Split(2)),
+              values = RandomArray({2, 3, 3}, autograd::kFloat64, kKey.Split(3));
+  MultiHeadAttention attention = ThreeWidths();
+  const auto loss = [&] { return autograd::Sum(autograd::Square(attention(queries, keys, values, Context()))); };
+  {
+    Tape tape;
+    tape.Backward(loss());
+  }
+  for (const NamedParameter& named : NamedParameters(attention)) {
+    const std::vector<double> gradient = named.parameter->gradient().ToVector<double>();
+    double* const entries = named.parameter->mutable_value().data<double>();
+    for (int64_t i = 0; i < named.parameter->size(); ++i) {
+      constexpr double kStep = 1e-5;
+      const double entry = entries[i];
+      entries[i] = entry + kStep;
+      const double above = loss().Item();
+      entries[i] = entry - kStep;
+      const double below = loss().Item();
+      entries[i] = entry;
+      EXPECT_NEAR(gradient[i], (above - below) / (2 * kStep), 1e-6 * (1 + std::abs(gradient[i])))
+          << named.name << " " << i;
+    }
+  }
+}
+
+// Attending to oneself is self-attention, in both forms.
+TEST(MultiHeadAttention, CrossAttentionToItselfIsSelfAttention) {
+  const Array x = RandomArray({2, 5, 8}, autograd::kFloat32, kKey);
+  for (const bool fused : {true, false}) {
+    MultiHeadAttention attention(8, {.heads = 2, .fused = fused}, kKey);
+    EXPECT_TRUE(AllClose(attention(x, x, x, Context()).array(), attention(x, Context()).array(), 0, 0));
+  }
+}
+
+// What torch.nn.MultiheadAttention holds: one matrix whose thirds are those of the queries, the keys and the values.
+struct TorchAttention {
+  Parameter in_proj_weight, in_proj_bias;
+  Linear out_proj;
+  void Fields(FieldVisitor& visitor) {
+    visitor.Field("cross_attn.in_proj_weight", in_proj_weight, Layout::kLinear);
+    visitor.Field("cross_attn.in_proj_bias", in_proj_bias);
+    visitor.Field("cross_attn.out_proj", out_proj);
+  }
+};
+
+TEST(MultiHeadAttention, LoadsFilesOfTorch) {
+  TorchAttention torch{Parameter(RandomArray({18, 6}, autograd::kFloat32, kKey.Split(1))),
+                       Parameter(RandomArray({18}, autograd::kFloat32, kKey.Split(2))), Linear(6, 6, {}, kKey)};
+  const std::string path = ::testing::TempDir() + "/torch_attention.safetensors";
+  ASSERT_TRUE(SaveWeights(path, torch).ok());
+  Attended fused{MultiHeadAttention(6, {.heads = 2}, kKey)};
+  const auto report = LoadWeights(path, fused,
+                                  {.rename = RenamePrefixes({{"cross_attn.in_proj_weight", "cross_attn.qkv.weight"},
+                                                             {"cross_attn.in_proj_bias", "cross_attn.qkv.bias"},
+                                                             {"cross_attn.out_proj.", "cross_attn.proj."}})});
+  ASSERT_TRUE(report.ok()) << report.status();
+  // The thirds in the three-matrix form, whose values the definition above checks.
+  Attended split{MultiHeadAttention(6, {.heads = 2, .fused = false}, kKey)};
+  int64_t row = 0;
+  for (Linear* part : {&*split.cross_attn.query, &*split.cross_attn.key, &*split.cross_attn.value}) {
+    part->weight.Set(torch.in_proj_weight.value().Slice(row, row + 6).Copy());
+    part->bias.Set(torch.in_proj_bias.value().Slice(row, row + 6).Copy());
+    row += 6;
+  }
+  split.cross_attn.proj.weight.Set(torch.out_proj.weight.value());
+  split.cross_attn.proj.bias.Set(torch.out_proj.bias.value());
+  const Array queries = RandomArray({2, 4, 6}, autograd::kFloat32, kKey.Split(3)),
+              memory = RandomArray({2, 7, 6}, autograd::kFloat32, kKey.Split(4));
+  EXPECT_TRUE(AllClose(fused.cross_attn(queries, memory, memory, Context()).array(),
+                       split.cross_attn(queries, memory, memory, Context()).array(), 1e-6));
 }
 
 TEST(MultiHeadAttention, Misuse) {
+  ExpectError([] { MultiHeadAttention(6, {.heads = 2, .key_width = 5}, kKey); }, "one width of inputs, not 6, 5 and 6");
+  MultiHeadAttention attention = ThreeWidths();
+  const auto tokens = [](int64_t n, int64_t l, int64_t width) {
+    return Array::Zeros({n, l, width}, autograd::kFloat64);
+  };
+  ExpectError([&] { attention(tokens(2, 4, 6), tokens(1, 3, 5), tokens(2, 3, 3), Context()); },
+              "MultiHeadAttention: n is 2 in queries [2, 4, 6] but 1 in keys [1, 3, 5]");
+  ExpectError([&] { attention(tokens(2, 4, 6), tokens(2, 3, 5), tokens(2, 4, 3), Context()); }, "lk is 3 in keys");
+  ExpectError([&] { attention(tokens(2, 4, 6), tokens(2, 3, 4), tokens(2, 3, 3), Context()); }, "[2, 3, 4]");
   ExpectError([] { MultiHeadAttention(6, {.heads = 4}, kKey); }, "4 heads do not divide 6 channels");
   ExpectError([] { MultiHeadAttention(6, {.heads = 2, .key_bias = false}, kKey); }, "key bias");
 }

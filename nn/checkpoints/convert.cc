@@ -60,6 +60,17 @@ std::string FromInteger(const std::string& bytes, autograd::DType to) {
   }
 }
 
+// Elements whose exponent bits are all set.
+template <typename Bits>
+int64_t FirstWithExponent(const std::string& bytes, Bits exponent) {
+  for (size_t i = 0; i < bytes.size() / sizeof(Bits); ++i) {
+    Bits bits;
+    std::memcpy(&bits, bytes.data() + i * sizeof(Bits), sizeof(Bits));
+    if ((bits & exponent) == exponent) return static_cast<int64_t>(i);
+  }
+  return -1;
+}
+
 bool IsFloatingName(absl::string_view dtype) {
   return dtype == "F32" || dtype == "F64" || dtype == "BF16" || dtype == "F16";
 }
@@ -90,6 +101,19 @@ const char* SafetensorsName(autograd::DType dtype) {
 
 bool CanConvert(absl::string_view from, autograd::DType to) {
   return autograd::IsFloating(to) ? IsFloatingName(from) : IsIntegerName(from);
+}
+
+int64_t FirstNotFinite(const std::string& bytes, autograd::DType dtype) {
+  switch (dtype) {
+    case autograd::DType::kFloat32:
+      return FirstWithExponent<uint32_t>(bytes, 0x7F800000);
+    case autograd::DType::kBFloat16:
+      return FirstWithExponent<uint16_t>(bytes, 0x7F80);
+    case autograd::DType::kFloat64:
+      return FirstWithExponent<uint64_t>(bytes, 0x7FF0000000000000);
+    default:
+      return -1;
+  }
 }
 
 std::string Convert(const std::string& bytes, absl::string_view from, autograd::DType to) {

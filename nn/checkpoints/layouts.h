@@ -13,8 +13,9 @@ namespace nn {
 // The shape that PyTorch's twin of the module has.
 std::vector<int64_t> PublicShape(Layout layout, const Shape& shape);
 
-// True when a file's shape holds the parameter: PublicShape, or the same with extents of 1 added or left out where nothing can be
-// confused (a linear layer stored as a 1×1 convolution or the other way round, (1, 1, 1, C) for a vector).
+// True when a file's shape holds the parameter: PublicShape, or the same with extents of 1 added or left out where
+// nothing can be confused (a linear layer stored as a 1×1 convolution or the other way round, (1, 1, 1, C) for a
+// vector).
 bool HoldsParameter(const std::vector<int64_t>& file_shape, Layout layout, const Shape& shape);
 
 // The elements in the other order; `bytes` are shape.size() elements of element_size bytes.

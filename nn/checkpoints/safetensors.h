@@ -1,8 +1,8 @@
 #pragma once
 
-// The safetensors container (github.com/huggingface/safetensors): eight bytes little-endian N, N bytes of JSON that name the
-// tensors, then their bytes, little-endian and row-major, without holes. Files are streamed tensor by tensor, and
-// nothing is believed before it is checked: a damaged file is an error that names the file and the tensor.
+// The safetensors container (github.com/huggingface/safetensors): eight bytes little-endian N, N bytes of JSON that
+// name the tensors, then their bytes, little-endian and row-major, without holes. Files are streamed tensor by tensor,
+// and nothing is believed before it is checked: a damaged file is an error that names the file and the tensor.
 
 #include <cstdint>
 #include <functional>
@@ -21,6 +21,7 @@ struct TensorInfo {
   std::string dtype;  // "F32", "BF16", "I64", … as the file has it
   std::vector<int64_t> shape;
   uint64_t begin = 0, end = 0;  // bytes, from the first byte after the header
+  int shard = 0;                // of a model that is kept in several files
 };
 
 using Metadata = std::map<std::string, std::string>;
@@ -33,19 +34,25 @@ struct SafetensorsHeader {
 // Bytes of one element; 0 for a dtype this reader does not know.
 int64_t SafetensorsElementSize(absl::string_view dtype);
 
-// Checks everything: JSON, types, no duplicate names, known dtypes, extents whose product does not overflow, byte counts that
-// fit dtype and shape, offsets that cover the `data_bytes` bytes without overlap or hole.
+// Checks everything: JSON, types, no duplicate names, known dtypes, extents whose product does not overflow, byte
+// counts that fit dtype and shape, offsets that cover the `data_bytes` bytes without overlap or hole.
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(absl::string_view json, uint64_t data_bytes);
 
+// One file, or all files of a model that is kept in several.
 class SafetensorsFile {
  public:
+  // `path`: a safetensors file, or the index of a sharded one (*.safetensors.index.json with a "weight_map" from names
+  // to files beside it), whose files must all be there and hold the tensors that the index says. For a file of another
+  // kind that people keep weights in the error says what it is (PyTorch's formats and how to convert them, a Git LFS
+  // pointer, …).
   static absl::StatusOr<SafetensorsFile> Open(const std::string& path);
-  SafetensorsFile(SafetensorsFile&& other) noexcept;
+  SafetensorsFile(SafetensorsFile&&) noexcept = default;
   SafetensorsFile& operator=(SafetensorsFile&&) = delete;
   ~SafetensorsFile();
 
   const std::string& path() const { return path_; }
   const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
+  // Of shards together; where two differ, the first has it.
   const Metadata& metadata() const { return header_.metadata; }
   // Null when there is none.
   const TensorInfo* Find(absl::string_view name) const;
@@ -53,10 +60,18 @@ class SafetensorsFile {
   absl::StatusOr<std::string> Read(const TensorInfo& tensor) const;
 
  private:
-  SafetensorsFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  struct Shard {
+    std::string path;
+    int descriptor;
+    uint64_t data_offset;
+  };
+  explicit SafetensorsFile(std::string path) : path_(std::move(path)) {}
+  // Adds a file and returns what its header says.
+  absl::StatusOr<SafetensorsHeader> Add(const std::string& path);
+  absl::Status AddShards(absl::string_view index);
+
   std::string path_;
-  int descriptor_;
-  uint64_t data_offset_ = 0;
+  std::vector<Shard> shards_;
   SafetensorsHeader header_;
 };
 

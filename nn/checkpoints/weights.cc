@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "nn/checkpoints/convert.h"
 #include "nn/checkpoints/layouts.h"
+#include "nn/checkpoints/names.h"
 
 namespace nn {
 namespace {
@@ -50,10 +51,44 @@ std::string BytesOf(const Array& array) {
   return bytes;
 }
 
+constexpr size_t kListed = 10;  // names in a list for people
+
 void AppendList(std::string& text, absl::string_view title, const std::vector<std::string>& names) {
   if (names.empty()) return;
   absl::StrAppend(&text, title, ":\n");
-  for (const std::string& name : names) absl::StrAppend(&text, "  ", name, "\n");
+  for (size_t i = 0; i < std::min(names.size(), kListed); ++i) absl::StrAppend(&text, "  ", names[i], "\n");
+  if (names.size() > kListed) absl::StrAppend(&text, "  … and ", names.size() - kListed, " more\n");
+}
+
+// The tensors of a file under the names that the model may know.
+struct StoredTensors {
+  std::map<std::string, const TensorInfo*> tensors;
+  std::string collision;  // what is wrong if two have one name
+};
+
+StoredTensors Renamed(const std::vector<std::string>& names, const std::vector<const TensorInfo*>& tensors,
+                      const Rename& rename) {
+  StoredTensors stored;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::string name = rename ? rename(names[i]) : names[i];
+    if (name.empty()) continue;
+    const auto [other, inserted] = stored.tensors.emplace(name, tensors[i]);
+    if (!inserted && stored.collision.empty()) {
+      stored.collision = absl::StrCat("tensors '", other->second->name, "' and '", tensors[i]->name,
+                                      "' are both renamed to '", name, "'");
+    }
+  }
+  return stored;
+}
+
+// An error if an element of converted floats is not finite.
+absl::Status CheckFinite(const std::string& path, const std::string& name, const std::string& bytes,
+                         autograd::DType dtype) {
+  const int64_t place = FirstNotFinite(bytes, dtype);
+  if (place < 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("'", path, "': tensor '", name, "' holds a value that is not finite (",
+                                                 "element ", place, ", as ", SafetensorsName(dtype),
+                                                 "): such weights are refused"));
 }
 
 }  // namespace
@@ -71,6 +106,8 @@ Rename RenamePrefixes(std::vector<PrefixRename> renames) {
 std::string LoadReport::ToString() const {
   std::string text = absl::StrCat("loaded ", loaded.size(), " tensors, ", missing.size(), " missing, ",
                                   mismatched.size(), " of another shape or type, ", unexpected.size(), " unexpected\n");
+  if (!unwrapped.empty()) absl::StrAppend(&text, "names were taken without '", unwrapped, "'\n");
+  if (!hint.empty()) absl::StrAppend(&text, hint, "\n");
   AppendList(text, "missing from the file", missing);
   AppendList(text, "of another shape or type", mismatched);
   AppendList(text, "unexpected in the file", unexpected);
@@ -82,20 +119,41 @@ absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleRefe
   absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
   if (!file.ok()) return file.status();
 
-  std::map<std::string, const TensorInfo*> stored;
+  std::vector<const TensorInfo*> tensors;
+  UnwrappedNames names;
   for (const TensorInfo& tensor : file->tensors()) {
-    const std::string name = options.rename ? options.rename(tensor.name) : tensor.name;
-    if (name.empty()) continue;
-    const auto [other, inserted] = stored.emplace(name, &tensor);
-    if (!inserted) {
-      return absl::InvalidArgumentError(absl::StrCat("'", path, "': tensors '", other->second->name, "' and '",
-                                                     tensor.name, "' are both renamed to '", name, "'"));
-    }
+    if (!absl::StartsWith(tensor.name, options.prefix)) continue;
+    tensors.push_back(&tensor);
+    names.names.push_back(tensor.name.substr(options.prefix.size()));
   }
+  if (tensors.empty() && !options.prefix.empty())
+    return absl::NotFoundError(absl::StrCat("'", path, "' has no tensor below '", options.prefix, "'"));
+
+  const std::vector<Entry> entries = EntriesOf(module);
+  std::vector<std::string> required;
+  for (const Entry& entry : entries) {
+    if (!IsOptional(entry.name)) required.push_back(entry.name);
+  }
+  const int wanted = static_cast<int>(required.size());
+  const CountMatches count = [&](const std::vector<std::string>& candidate) {
+    // Which tensor a name is of does not matter for this, but that it is one's alone does.
+    std::set<std::string> known;
+    for (const std::string& name : candidate) {
+      std::string renamed = options.rename ? options.rename(name) : name;
+      if (!renamed.empty() && !known.insert(std::move(renamed)).second) return -1;
+    }
+    return static_cast<int>(std::count_if(required.begin(), required.end(),
+                                          [&](const std::string& name) { return known.count(name) > 0; }));
+  };
+  names = UnwrapNames(names.names, count, wanted);
+  StoredTensors renamed = Renamed(names.names, tensors, options.rename);
+  if (!renamed.collision.empty()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", renamed.collision));
+  std::map<std::string, const TensorInfo*>& stored = renamed.tensors;
 
   LoadReport report;
+  report.unwrapped = names.wrappers;
   std::vector<std::pair<Entry, const TensorInfo*>> matched;
-  for (const Entry& entry : EntriesOf(module)) {
+  for (const Entry& entry : entries) {
     const auto found = stored.find(entry.name);
     if (found == stored.end()) {
       if (!IsOptional(entry.name)) report.missing.push_back(entry.name);
@@ -116,16 +174,44 @@ absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleRefe
   for (const auto& [name, tensor] : stored) {
     if (!IsOptional(name)) report.unexpected.push_back(name);
   }
+  if (!report.missing.empty() && !report.unexpected.empty()) {
+    const std::string unknown = UnknownPrefix(names.names, count, wanted);
+    const bool nothing_fits = report.loaded.empty() && report.mismatched.empty();
+    const std::string lacking = nothing_fits ? LackingPrefix(report.unexpected, report.missing) : "";
+    if (!unknown.empty()) {
+      report.hint =
+          absl::StrCat("the tensors of the model are there, behind the prefix '", unknown, "' of the file's names");
+    } else if (!lacking.empty()) {
+      report.hint =
+          absl::StrCat("the tensors of the file are in the model, behind the prefix '", lacking, "' of its names");
+    }
+  }
   if (options.strict && !report.complete()) {
+    if (!report.hint.empty()) {
+      return absl::FailedPreconditionError(absl::StrCat("'", path, "' does not fit the model: ", report.hint, " (",
+                                                        report.missing.size(), " missing, ", report.unexpected.size(),
+                                                        " unexpected)"));
+    }
     return absl::FailedPreconditionError(absl::StrCat("'", path, "' does not fit the model: ", report.ToString()));
   }
 
+  // Everything is read and checked before anything is changed; the second time it comes from the page cache.
+  const auto read = [&file](const Entry& entry, const TensorInfo& tensor) -> absl::StatusOr<std::string> {
+    absl::StatusOr<std::string> bytes = file->Read(tensor);
+    if (!bytes.ok()) return bytes;
+    return Convert(*bytes, tensor.dtype, entry.array->dtype());
+  };
   for (const auto& [entry, tensor] : matched) {
-    const absl::StatusOr<std::string> bytes = file->Read(*tensor);
+    const absl::StatusOr<std::string> bytes = read(entry, *tensor);
     if (!bytes.ok()) return bytes.status();
-    const autograd::DType dtype = entry.array->dtype();
-    Overwrite(*entry.array, FromPublic(Convert(*bytes, tensor->dtype, dtype), entry.layout, entry.array->shape(),
-                                       autograd::SizeOf(dtype)));
+    const absl::Status status = CheckFinite(path, tensor->name, *bytes, entry.array->dtype());
+    if (!status.ok()) return status;
+  }
+  for (const auto& [entry, tensor] : matched) {
+    const absl::StatusOr<std::string> bytes = read(entry, *tensor);
+    if (!bytes.ok()) return bytes.status();
+    Overwrite(*entry.array,
+              FromPublic(*bytes, entry.layout, entry.array->shape(), autograd::SizeOf(entry.array->dtype())));
     if (entry.parameter != nullptr) entry.parameter->Changed();
   }
   return report;

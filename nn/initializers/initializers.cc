@@ -28,8 +28,8 @@ Array DrawUniform(const Shape& shape, RandomKey key, double low, double high) {
 }
 
 Array DrawNormal(const Shape& shape, RandomKey key, double mean, double deviation, double low, double high) {
-  // Elements 2i and 2i + 1 take the halves of pair i; a rejected draw takes the same half of a pair far away in the counter's
-  // range.
+  // Elements 2i and 2i + 1 take the halves of pair i; a rejected draw takes the same half of a pair far away in the
+  // counter's range.
   constexpr uint64_t kNextAttempt = uint64_t{1} << 40;
   std::vector<float> values(shape.size());
   const int64_t size = shape.size();

@@ -1,8 +1,8 @@
 #pragma once
 
-// First values of parameters. An Initializer is a value that layers take in their options; a layer calls it with the shape of
-// the parameter, the fans of its layer and a key of its own, so no parameter's draw depends on another's. Draws are made on
-// the host and are the same on every device.
+// First values of parameters. An Initializer is a value that layers take in their options; a layer calls it with the
+// shape of the parameter, the fans of its layer and a key of its own, so no parameter's draw depends on another's.
+// Draws are made on the host and are the same on every device.
 
 #include <functional>
 
@@ -27,7 +27,8 @@ inline Initializer Ones() { return Constant(1); }
 // N(mean, deviation²).
 Initializer Normal(double deviation, double mean = 0);
 
-// N(0, deviation²) redrawn while outside [low, high]. The limits are absolute, as in timm and PyTorch, not in deviations.
+// N(0, deviation²) redrawn while outside [low, high]. The limits are absolute, as in timm and PyTorch, not in
+// deviations.
 Initializer TruncatedNormal(double deviation = 0.02, double low = -2, double high = 2);
 
 Initializer Uniform(double low, double high);

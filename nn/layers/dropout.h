@@ -32,7 +32,8 @@ struct DropPath {
   }
 };
 
-// The rate of block `index` of `count`: linear from 0 at the first to `last_rate` at the last, as timm and iSeg have it.
+// The rate of block `index` of `count`: linear from 0 at the first to `last_rate` at the last, as timm and iSeg have
+// it.
 inline double DropPathRate(double last_rate, int64_t index, int64_t count) {
   return count > 1 ? last_rate * static_cast<double>(index) / static_cast<double>(count - 1) : 0;
 }

@@ -10,8 +10,8 @@ struct AdamWOptions {
   double epsilon = 1e-8;
 };
 
-// Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2) and bias correction as torch.optim.AdamW. One step
-// count serves all parameters. State: "first_moment.<parameter>", "second_moment.<parameter>", "steps".
+// Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2) and bias correction as torch.optim.AdamW.
+// One step count serves all parameters. State: "first_moment.<parameter>", "second_moment.<parameter>", "steps".
 class AdamW : public Optimizer {
  public:
   explicit AdamW(std::vector<OptimizedParameter> parameters, const AdamWOptions& options = {});

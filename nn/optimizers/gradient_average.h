@@ -1,7 +1,8 @@
 #pragma once
 
-// Data-parallel gradients: the mean over ranks, in buckets. A bucket is sent as soon as the backward pass is done with its parameters, so that
-// sending overlaps with computing where the collective can do both (NCCL); the last layers' come first, as backward meets them first.
+// Data-parallel gradients: the mean over ranks, in buckets. A bucket is sent as soon as the backward pass is done with
+// its parameters, so that sending overlaps with computing where the collective can do both (NCCL); the last layers'
+// come first, as backward meets them first.
 //
 //   GradientAverage average(optimizer.parameters(), collective);
 //   Tape tape; …
@@ -9,7 +10,8 @@
 //   tape.Backward(loss);
 //   average.Finish();               // now every rank's gradients are the mean
 //
-// Every rank has the same parameters in the same order. The sums do not depend on when buckets are ready, only on the buckets.
+// Every rank has the same parameters in the same order. The sums do not depend on when buckets are ready, only on the
+// buckets.
 
 #include <cstdint>
 #include <map>

@@ -1,7 +1,7 @@
 #pragma once
 
-// The exponential moving average of a module: average = decay·average + (1 − decay)·value after every step, for parameters and
-// floating buffers; integer buffers are copied. It starts at the module's present values.
+// The exponential moving average of a module: average = decay·average + (1 − decay)·value after every step, for
+// parameters and floating buffers; integer buffers are copied. It starts at the module's present values.
 
 #include <string>
 #include <vector>

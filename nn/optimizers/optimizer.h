@@ -1,10 +1,11 @@
 #pragma once
 
-// Optimizers own their state (momenta, step count) as plain arrays named in Fields, so that a training state that holds the
-// model and the optimizer is saved and resumed bit for bit by nn/checkpoints. The learning rate is given at every step: it
-// is a pure function of the step (nn/schedules).
+// Optimizers own their state (momenta, step count) as plain arrays named in Fields, so that a training state that holds
+// the model and the optimizer is saved and resumed bit for bit by nn/checkpoints. The learning rate is given at every
+// step: it is a pure function of the step (nn/schedules).
 //
-//   nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05, .rate_factors = {{"decoder.classifier", 40}}}), {});
+//   nn::AdamW optimizer(
+//       nn::GroupParameters(model, {.weight_decay = 0.05, .rate_factors = {{"decoder.classifier", 40}}}), {});
 //   for (int64_t step = 0; step < schedule.steps; ++step) {
 //     Tape tape;
 //     tape.Backward(Loss(model, batch));
@@ -13,8 +14,8 @@
 //     optimizer.ClearGradients();
 //   }
 //
-// Nothing here waits for the device. Where a whole step is one CapturedStep, the rate is given outside of what is recorded, and a step whose
-// loss or gradient is not finite leaves everything as it was:
+// Nothing here waits for the device. Where a whole step is one CapturedStep, the rate is given outside of what is
+// recorded, and a step whose loss or gradient is not finite leaves everything as it was:
 //
 //   recorded: … tape.Backward(loss);
 //             norm = nn::ClipGradientNorm(optimizer.parameters(), 1.0);
@@ -45,8 +46,8 @@ struct RateFactor {
 };
 
 struct GroupOptions {
-  // For weights of linear and convolution layers. Everything of Layout::kPlain (biases, norms, GRN, tokens) gets none, the
-  // usual rule, unless decay_all.
+  // For weights of linear and convolution layers. Everything of Layout::kPlain (biases, norms, GRN, tokens) gets none,
+  // the usual rule, unless decay_all.
   double weight_decay = 0;
   bool decay_all = false;
   // All that match are multiplied. A prefix that matches nothing is an Error.
@@ -66,7 +67,8 @@ class Optimizer {
     SetLearningRate(learning_rate);
     Update(sound);
   }
-  // The two parts of Step. `sound`, float64 [1] on the device or undefined, is read when the kernels run: with 0 nothing changes.
+  // The two parts of Step. `sound`, float64 [1] on the device or undefined, is read when the kernels run: with 0
+  // nothing changes.
   void SetLearningRate(double learning_rate);
   virtual void Update(const Array& sound = {}) = 0;
   // The state, by name.
@@ -91,8 +93,8 @@ class Optimizer {
 
 // The Euclidean norm of all gradients together, float64 [1].
 Array GradientNorm(const std::vector<OptimizedParameter>& parameters);
-// The same, after which gradients are scaled by min(1, maximum / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. The norm is that
-// before scaling. One that is not finite scales nothing.
+// The same, after which gradients are scaled by min(1, maximum / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. The
+// norm is that before scaling. One that is not finite scales nothing.
 Array ClipGradientNorm(const std::vector<OptimizedParameter>& parameters, double maximum);
 
 // float64 [1]: 1 when all of the (floating) scalars are finite, else 0.

@@ -9,8 +9,8 @@ struct SgdOptions {
   bool nesterov = false;
 };
 
-// Stochastic gradient descent with momentum, in the order of torch.optim.SGD (dampening 0): weight decay joins the gradient
-// before the momentum. State: "momentum.<parameter>".
+// Stochastic gradient descent with momentum, in the order of torch.optim.SGD (dampening 0): weight decay joins the
+// gradient before the momentum. State: "momentum.<parameter>".
 class Sgd : public Optimizer {
  public:
   explicit Sgd(std::vector<OptimizedParameter> parameters, const SgdOptions& options = {});

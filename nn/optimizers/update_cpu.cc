@@ -54,6 +54,11 @@ void AdamWStep(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings sett
                                          updates::OptionalScalar(sound)});
 }
 
+void RmsPropStep(Stream&, std::span<const RmsPropTensor> tensors, RmsPropSettings settings, const Array& rate,
+                 const Array& sound) {
+  ForEachElement(tensors, updates::RmsProp{settings, rate.data<double>(), updates::OptionalScalar(sound)});
+}
+
 void UpdateAverage(Stream&, std::span<const AverageTensor> tensors, AverageSettings settings, const Array& sound) {
   ForEachElement(tensors, updates::Average{settings, updates::OptionalScalar(sound)});
 }

@@ -133,6 +133,12 @@ void AdamWStep(Stream& stream, std::span<const AdamWTensor> tensors, AdamWSettin
       updates::AdamW{settings, rate.data<double>(), corrections.data<double>(), updates::OptionalScalar(sound)});
 }
 
+void RmsPropStep(Stream& stream, std::span<const RmsPropTensor> tensors, RmsPropSettings settings, const Array& rate,
+                 const Array& sound) {
+  ForEachElement(stream, "RmsPropStep", tensors,
+                 updates::RmsProp{settings, rate.data<double>(), updates::OptionalScalar(sound)});
+}
+
 void UpdateAverage(Stream& stream, std::span<const AverageTensor> tensors, AverageSettings settings,
                    const Array& sound) {
   ForEachElement(stream, "UpdateAverage", tensors, updates::Average{settings, updates::OptionalScalar(sound)});

@@ -1,7 +1,7 @@
 #pragma once
 
-// One optimizer step over all parameters in one pass: a kernel gets the whole list and cuts it into chunks, so that many
-// small tensors cost no more than one large one. KERNEL lives in namespace autograd, hence so do these.
+// One optimizer step over all parameters in one pass: a kernel gets the whole list and cuts it into chunks, so that
+// many small tensors cost no more than one large one. KERNEL lives in namespace autograd, hence so do these.
 
 #include <cmath>
 #include <cstdint>
@@ -14,8 +14,9 @@
 
 namespace autograd {
 
-// In all lists: pointers are device memory of `size` floats. What changes from step to step (the rate, the norm that clips, whether the step is
-// sound) is read from the device by the kernels, so that a recorded step (CapturedStep) follows it.
+// In all lists: pointers are device memory of `size` floats. What changes from step to step (the rate, the norm that
+// clips, whether the step is sound) is read from the device by the kernels, so that a recorded step (CapturedStep)
+// follows it.
 
 struct SgdTensor {
   float* value;
@@ -48,6 +49,20 @@ struct AdamWSettings {
   float epsilon;
 };
 
+struct RmsPropTensor {
+  float* value;
+  const float* gradient;
+  float* mean_square;
+  int64_t size;
+  double rate_factor;
+  float weight_decay;
+};
+
+struct RmsPropSettings {
+  float decay, decay_complement;
+  float epsilon;
+};
+
 struct GradientTensor {
   float* gradient;
   int64_t size;
@@ -74,6 +89,9 @@ KERNEL(AdamWCorrections,
 // torch.optim.AdamW (Loshchilov and Hutter 2019, algorithm 2). rate: float64 [1].
 KERNEL(AdamWStep, void(Stream&, std::span<const AdamWTensor> tensors, AdamWSettings settings, const Array& rate,
                        const Array& corrections, const Array& sound));
+// g += λ·x; m = α·m + (1 − α)·g²; x −= rate·g / √(m + ε) (Mnih et al. 2016, section 4). rate: float64 [1].
+KERNEL(RmsPropStep, void(Stream&, std::span<const RmsPropTensor> tensors, RmsPropSettings settings, const Array& rate,
+                         const Array& sound));
 // norm[0] = √Σ g² in float64; the order of summation does not depend on the thread count.
 KERNEL(NormOfGradients, void(Stream&, std::span<const GradientTensor> tensors, Array& norm));
 // g *= min(1, maximum / (norm[0] + 1e-6)); nothing where norm[0] is not finite.
@@ -85,8 +103,8 @@ KERNEL(UpdateAverage,
 // sound[0] = 0 where the floating scalar x is not finite.
 KERNEL(RequireFinite, void(Stream&, const Array& x, Array& sound));
 
-// The maths, for both backends: Active says whether there is anything to do, Of gives what is the same for all elements of a tensor, and
-// Apply changes element i.
+// The maths, for both backends: Active says whether there is anything to do, Of gives what is the same for all elements
+// of a tensor, and Apply changes element i.
 namespace updates {
 
 // Null where there is none.
@@ -138,6 +156,22 @@ struct AdamW {
     tensor.second_moment[i] = second;
     const float denominator = math::Sqrt(second) * numbers.second_moment_scale + settings.epsilon;
     tensor.value[i] = numbers.keep * tensor.value[i] - numbers.rate * first / denominator;
+  }
+};
+
+struct RmsProp {
+  using Tensor = RmsPropTensor;
+  RmsPropSettings settings;
+  const double* rate;
+  const double* sound;
+
+  HOST_DEVICE bool Active() const { return IsSound(sound); }
+  HOST_DEVICE float Of(const Tensor& tensor) const { return static_cast<float>(*rate * tensor.rate_factor); }
+  HOST_DEVICE void Apply(const Tensor& tensor, float rate_of_tensor, int64_t i) const {
+    const float step = tensor.gradient[i] + tensor.weight_decay * tensor.value[i];
+    const float mean_square = settings.decay * tensor.mean_square[i] + settings.decay_complement * step * step;
+    tensor.mean_square[i] = mean_square;
+    tensor.value[i] -= rate_of_tensor * step / math::Sqrt(mean_square + settings.epsilon);
   }
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Learning rates as pure functions of the step, so that a resumed run needs no state. Steps count from 0; after the last one
-// the rate stays at its final value.
+// Learning rates as pure functions of the step, so that a resumed run needs no state. Steps count from 0; after the
+// last one the rate stays at its final value.
 
 #include <cstdint>
 
@@ -16,8 +16,8 @@ struct Schedule {
   enum class WarmUp : uint8_t {
     // step < W: the decay's own value times 1 − (1 − step/W)·(1 − factor); t = step throughout (mmseg, SegFormer).
     kScaled,
-    // step < W: factor·rate rising linearly to rate; afterwards t = min(step, T − W) − W and the decay runs over T − W, so its
-    // last W steps keep one rate (iSeg's WarmUpPolyDecay).
+    // step < W: factor·rate rising linearly to rate; afterwards t = min(step, T − W) − W and the decay runs over T − W,
+    // so its last W steps keep one rate (iSeg's WarmUpPolyDecay).
     kShifted,
   };
 

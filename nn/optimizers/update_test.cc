@@ -1,0 +1,173 @@
+// Optimizers on the CPU and in the emulator of CUDA, against loops in float64 that follow the papers.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "autograd/testing/each_device.h"
+#include "nn/checkpoints/weights.h"
+#include "nn/optimizers/rmsprop.h"
+
+namespace nn {
+namespace {
+
+using autograd::kFloat32;
+using autograd::testing::OnEachDevice;
+
+struct Affine {
+  Parameter weight, bias;
+  Affine(int64_t outputs, int64_t inputs)
+      : weight(Array::Zeros({outputs, inputs}, kFloat32)), bias(Array::Zeros({outputs}, kFloat32)) {}
+  void Fields(FieldVisitor& visitor) {
+    visitor.Field("weight", weight, Layout::kLinear);
+    visitor.Field("bias", bias);
+  }
+};
+
+std::vector<float> Draw(int64_t size, double phase, double scale) {
+  std::vector<float> values(size);
+  for (int64_t i = 0; i < size; ++i) {
+    values[i] = static_cast<float>(scale * std::sin(0.37 * static_cast<double>(i) + phase));
+  }
+  return values;
+}
+
+void SetValue(Parameter& parameter, const std::vector<float>& values) {
+  parameter.mutable_value().CopyFrom(Array::From(parameter.shape(), values));
+  parameter.Changed();
+}
+
+void SetGradient(Parameter& parameter, const std::vector<float>& values) {
+  parameter.gradient().CopyFrom(Array::From(parameter.shape(), values));
+}
+
+constexpr double kDecay = 0.9, kEpsilon = 0.01, kWeightDecay = 0.05, kFactor = 3;
+// More than one chunk on either backend, and not a multiple of a block.
+constexpr int64_t kOutputs = 5, kInputs = 6581;
+
+struct State {
+  Affine module{kOutputs, kInputs};
+  RmsProp optimizer{GroupParameters(module, {.weight_decay = kWeightDecay, .rate_factors = {{"bias", kFactor}}}),
+                    {.decay = kDecay, .epsilon = kEpsilon}};
+  State() {
+    SetValue(module.weight, Draw(kOutputs * kInputs, 1, 1));
+    SetValue(module.bias, Draw(kOutputs, 2, 1));
+  }
+  void Step(int step) {
+    // Gradients of very different sizes: with the smallest ones ε is what counts.
+    SetGradient(module.weight, Draw(kOutputs * kInputs, 0.1 * step, step % 2 == 0 ? 2 : 1e-3));
+    SetGradient(module.bias, Draw(kOutputs, 0.2 * step, 0.5));
+    optimizer.Step(Rate(step));
+  }
+  static double Rate(int step) { return 0.01 / (1 + step); }
+  void Fields(FieldVisitor& visitor) {
+    visitor.Field("module", module);
+    visitor.Field("optimizer", optimizer);
+  }
+};
+
+// Equation 1 of Mnih et al. 2016, with weight decay in the gradient.
+struct Reference {
+  std::vector<double> value, mean_square;
+  Reference(const std::vector<float>& start, double weight_decay, double factor)
+      : value(start.begin(), start.end()), mean_square(start.size()), weight_decay_(weight_decay), factor_(factor) {}
+  void Step(const std::vector<float>& gradient, double rate) {
+    for (size_t i = 0; i < value.size(); ++i) {
+      const double change = gradient[i] + weight_decay_ * value[i];
+      mean_square[i] = kDecay * mean_square[i] + (1 - kDecay) * change * change;
+      value[i] -= rate * factor_ * change / std::sqrt(mean_square[i] + kEpsilon);
+    }
+  }
+
+ private:
+  double weight_decay_, factor_;
+};
+
+// A step of float32 rounds fewer than ten times, and values stay below 2.
+constexpr double kRounding = 10 * 2 * 6e-8;
+
+TEST(RmsPropOnEachDevice, FollowsThePapersEquation) {
+  OnEachDevice([] {
+    constexpr int kSteps = 6;
+    State state;
+    Reference weight(Draw(kOutputs * kInputs, 1, 1), kWeightDecay, 1), bias(Draw(kOutputs, 2, 1), 0, kFactor);
+    for (int step = 0; step < kSteps; ++step) {
+      state.Step(step);
+      weight.Step(Draw(kOutputs * kInputs, 0.1 * step, step % 2 == 0 ? 2 : 1e-3), State::Rate(step));
+      bias.Step(Draw(kOutputs, 0.2 * step, 0.5), State::Rate(step));
+    }
+    const auto expect_near = [](const Array& values, const std::vector<double>& expected) {
+      const std::vector<float> actual = values.ToVector<float>();
+      for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(actual[i], expected[i], kSteps * kRounding) << i;
+    };
+    expect_near(state.module.weight.value(), weight.value);
+    expect_near(state.module.bias.value(), bias.value);
+    const std::vector<NamedBuffer> statistics = NamedBuffers(state.optimizer);
+    ASSERT_EQ(statistics.size(), 2u);
+    EXPECT_EQ(statistics[0].name, "mean_square.weight");
+    EXPECT_EQ(statistics[1].name, "mean_square.bias");
+    expect_near(*statistics[0].array, weight.mean_square);
+    expect_near(*statistics[1].array, bias.mean_square);
+  });
+}
+
+// With a constant gradient γ the mean square is (1 − αᵗ)·γ² after t steps.
+TEST(RmsPropOnEachDevice, ConstantGradientInClosedForm) {
+  OnEachDevice([] {
+    constexpr int kSteps = 8;
+    Affine module(3, 2);
+    RmsProp optimizer(GroupParameters(module), {.decay = kDecay, .epsilon = kEpsilon});
+    double expected = 0;
+    for (int t = 1; t <= kSteps; ++t) {
+      SetGradient(module.bias, std::vector<float>(3, -0.5f));
+      optimizer.Step(0.1);
+      expected += 0.1 * 0.5 / std::sqrt((1 - std::pow(kDecay, t)) * 0.25 + kEpsilon);
+    }
+    for (float value : module.bias.value().ToVector<float>()) EXPECT_NEAR(value, expected, kSteps * kRounding);
+    EXPECT_EQ(module.weight.value().ToVector<float>(), std::vector<float>(6, 0));  // no backward pass has reached it
+  });
+}
+
+TEST(RmsPropOnEachDevice, AStepThatIsNotSoundChangesNothing) {
+  OnEachDevice([] {
+    State state;
+    state.Step(0);
+    const std::vector<float> value = state.module.weight.value().ToVector<float>(),
+                             mean_square = NamedBuffers(state.optimizer)[0].array->ToVector<float>();
+    SetGradient(state.module.weight, std::vector<float>(kOutputs * kInputs, NAN));
+    state.optimizer.Step(0.1, AllFinite({GradientNorm(state.optimizer.parameters())}));
+    EXPECT_EQ(state.module.weight.value().ToVector<float>(), value);
+    EXPECT_EQ(NamedBuffers(state.optimizer)[0].array->ToVector<float>(), mean_square);
+    SetGradient(state.module.weight, std::vector<float>(kOutputs * kInputs, 1));
+    state.optimizer.Step(0.1, AllFinite({GradientNorm(state.optimizer.parameters())}));
+    EXPECT_NE(state.module.weight.value().ToVector<float>(), value);
+  });
+}
+
+TEST(RmsProp, ResumesBitForBit) {
+  const std::string path = ::testing::TempDir() + "/rmsprop.safetensors";
+  State straight;
+  for (int step = 0; step < 4; ++step) straight.Step(step);
+  {
+    State first;
+    for (int step = 0; step < 2; ++step) first.Step(step);
+    ASSERT_TRUE(SaveWeights(path, first).ok());
+  }
+  State resumed;
+  const auto report = LoadWeights(path, resumed);
+  ASSERT_TRUE(report.ok()) << report.status();
+  for (int step = 2; step < 4; ++step) resumed.Step(step);
+  EXPECT_EQ(resumed.module.weight.value().ToVector<float>(), straight.module.weight.value().ToVector<float>());
+  EXPECT_EQ(resumed.module.bias.value().ToVector<float>(), straight.module.bias.value().ToVector<float>());
+}
+
+TEST(RmsProp, Misuse) {
+  Affine module(1, 1);
+  EXPECT_THROW(RmsProp(GroupParameters(module), {.decay = 1}), autograd::Error);
+  EXPECT_THROW(RmsProp(GroupParameters(module), {.epsilon = 0}), autograd::Error);
+}
+
+}  // namespace
+}  // namespace nn
