@@ -12,7 +12,7 @@ Array GroupRelativeAdvantage(const Array& rewards, Deviation deviation) {
   dims.Match(rewards, "rewards: n b").Is(rewards, autograd::kFloat32, "rewards");
   const double divisor = static_cast<double>(deviation == Deviation::kPopulation ? dims["n"] : dims["n"] - 1);
   Array advantages = autograd::EmptyLike(rewards);
-  autograd::kernels::GroupRelativeAdvantage(autograd::Stream::Current(), rewards, divisor, advantages);
+  kernels::GroupRelativeAdvantage(autograd::Stream::Current(), rewards, divisor, advantages);
   return advantages;
 }
 

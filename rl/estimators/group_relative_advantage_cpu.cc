@@ -1,6 +1,9 @@
 #include "rl/estimators/group_relative_advantage_kernels.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::Stream;
 
 void GroupRelativeAdvantage(Stream&, const Array& rewards, double divisor, Array& advantages) {
   const int64_t maps = rewards.shape()[0], images = rewards.shape()[1];
@@ -8,4 +11,4 @@ void GroupRelativeAdvantage(Stream&, const Array& rewards, double divisor, Array
     StandardizeGroup(rewards.data<float>() + image, maps, images, divisor, advantages.data<float>() + image);
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

@@ -1,7 +1,16 @@
 #include "autograd/core/launch_cuda.h"
 #include "rl/estimators/group_relative_advantage_kernels.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::Stream;
+using autograd::cuda::Blocks;
+using autograd::cuda::GridIndex;
+using autograd::cuda::GridStride;
+using autograd::cuda::kWarp;
+using autograd::cuda::Launch;
+
 namespace {
 
 // A handful of numbers: one thread an image.
@@ -19,4 +28,4 @@ void GroupRelativeAdvantage(Stream& stream, const Array& rewards, double divisor
          rewards.shape()[0], images, divisor, advantages.data<float>());
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

@@ -21,13 +21,13 @@ Array MomentsOf(const Array& values, const Array& valid, Entries entries, autogr
 
   autograd::Stream& stream = autograd::Stream::Current();
   Array images = Array::Empty({values.shape()[1], 3}, autograd::kFloat64);
-  autograd::kernels::ImageMoments(stream, values, valid, entries == Entries::kNonZero, images);
+  kernels::ImageMoments(stream, values, valid, entries == Entries::kNonZero, images);
   if (collective != nullptr && collective->world_size() > 1) {
     const std::vector<double> all = GatherInRankOrder(*collective, images.ToVector<double>());
     images = Array::From({static_cast<int64_t>(all.size()) / 3, 3}, all);
   }
   Array moments = Array::Empty({3}, autograd::kFloat64);
-  autograd::kernels::AddImageMoments(stream, images, moments);
+  kernels::AddImageMoments(stream, images, moments);
   return moments;
 }
 

@@ -4,7 +4,12 @@
 #include "rl/estimators/moments_kernels.h"
 #include "rl/estimators/standardization.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::ParallelFor;
+using autograd::Stream;
+
 namespace {
 
 constexpr int kLanes = 8;
@@ -71,8 +76,8 @@ void AddImageMoments(Stream&, const Array& sums, Array& moments) {
 
 void Standardize(Stream&, const Array& x, const Array& valid, const Array& moments, bool centre, Array& y) {
   const double* const numbers = moments.data<double>();
-  const rl::Moments over{numbers[0], numbers[1], numbers[2]};
-  const double mean = centre ? over.mean() : 0.0, scale = 1.0 / (over.standard_deviation() + rl::kDeviationFloor);
+  const Moments over{numbers[0], numbers[1], numbers[2]};
+  const double mean = centre ? over.mean() : 0.0, scale = 1.0 / (over.standard_deviation() + kDeviationFloor);
   const int64_t maps = x.shape()[0], size = maps == 0 ? 0 : x.size() / maps;
   const float* in = x.data<float>();
   const uint8_t* mask = valid.defined() ? valid.data<uint8_t>() : nullptr;
@@ -89,4 +94,4 @@ void Standardize(Stream&, const Array& x, const Array& valid, const Array& momen
   });
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

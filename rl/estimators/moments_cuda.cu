@@ -2,10 +2,23 @@
 #include "rl/estimators/moments_kernels.h"
 #include "rl/estimators/standardization.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::kFloat64;
+using autograd::Stream;
+using autograd::cuda::Blocks;
+using autograd::cuda::GridIndex;
+using autograd::cuda::GridStride;
+using autograd::cuda::kBlock;
+using autograd::cuda::kWarp;
+using autograd::cuda::Launch;
+using autograd::cuda::WarpSum;
+
 namespace {
 
-// Positions of an image that a block sums over all maps: the cuts, and so the order, depend on the extents of one image alone.
+// Positions of an image that a block sums over all maps: the cuts, and so the order, depend on the extents of one image
+// alone.
 constexpr int64_t kChunk = 1 << 12;
 
 // partial[image, chunk] = (count, Σx, Σx²). Bound by bandwidth.
@@ -63,8 +76,8 @@ __global__ void AddImagesKernel(const double* sums, int64_t images, double* mome
 // One thread a position, for all maps. Bound by bandwidth.
 __global__ void StandardizeKernel(const float* x, const uint8_t* valid, const double* moments, bool centre,
                                   int64_t maps, int64_t size, float* y) {
-  const rl::Moments over{moments[0], moments[1], moments[2]};
-  const double mean = centre ? over.mean() : 0.0, scale = 1.0 / (over.standard_deviation() + rl::kDeviationFloor);
+  const Moments over{moments[0], moments[1], moments[2]};
+  const double mean = centre ? over.mean() : 0.0, scale = 1.0 / (over.standard_deviation() + kDeviationFloor);
   for (int64_t i = GridIndex(); i < size; i += GridStride()) {
     const bool counts = valid == nullptr || valid[i] != 0;
     for (int64_t map = 0; map < maps; ++map) {
@@ -103,4 +116,4 @@ void Standardize(Stream& stream, const Array& x, const Array& valid, const Array
          moments.data<double>(), centre, maps, size, y.data<float>());
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

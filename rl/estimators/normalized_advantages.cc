@@ -11,7 +11,7 @@ Array NormalizedAdvantages(const Array& rewards, const Array& valid, autograd::C
   const Array over = MomentsOf(rewards, valid, Entries::kAll, collective);
   if (moments != nullptr) *moments = over;
   Array advantages = autograd::EmptyLike(rewards);
-  autograd::kernels::Standardize(autograd::Stream::Current(), rewards, valid, over, true, advantages);
+  kernels::Standardize(autograd::Stream::Current(), rewards, valid, over, true, advantages);
   return advantages;
 }
 

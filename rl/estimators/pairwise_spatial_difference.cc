@@ -22,23 +22,22 @@ Array PairwiseSpatialDifference(const Array& rewards, const Array& actions, cons
   }
 
   Array advantages = Array::Empty(actions.shape(), autograd::kFloat32);
-  autograd::kernels::PairwiseSpatialDifference(autograd::Stream::Current(), rewards, actions, valid, advantages);
+  kernels::PairwiseSpatialDifference(autograd::Stream::Current(), rewards, actions, valid, advantages);
   return advantages;
 }
 
-NormalizedDifferences NormalizeDifferences(const Array& differences, const Array& valid,
-                                           DifferenceNormalization normalization, autograd::Collective* collective) {
+NormalizedDifferences NormalizeDifferences(const Array& differences, const Array& valid, Normalization normalization,
+                                           autograd::Collective* collective) {
   autograd::OperationScope scope("NormalizeDifferences");
   NormalizedDifferences result;
-  const Entries entries = normalization == DifferenceNormalization::kNonZero ? Entries::kNonZero : Entries::kAll;
+  const Entries entries = normalization == Normalization::kNonZero ? Entries::kNonZero : Entries::kAll;
   result.moments = MomentsOf(differences, valid, entries, collective);
   result.count = CountPerRank(result.moments, collective);
   result.advantages = differences;
-  if (normalization == DifferenceNormalization::kNone) return result;
+  if (normalization == Normalization::kNone) return result;
   // The mean is 0 by construction and stays where it is: taking it away would make the zeros non-zero.
   result.advantages = autograd::EmptyLike(differences);
-  autograd::kernels::Standardize(autograd::Stream::Current(), differences, valid, result.moments, false,
-                                 result.advantages);
+  kernels::Standardize(autograd::Stream::Current(), differences, valid, result.moments, false, result.advantages);
   return result;
 }
 

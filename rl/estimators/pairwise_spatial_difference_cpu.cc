@@ -4,7 +4,11 @@
 #include "autograd/runtime/parallel.h"
 #include "rl/estimators/pairwise_spatial_difference_kernels.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::ParallelFor;
+using autograd::Stream;
 
 void PairwiseSpatialDifference(Stream&, const Array& rewards, const Array& actions, const Array& valid,
                                Array& advantages) {
@@ -18,8 +22,8 @@ void PairwiseSpatialDifference(Stream&, const Array& rewards, const Array& actio
   const double partners = maps > 1 ? 1.0 / static_cast<double>(maps - 1) : 0.0;
 
   ParallelFor(positions, 1 << 10, [&](int64_t begin, int64_t end) {
-    // By class: how many maps show it here, and the sum of their rewards. Sums of float32 rewards are exact in float64 as long
-    // as they span less than some 2^20, so a difference that cancels is exactly 0: "non-zero" has a meaning.
+    // By class: how many maps show it here, and the sum of their rewards. Sums of float32 rewards are exact in float64
+    // as long as they span less than some 2^20, so a difference that cancels is exactly 0: "non-zero" has a meaning.
     double count[256] = {}, sum[256] = {};
     std::vector<double> own(maps);
     double total = 0;
@@ -57,4 +61,4 @@ void PairwiseSpatialDifference(Stream&, const Array& rewards, const Array& actio
   });
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

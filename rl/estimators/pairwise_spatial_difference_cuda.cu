@@ -1,13 +1,22 @@
 #include "autograd/core/launch_cuda.h"
 #include "rl/estimators/pairwise_spatial_difference_kernels.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::Stream;
+using autograd::cuda::Blocks;
+using autograd::cuda::GridIndex;
+using autograd::cuda::GridStride;
+using autograd::cuda::kBlock;
+using autograd::cuda::Launch;
+
 namespace {
 
 constexpr int kOwn = 8;  // maps whose sums a thread keeps in registers
 
-// One thread a position, all pairs of maps: n²/8 loads that the first-level cache answers, and no table of classes. Differences and
-// sums of float32 rewards are exact in float64, as on the CPU, so what cancels is exactly 0.
+// One thread a position, all pairs of maps: n²/8 loads that the first-level cache answers, and no table of classes.
+// Differences and sums of float32 rewards are exact in float64, as on the CPU, so what cancels is exactly 0.
 __global__ void __launch_bounds__(kBlock)
     DifferencesKernel(const float* rewards, const uint8_t* actions, const uint8_t* valid, int64_t maps, int64_t images,
                       int64_t positions, double partners, float* advantages) {
@@ -47,4 +56,4 @@ void PairwiseSpatialDifference(Stream& stream, const Array& rewards, const Array
          advantages.data<float>());
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

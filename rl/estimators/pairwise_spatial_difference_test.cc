@@ -80,14 +80,13 @@ TEST(PairwiseSpatialDifferenceTest, OneMapHasNoPartner) {
 
 TEST(NormalizeDifferencesTest, ThreeNormalizations) {
   const Array differences = Array::From<float>({2, 1, 4}, {0.3f, 0, 0, 0, -0.3f, 0, 0, 0});
-  const NormalizedDifferences non_zero =
-      NormalizeDifferences(differences, {}, DifferenceNormalization::kNonZero, nullptr);
+  const NormalizedDifferences non_zero = NormalizeDifferences(differences, {}, Normalization::kNonZero, nullptr);
   EXPECT_EQ(non_zero.count.Item(), 2);
   EXPECT_NEAR(non_zero.advantages.ToVector<float>()[0], 0.3 / (0.3 + 1e-6), 1e-6);
-  const NormalizedDifferences all = NormalizeDifferences(differences, {}, DifferenceNormalization::kAll, nullptr);
+  const NormalizedDifferences all = NormalizeDifferences(differences, {}, Normalization::kAll, nullptr);
   EXPECT_EQ(all.count.Item(), 8);
   EXPECT_NEAR(all.advantages.ToVector<float>()[0], 2.0, 1e-4);  // sigma = 0.3·sqrt(2/8)
-  const NormalizedDifferences none = NormalizeDifferences(differences, {}, DifferenceNormalization::kNone, nullptr);
+  const NormalizedDifferences none = NormalizeDifferences(differences, {}, Normalization::kNone, nullptr);
   EXPECT_EQ(none.count.Item(), 8);
   EXPECT_EQ(none.advantages.ToVector<float>(), differences.ToVector<float>());
   for (const NormalizedDifferences* each : {&non_zero, &all, &none})
@@ -96,7 +95,7 @@ TEST(NormalizeDifferencesTest, ThreeNormalizations) {
 
 TEST(NormalizeDifferencesTest, NothingDiffers) {
   const NormalizedDifferences result =
-      NormalizeDifferences(Array::Zeros({3, 2, 4}, kFloat32), {}, DifferenceNormalization::kNonZero, nullptr);
+      NormalizeDifferences(Array::Zeros({3, 2, 4}, kFloat32), {}, Normalization::kNonZero, nullptr);
   EXPECT_EQ(result.count.Item(), 0);
   EXPECT_EQ(result.advantages.ToVector<float>(), std::vector<float>(24, 0.0f));
 }
@@ -107,7 +106,7 @@ TEST(NormalizeDifferencesTest, InvalidPositionsDoNotCount) {
   const Array valid = Array::From<uint8_t>({1, 2}, {1, 0});
   const Array differences = PairwiseSpatialDifference(rewards, actions, valid);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(differences.ToVector<float>()[2 * i + 1], 0.0f);
-  EXPECT_EQ(NormalizeDifferences(differences, valid, DifferenceNormalization::kAll, nullptr).count.Item(), 4);
+  EXPECT_EQ(NormalizeDifferences(differences, valid, Normalization::kAll, nullptr).count.Item(), 4);
 }
 
 TEST(NormalizeDifferencesTest, RanksShareDeviationAndCount) {
@@ -124,11 +123,11 @@ TEST(NormalizeDifferencesTest, RanksShareDeviationAndCount) {
       together.insert(together.end(), values.begin() + i * kSize, values.begin() + (i + 1) * kSize);
     }
   }
-  const NormalizedDifferences whole = NormalizeDifferences(Array::From({kMaps, kRanks, kSize}, together), {},
-                                                           DifferenceNormalization::kNonZero, nullptr);
+  const NormalizedDifferences whole =
+      NormalizeDifferences(Array::From({kMaps, kRanks, kSize}, together), {}, Normalization::kNonZero, nullptr);
   autograd::RunRanks(kRanks, [&](Collective& collective) {
     const NormalizedDifferences own =
-        NormalizeDifferences(differences[collective.rank()], {}, DifferenceNormalization::kNonZero, &collective);
+        NormalizeDifferences(differences[collective.rank()], {}, Normalization::kNonZero, &collective);
     EXPECT_EQ(own.count.Item() * kRanks, whole.count.Item());
     EXPECT_EQ(own.moments.ToVector<double>(), whole.moments.ToVector<double>());
     const std::vector<float> values = own.advantages.ToVector<float>(), expected = whole.advantages.ToVector<float>();
@@ -147,7 +146,7 @@ TEST(PairwiseSpatialDifferenceTest, CudaInTheEmulatorGivesTheSame) {
     if (maps > 2) rewards.data<float>()[4] = rewards.data<float>()[0];  // two maps of one image score the same
     const Array actions = RandomActions({maps, 2, 7, 45}, 3, RandomKey(2));
     for (const Array& valid : {Array(), RandomActions({2, 7, 45}, 2, RandomKey(3))}) {
-      for (DifferenceNormalization normalization : {DifferenceNormalization::kNonZero, DifferenceNormalization::kAll}) {
+      for (Normalization normalization : {Normalization::kNonZero, Normalization::kAll}) {
         const Array differences = PairwiseSpatialDifference(rewards, actions, valid);
         const NormalizedDifferences normalized = NormalizeDifferences(differences, valid, normalization, nullptr);
         autograd::StreamScope scope(*stream);

@@ -27,10 +27,10 @@ Array PosteriorCredit(const Array& rewards, const Array& actions, const Array& l
   Array covariance = Array::Empty({dims["b"], dims["n"], dims["n"]}, autograd::kFloat64);
   Array expected = Array::Empty({dims["b"], dims["n"]}, autograd::kFloat64);
   Array delta = Array::Empty({dims["b"]}, autograd::kFloat64);
-  autograd::kernels::ScoreCovariance(stream, actions, log_probability, valid, covariance, expected);
-  autograd::kernels::InvertScoreCovariance(stream, rewards, covariance, expected, delta);
+  kernels::ScoreCovariance(stream, actions, log_probability, valid, covariance, expected);
+  kernels::InvertScoreCovariance(stream, rewards, covariance, expected, delta);
   Array advantages = Array::Empty(actions.shape(), autograd::kFloat32);
-  autograd::kernels::PosteriorCredit(stream, actions, log_probability, valid, covariance, expected, delta, advantages);
+  kernels::PosteriorCredit(stream, actions, log_probability, valid, covariance, expected, delta, advantages);
   return advantages;
 }
 

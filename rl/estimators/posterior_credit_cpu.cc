@@ -5,7 +5,12 @@
 #include "autograd/runtime/parallel.h"
 #include "rl/estimators/posterior_credit_kernels.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::ParallelFor;
+using autograd::Stream;
+
 namespace {
 
 struct Maps {
@@ -22,8 +27,8 @@ struct Maps {
         action(actions.data<uint8_t>()),
         log_probability(log_probabilities.data<float>()),
         valid(mask.defined() ? mask.data<uint8_t>() : nullptr) {}
-  // Whether the maps differ at a position that counts; if so, what they show there and how probable it is. Classes as doubles: loops that compare
-  // them and add doubles vectorise.
+  // Whether the maps differ at a position that counts; if so, what they show there and how probable it is. Classes as
+  // doubles: loops that compare them and add doubles vectorise.
   bool Load(int64_t position, std::vector<double>& shown, std::vector<double>& probability) const {
     if (valid != nullptr && valid[position] == 0) return false;
     bool differ = false;
@@ -172,4 +177,4 @@ void PosteriorCredit(Stream&, const Array& actions, const Array& log_probability
   });
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

@@ -1,7 +1,18 @@
 #include "autograd/core/launch_cuda.h"
 #include "rl/estimators/posterior_credit_kernels.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::kFloat64;
+using autograd::Stream;
+using autograd::cuda::Blocks;
+using autograd::cuda::GridIndex;
+using autograd::cuda::GridStride;
+using autograd::cuda::kBlock;
+using autograd::cuda::Launch;
+namespace math = autograd::math;
+
 namespace {
 
 constexpr int64_t kChunk = 512;  // positions whose sums one block makes
@@ -29,7 +40,8 @@ __global__ void ProbabilityKernel(const float* log_probability, int64_t size, do
     probability[i] = math::Exp(static_cast<double>(log_probability[i]));
 }
 
-// Once for each map and position: pairs of maps ask for them again and again, and double precision is slow on most cards.
+// Once for each map and position: pairs of maps ask for them again and again, and double precision is slow on most
+// cards.
 Array Probabilities(const char* operation, Stream& stream, const Array& log_probability) {
   Array probability = Array::Empty(log_probability.shape(), kFloat64);
   Launch(operation, stream, Blocks(log_probability.size()), kBlock, ProbabilityKernel, log_probability.data<float>(),
@@ -48,8 +60,8 @@ Maps MapsOf(const Array& actions, const Array& probability, const Array& valid) 
           positions / images};
 }
 
-// Block (chunk, image): partial[image, chunk, n, n + 1] are its sums of the covariance, and of the expected scores in the last column. A thread owns
-// entries, so that the order of the additions is that of the positions.
+// Block (chunk, image): partial[image, chunk, n, n + 1] are its sums of the covariance, and of the expected scores in
+// the last column. A thread owns entries, so that the order of the additions is that of the positions.
 __global__ void __launch_bounds__(kBlock) ChunkCovarianceKernel(Maps maps, double* partial) {
   const int64_t n = maps.count, image = blockIdx.y;
   const int64_t first = image * maps.pixels + static_cast<int64_t>(blockIdx.x) * kChunk;
@@ -88,7 +100,8 @@ __global__ void AddChunksKernel(const double* partial, int64_t chunks, int64_t n
   }
 }
 
-// One block an image: the statistics by one thread, then Gauss-Jordan without pivoting, as on the CPU, in global memory.
+// One block an image: the statistics by one thread, then Gauss-Jordan without pivoting, as on the CPU, in global
+// memory.
 __global__ void __launch_bounds__(kBlock)
     InvertKernel(const float* reward, int64_t n, int64_t images, double* covariance, double* residuals,
                  double* expected, double* delta) {
@@ -249,4 +262,4 @@ void PosteriorCredit(Stream& stream, const Array& actions, const Array& log_prob
          maps, inverse.data<double>(), weighted.data<double>(), delta.data<double>(), advantages.data<float>());
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

@@ -7,19 +7,24 @@
 #include "autograd/runtime/kernel.h"
 #include "autograd/runtime/math.h"
 
-namespace autograd {
+namespace rl {
 
-// Over the positions of each image at which the maps differ: covariance float64 [b, n, n], Σ_p (1[a_i = a_j]·π(a_i) − π(a_i)·π(a_j)), of which
-// i >= j is filled in, and expected float64 [b, n], Σ_p π(a_i). In an order that does not depend on threads.
-KERNEL(ScoreCovariance, void(Stream&, const Array& actions, const Array& log_probability, const Array& valid,
-                             Array& covariance, Array& expected));
+// Over the positions of each image at which the maps differ: covariance float64 [b, n, n], Σ_p (1[a_i = a_j]·π(a_i) −
+// π(a_i)·π(a_j)), of which i >= j is filled in, and expected float64 [b, n], Σ_p π(a_i). In an order that does not
+// depend on threads.
+KERNEL(ScoreCovariance, void(autograd::Stream&, const autograd::Array& actions, const autograd::Array& log_probability,
+                             const autograd::Array& valid, autograd::Array& covariance, autograd::Array& expected));
 
-// The covariance becomes K⁻¹ and `expected` K⁻¹(R − m), in place; delta float64 [b] is δ, 0 where an image has no evidence.
-KERNEL(InvertScoreCovariance, void(Stream&, const Array& rewards, Array& covariance, Array& expected, Array& delta));
+// The covariance becomes K⁻¹ and `expected` K⁻¹(R − m), in place; delta float64 [b] is δ, 0 where an image has no
+// evidence.
+KERNEL(InvertScoreCovariance, void(autograd::Stream&, const autograd::Array& rewards, autograd::Array& covariance,
+                                   autograd::Array& expected, autograd::Array& delta));
 
 // advantages float32 [n, b, ..], as posterior_credit.h has them.
-KERNEL(PosteriorCredit, void(Stream&, const Array& actions, const Array& log_probability, const Array& valid,
-                             const Array& inverse, const Array& weighted, const Array& delta, Array& advantages));
+KERNEL(PosteriorCredit,
+       void(autograd::Stream&, const autograd::Array& actions, const autograd::Array& log_probability,
+            const autograd::Array& valid, const autograd::Array& inverse, const autograd::Array& weighted,
+            const autograd::Array& delta, autograd::Array& advantages));
 
 // For both backends.
 namespace posterior {
@@ -54,7 +59,7 @@ HOST_DEVICE inline Summary Summarize(const float* reward, int64_t stride, int64_
   // Rounding alone is no evidence.
   if (!(variance > 1e-12 * squares / count)) return summary;
   const double spread = diagonal - all + (squared_means - means * means);
-  summary.delta = math::Sqrt((1 - kNoise) * variance / (spread < kLeastSpread ? kLeastSpread : spread));
+  summary.delta = autograd::math::Sqrt((1 - kNoise) * variance / (spread < kLeastSpread ? kLeastSpread : spread));
   summary.variance = variance;
   summary.mean_score = sum / count;
   summary.mean_expected = means;
@@ -62,9 +67,9 @@ HOST_DEVICE inline Summary Summarize(const float* reward, int64_t stride, int64_
 }
 
 HOST_DEVICE inline double Factor(double log_ratio) {
-  return math::Exp(log_ratio < -kLargestRatio ? -kLargestRatio
-                                              : (log_ratio > kLargestRatio ? kLargestRatio : log_ratio));
+  return autograd::math::Exp(log_ratio < -kLargestRatio ? -kLargestRatio
+                                                        : (log_ratio > kLargestRatio ? kLargestRatio : log_ratio));
 }
 
 }  // namespace posterior
-}  // namespace autograd
+}  // namespace rl

@@ -168,8 +168,8 @@ TEST(PosteriorCreditTest, IsTheDefinition) {
   EXPECT_GT(largest, 0.5);
 }
 
-// Two positions; the score is the share of right ones. Each position's right class gains, and where the policy is wrong and sure it gains as much as
-// where it is in doubt: what a policy gradient does not do.
+// Two positions; the score is the share of right ones. Each position's right class gains, and where the policy is wrong
+// and sure it gains as much as where it is in doubt: what a policy gradient does not do.
 TEST(PosteriorCreditTest, MovesAPolicyThatIsWrongAndSure) {
   constexpr int64_t kMaps = 64;
   std::vector<uint8_t> actions;

@@ -63,7 +63,7 @@ Variable CategoricalSurrogate(const Variable& logits, const CategoricalSurrogate
   Require(options.clip >= 0 && options.clip <= 1, dims.operation(), "clip is ", options.clip);
   Require(options.divergence_weight == 0 || inputs.reference_logits.defined(), dims.operation(),
           "divergence_weight is ", options.divergence_weight, " but there are no reference_logits");
-  autograd::CategoricalSurrogateTerms terms;
+  CategoricalSurrogateTerms terms;
   terms.low = 1 - options.clip;
   terms.high = 1 + (options.clip_high < 0 ? options.clip : options.clip_high);
   terms.largest_log_ratio = kLargestLogRatio;
@@ -73,16 +73,16 @@ Variable CategoricalSurrogate(const Variable& logits, const CategoricalSurrogate
   Array loss = Array::Empty({}, logits.dtype() == autograd::kFloat64 ? autograd::kFloat64 : autograd::kFloat32);
   Array dlogits = autograd::WillRecord({logits}) ? autograd::EmptyLike(logits.array()) : Array();
   Array numbers = statistics != nullptr ? Array::Empty({4}, autograd::kFloat64) : Array();
-  autograd::kernels::CategoricalSurrogate(autograd::Stream::Current(), logits.array(), inputs.actions,
-                                          inputs.advantages, count, inputs.old_log_probability, inputs.reference_logits,
-                                          inputs.valid, inputs.positions, terms, loss, dlogits, numbers);
+  kernels::CategoricalSurrogate(autograd::Stream::Current(), logits.array(), inputs.actions, inputs.advantages, count,
+                                inputs.old_log_probability, inputs.reference_logits, inputs.valid, inputs.positions,
+                                terms, loss, dlogits, numbers);
   if (statistics != nullptr) *statistics = numbers;
 
   // The gradient by a scalar loss is known but for its factor, so it is kept in place of the operands.
   return Record(dims.operation(), loss, {logits}, autograd::Saved{dlogits},
                 [](const autograd::Saved& saved, const Array& dy, autograd::Wanted) {
                   Array dx = autograd::EmptyLike(saved[0]);
-                  autograd::kernels::ScaleByScalar(autograd::Stream::Current(), saved[0], dy, dx);
+                  kernels::ScaleByScalar(autograd::Stream::Current(), saved[0], dy, dx);
                   return autograd::Gradients{dx};
                 });
 }

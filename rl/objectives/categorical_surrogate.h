@@ -1,7 +1,7 @@
 #pragma once
 
-// The policy-gradient loss of categorical maps (RSS, section 3.1; GRPO, arXiv:2402.03300, equation 3) with its gradient, in one
-// pass over the logits whatever the number of samples.
+// The policy-gradient loss of categorical maps (RSS, section 3.1; GRPO, arXiv:2402.03300, equation 3) with its
+// gradient, in one pass over the logits whatever the number of samples.
 
 #include "autograd/core/tape.h"
 
@@ -15,8 +15,8 @@ struct CategoricalSurrogateInputs {
       old_log_probability;           // optional, float32 [n, b, ..]: log π_old(a) of the policy that drew the actions
   autograd::Array reference_logits;  // optional, as logits: needed for divergence_weight
   autograd::Array valid;             // optional, uint8 [b, ..]: positions with 0 contribute to nothing
-  // Optional, float64 [1]: what entropy and divergence are divided by in place of the number of valid positions. Ranks with unequally
-  // many give the mean of all ranks, so that a position weighs the same on each.
+  // Optional, float64 [1]: what entropy and divergence are divided by in place of the number of valid positions. Ranks
+  // with unequally many give the mean of all ranks, so that a position weighs the same on each.
   autograd::Array positions;
 };
 
@@ -31,11 +31,12 @@ struct CategoricalSurrogateOptions {
 //
 //   −Σ min(ρ·A, clip(ρ)·A)/count − entropy_weight·mean H + divergence_weight·mean KL,   ρ = π/π_old,
 //
-// and, without old_log_probability (the one inner update of on-policy training, where ρ = 1), −Σ A·log π(a)/count in place of the
-// first term: the same gradient, Σ_i A_i (π − onehot(a_i))/count, and a value that tells something. `count` is float64 [1], where the
-// logits are, so that it may be a result of kernels; undefined, it is the number of all entries at valid positions. With count 0 the
-// first term is exactly 0, never NaN. `statistics`, if asked for, receives float64 [4]: mean entropy, mean divergence from the
-// reference, and of the entries at valid positions the share whose ratio is clipped and the share whose advantage is not 0.
+// and, without old_log_probability (the one inner update of on-policy training, where ρ = 1), −Σ A·log π(a)/count in
+// place of the first term: the same gradient, Σ_i A_i (π − onehot(a_i))/count, and a value that tells something.
+// `count` is float64 [1], where the logits are, so that it may be a result of kernels; undefined, it is the number of
+// all entries at valid positions. With count 0 the first term is exactly 0, never NaN. `statistics`, if asked for,
+// receives float64 [4]: mean entropy, mean divergence from the reference, and of the entries at valid positions the
+// share whose ratio is clipped and the share whose advantage is not 0.
 autograd::Variable CategoricalSurrogate(const autograd::Variable& logits, const CategoricalSurrogateInputs& inputs,
                                         const autograd::Array& count, const CategoricalSurrogateOptions& options = {},
                                         autograd::Array* statistics = nullptr);

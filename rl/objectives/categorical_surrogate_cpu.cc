@@ -6,11 +6,17 @@
 #include "rl/objectives/categorical_surrogate_kernels.h"
 #include "rl/policies/softmax_block_cpu.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::ComputeType;
+using autograd::ParallelFor;
+using autograd::Stream;
+using autograd::VisitFloating;
+
 namespace {
 
-using rl::SoftmaxBlock;
-constexpr int64_t kRows = rl::kBlockRows;
+constexpr int64_t kRows = kBlockRows;
 constexpr int kSums = 5;  // a block's Σ surrogate, Σ entropy, Σ divergence, clipped entries, entries with an advantage
 
 // What one thread keeps while it walks through its blocks.
@@ -55,7 +61,7 @@ class Surrogate {
   void Run(bool need_entropy, Array& loss, Array& statistics) {
     need_entropy_ = need_entropy;
     std::vector<double> sums(kSums * ((positions_ + kRows - 1) / kRows));
-    rl::ForEachBlock(
+    ForEachBlock(
         positions_, [&] { return Workspace<Value>(classes_); },
         [&](Workspace<Value>& work, int64_t first, int64_t rows) {
           RunBlock(work, first, rows, sums.data() + first / kRows * kSums);
@@ -111,7 +117,7 @@ class Surrogate {
     }
     const uint8_t* action = actions_ + offset;
     for (int64_t r = 0; r < rows; ++r) {
-      rl::RequireClass("CategoricalSurrogate", action[r], classes_);
+      RequireClass("CategoricalSurrogate", action[r], classes_);
       work.log_probability[r] = work.block.LogProbability(action[r], r);
     }
     double surrogate = 0;
@@ -139,13 +145,13 @@ class Surrogate {
     }
   }
 
-  // ∂/∂z_k of Σ_i w_i log π(a_i) is Σ_{i: a_i = k} w_i − π_k Σ_i w_i; of the entropy −π_k(log π_k + H); of the divergence
-  // π_k(log π_k − log ρ_k − KL).
+  // ∂/∂z_k of Σ_i w_i log π(a_i) is Σ_{i: a_i = k} w_i − π_k Σ_i w_i; of the entropy −π_k(log π_k + H); of the
+  // divergence π_k(log π_k − log ρ_k − KL).
   void StoreGradient(const Workspace<Value>& work, int64_t first, int64_t rows) const {
     const Value scale = static_cast<Value>(scale_);
     const Value entropy_scale = static_cast<Value>(terms_.entropy_weight * per_position_);
     const Value divergence_scale = static_cast<Value>(terms_.divergence_weight * per_position_);
-    rl::StoreRows(classes_, rows, dlogits_ + first * classes_, [&](int64_t k, int64_t r) {
+    StoreRows(classes_, rows, dlogits_ + first * classes_, [&](int64_t k, int64_t r) {
       const Value probability = work.block.exponential(k)[r] / work.block.total()[r];
       Value gradient = scale * (probability * work.total_credit[r] - work.credit[k * kRows + r]);
       if (!work.counts[r] || probability == Value(0)) return gradient;
@@ -196,4 +202,4 @@ void ScaleByScalar(Stream&, const Array& x, const Array& dy, Array& dx) {
   });
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

@@ -4,7 +4,27 @@
 #include "rl/objectives/categorical_surrogate_kernels.h"
 #include "rl/policies/softmax_tile_cuda.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::ComputeType;
+using autograd::kFloat64;
+using autograd::kInt64;
+using autograd::Stream;
+using autograd::VisitFloating;
+using autograd::cuda::Aligned;
+using autograd::cuda::Blocks;
+using autograd::cuda::GridIndex;
+using autograd::cuda::GridStride;
+using autograd::cuda::kBlock;
+using autograd::cuda::kWarp;
+using autograd::cuda::Launch;
+using autograd::cuda::LoadMany;
+using autograd::cuda::Pack;
+using autograd::cuda::StoreMany;
+using autograd::cuda::WarpSum;
+namespace math = autograd::math;
+
 namespace {
 
 constexpr int kSums = 5;  // Σ surrogate, Σ entropy, Σ divergence, clipped entries, entries with an advantage
@@ -47,8 +67,8 @@ __device__ void SumOverBlock(double (&sums)[kSums]) {
   }
 }
 
-// Everything about a row of logits: all samples, entropy, divergence, gradient. The second tile first holds the reference's row and
-// then becomes the gradient.
+// Everything about a row of logits: all samples, entropy, divergence, gradient. The second tile first holds the
+// reference's row and then becomes the gradient.
 template <typename Value>
 struct SurrogateTask : RowTask {
   static constexpr bool kTwoTiles = true, kStoresSecond = true;
@@ -246,4 +266,4 @@ void ScaleByScalar(Stream& stream, const Array& x, const Array& dy, Array& dx) {
   });
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

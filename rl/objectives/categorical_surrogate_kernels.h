@@ -5,7 +5,7 @@
 #include "autograd/runtime/kernel.h"
 #include "autograd/runtime/math.h"
 
-namespace autograd {
+namespace rl {
 
 struct CategoricalSurrogateTerms {
   double low = 0.8, high = 1.2;  // bounds of the ratio
@@ -14,17 +14,20 @@ struct CategoricalSurrogateTerms {
   double divergence_weight = 0;  // of the mean KL(π ‖ reference)
 };
 
-// loss [] (float32, or float64 for float64 logits), dlogits (undefined: not wanted) and statistics (undefined, or float64 [4]), as
-// categorical_surrogate.h describes them. logits [b, .., k]; actions uint8 [n, b, ..]; advantages float32 [n, b, ..] or [n, b]; count
-// and valid_positions float64 [1]; what follows the advantages may be undefined. An action >= k is an Error on the CPU and makes the loss NaN elsewhere.
+// loss [] (float32, or float64 for float64 logits), dlogits (undefined: not wanted) and statistics (undefined, or
+// float64 [4]), as categorical_surrogate.h describes them. logits [b, .., k]; actions uint8 [n, b, ..]; advantages
+// float32 [n, b, ..] or [n, b]; count and valid_positions float64 [1]; what follows the advantages may be undefined. An
+// action >= k is an Error on the CPU and makes the loss NaN elsewhere.
 KERNEL(CategoricalSurrogate,
-       void(Stream&, const Array& logits, const Array& actions, const Array& advantages, const Array& count,
-            const Array& old_log_probability, const Array& reference_logits, const Array& valid,
-            const Array& valid_positions, const CategoricalSurrogateTerms& terms, Array& loss, Array& dlogits,
-            Array& statistics));
+       void(autograd::Stream&, const autograd::Array& logits, const autograd::Array& actions,
+            const autograd::Array& advantages, const autograd::Array& count, const autograd::Array& old_log_probability,
+            const autograd::Array& reference_logits, const autograd::Array& valid,
+            const autograd::Array& valid_positions, const CategoricalSurrogateTerms& terms, autograd::Array& loss,
+            autograd::Array& dlogits, autograd::Array& statistics));
 
 // dx = dy·x for a scalar dy.
-KERNEL(ScaleByScalar, void(Stream&, const Array& x, const Array& dy, Array& dx));
+KERNEL(ScaleByScalar,
+       void(autograd::Stream&, const autograd::Array& x, const autograd::Array& dy, autograd::Array& dx));
 
 // One sample at one position, for both backends.
 namespace surrogates {
@@ -56,7 +59,7 @@ template <typename Value>
 HOST_DEVICE inline Term<Value> ClippedRatio(Value advantage, Value log_probability, Value old_log_probability,
                                             const Clip<Value>& clip) {
   const Value bound = clip.largest_log_ratio, log_ratio = log_probability - old_log_probability;
-  const Value ratio = math::Exp(log_ratio < -bound ? -bound : (log_ratio > bound ? bound : log_ratio));
+  const Value ratio = autograd::math::Exp(log_ratio < -bound ? -bound : (log_ratio > bound ? bound : log_ratio));
   const Value clipped = ratio < clip.low ? clip.low : (ratio > clip.high ? clip.high : ratio);
   const Value plain = ratio * advantage, bounded = clipped * advantage;
   const bool flows = plain <= bounded && log_ratio >= -bound && log_ratio <= bound;
@@ -65,4 +68,4 @@ HOST_DEVICE inline Term<Value> ClippedRatio(Value advantage, Value log_probabili
 }
 
 }  // namespace surrogates
-}  // namespace autograd
+}  // namespace rl

@@ -20,7 +20,6 @@ using autograd::Shape;
 using autograd::Stream;
 using autograd::Variable;
 using autograd::Wanted;
-namespace kernels = autograd::kernels;
 
 DType ResultType(const Array& logits) {
   return logits.dtype() == autograd::kBFloat16 ? autograd::kFloat32 : logits.dtype();

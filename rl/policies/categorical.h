@@ -6,8 +6,8 @@
 //   Array actions = policy.Sample(key, 8);                          // uint8 [8, n, h, w]
 //   Variable log_probability = policy.LogProbability(actions);      // [8, n, h, w]
 //
-// Results are float32 for bfloat16 logits and of the logits' dtype otherwise. All of them are fused: one pass over the logits,
-// whatever the number of samples.
+// Results are float32 for bfloat16 logits and of the logits' dtype otherwise. All of them are fused: one pass over the
+// logits, whatever the number of samples.
 
 #include <cstdint>
 
@@ -25,8 +25,8 @@ class Categorical {
   int64_t classes() const { return logits_.shape()[-1]; }
 
   // uint8 [count, ..]: independent draws by inversion of the cumulative distribution. Sample i at position q (counted
-  // row-major from `first_position`) depends on key, i, q and that position's logits only: drawing fewer samples, or a part
-  // of the batch, repeats the same ones. Positions must stay below 2^40.
+  // row-major from `first_position`) depends on key, i, q and that position's logits only: drawing fewer samples, or a
+  // part of the batch, repeats the same ones. Positions must stay below 2^40.
   autograd::Array Sample(const autograd::RandomKey& key, int64_t count, int64_t first_position = 0) const;
 
   // uint8 [..]: the most probable class, the first one among equals.

@@ -5,14 +5,21 @@
 #include "rl/policies/categorical_kernels.h"
 #include "rl/policies/softmax_block_cpu.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::ComputeType;
+using autograd::ParallelFor;
+using autograd::Philox;
+using autograd::PhiloxWords;
+using autograd::RandomKey;
+using autograd::Stream;
+using autograd::UniformFloat;
+using autograd::VisitFloating;
+
 namespace {
 
-using rl::ForEachBlock;
-using rl::RequireClass;
-using rl::SoftmaxBlock;
-using rl::StoreRows;
-constexpr int64_t kRows = rl::kBlockRows;
+constexpr int64_t kRows = kBlockRows;
 
 // Two policies side by side.
 template <typename Value>
@@ -47,8 +54,8 @@ void CategoricalSample(Stream&, const Array& logits, const RandomKey& key, int64
               words[3][r] = four.w;
             }
             for (int64_t lane = 0; lane < 4 && group + lane < count; ++lane) {
-              // Inverse of the cumulative distribution: the action is the number of classes whose running total is at most
-              // u·total. u <= 1 − 2^-24 keeps that below the total, so a class of probability 0 is never drawn.
+              // Inverse of the cumulative distribution: the action is the number of classes whose running total is at
+              // most u·total. u <= 1 − 2^-24 keeps that below the total, so a class of probability 0 is never drawn.
               Value threshold[kRows], running[kRows] = {};
               int32_t action[kRows] = {};
               for (int64_t r = 0; r < kRows; ++r) {
@@ -240,4 +247,4 @@ void CategoricalDivergenceGradient(Stream&, const Array& logits, const Array& ot
   });
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

@@ -2,7 +2,18 @@
 #include "rl/policies/categorical_kernels.h"
 #include "rl/policies/softmax_tile_cuda.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::ComputeType;
+using autograd::Philox;
+using autograd::PhiloxWords;
+using autograd::RandomKey;
+using autograd::Stream;
+using autograd::UniformFloat;
+using autograd::VisitFloating;
+namespace math = autograd::math;
+
 namespace {
 
 // The first n in [0, size) with threshold < cumulative[n], and size when there is none; `cumulative` does not fall.
@@ -260,4 +271,4 @@ void CategoricalDivergenceGradient(Stream& stream, const Array& logits, const Ar
   });
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

@@ -78,7 +78,8 @@ TEST(CategoricalTest, ImpossibleClasses) {
 }
 
 TEST(CategoricalTest, FrequenciesMatchProbabilities) {
-  // Two positions with their own distributions; Pearson's chi-squared with 3 degrees of freedom stays below its 99.9 % point.
+  // Two positions with their own distributions; Pearson's chi-squared with 3 degrees of freedom stays below its 99.9 %
+  // point.
   const std::vector<double> probabilities = {0.1, 0.2, 0.3, 0.4, 0.7, 0.05, 0.05, 0.2};
   std::vector<float> logits;
   for (double p : probabilities) logits.push_back(static_cast<float>(std::log(p) + 3));
@@ -128,8 +129,8 @@ TEST(CategoricalTest, ADrawDependsOnKeySampleAndPositionOnly) {
   EXPECT_NE(Categorical(logits).Sample(RandomKey(78), 8).ToVector<uint8_t>(), eight);
 }
 
-// Draws and modes are the CPU's, bit for bit: rows of one lane (many positions) to rows of a whole warp (many classes in float64),
-// logits that allow packs and that do not, counts that do not fill the words of a draw.
+// Draws and modes are the CPU's, bit for bit: rows of one lane (many positions) to rows of a whole warp (many classes
+// in float64), logits that allow packs and that do not, counts that do not fill the words of a draw.
 TEST(CategoricalTest, CudaInTheEmulatorDrawsTheSame) {
   struct Row {
     Shape logits;

@@ -1,8 +1,8 @@
 #pragma once
 
-// Softmax of up to 64 rows of logits at a time, transposed so that each class is a contiguous run of rows: every loop over
-// the rows vectorises however few classes there are. What sampling, probabilities, entropies and objectives of categorical
-// maps on the CPU are made of: a row of logits is read once, whatever is then asked of it.
+// Softmax of up to 64 rows of logits at a time, transposed so that each class is a contiguous run of rows: every loop
+// over the rows vectorises however few classes there are. What sampling, probabilities, entropies and objectives of
+// categorical maps on the CPU are made of: a row of logits is read once, whatever is then asked of it.
 
 #include <algorithm>
 #include <cstdint>
@@ -97,8 +97,8 @@ class SoftmaxBlock {
   alignas(32) Value log_total_[kRows] = {};
 };
 
-// Calls body(workspace, first_position, rows) for blocks of at most kBlockRows positions; `make` builds the workspace that a
-// thread keeps between its blocks.
+// Calls body(workspace, first_position, rows) for blocks of at most kBlockRows positions; `make` builds the workspace
+// that a thread keeps between its blocks.
 template <typename Make, typename Body>
 void ForEachBlock(int64_t positions, const Make& make, const Body& body) {
   const int64_t blocks = (positions + kBlockRows - 1) / kBlockRows;

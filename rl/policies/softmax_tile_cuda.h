@@ -1,11 +1,13 @@
 #pragma once
 
-// What softmax_block_cpu.h is on the CPU: rows of logits in shared memory, so that a row is read from memory once, whatever is
-// then asked of it and however many samples there are. A block takes a tile of rows, a group of neighbouring lanes each row.
+// What softmax_block_cpu.h is on the CPU: rows of logits in shared memory, so that a row is read from memory once,
+// whatever is then asked of it and however many samples there are. A block takes a tile of rows, a group of
+// neighbouring lanes each row.
 //
-// Use it from a *_cuda.cu. An operation is a Task: a struct from RowTask whose operator()(row, position, in_range) every
-// thread of the block calls together for its row, with shuffles and __syncwarp inside. Where in_range is false the row is behind
-// the last position: its values are not defined and nothing may be read or written for it outside the tile.
+// Use it from a *_cuda.cu. An operation is a Task: a struct from RowTask whose operator()(row, position, in_range)
+// every thread of the block calls together for its row, with shuffles and __syncwarp inside. Where in_range is false
+// the row is behind the last position: its values are not defined and nothing may be read or written for it outside the
+// tile.
 
 #include <cmath>
 #include <cstdint>
@@ -14,7 +16,7 @@
 #include "autograd/core/launch_cuda.h"
 #include "autograd/runtime/math.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
 
 // Two tiles fit into the 48 KiB of a block, and one holds at least 8 rows of 255 classes.
 template <typename Value>
@@ -29,23 +31,24 @@ struct TileLayout {
 
 template <typename Value>
 TileLayout LayoutFor(int64_t classes, int64_t positions) {
-  TileLayout layout{static_cast<int>(classes), static_cast<int>(classes) | 1, kBlock, 1};
+  TileLayout layout{static_cast<int>(classes), static_cast<int>(classes) | 1, autograd::cuda::kBlock, 1};
   // Short maps are cut into more tiles, to have a block for every multiprocessor.
-  while (layout.rows * layout.stride > kTileValues<Value> || (layout.rows > kWarp && positions < layout.rows * 128))
+  while (layout.rows * layout.stride > kTileValues<Value> ||
+         (layout.rows > autograd::cuda::kWarp && positions < layout.rows * 128))
     layout.rows /= 2;
-  layout.lanes = kBlock / layout.rows;
+  layout.lanes = autograd::cuda::kBlock / layout.rows;
   return layout;
 }
 
 inline unsigned TileBlocks(const TileLayout& layout, int64_t positions) {
-  return Blocks(std::min<int64_t>(positions, int64_t{layout.rows} << 12), layout.rows);
+  return autograd::cuda::Blocks(std::min<int64_t>(positions, int64_t{layout.rows} << 12), layout.rows);
 }
 
-// Calls body(element, slots, count) for the elements [element, element + count) of the tile, count <= kWidth, which live at
-// tile[slots[0 .. count)].
+// Calls body(element, slots, count) for the elements [element, element + count) of the tile, count <= kWidth, which
+// live at tile[slots[0 .. count)].
 template <int kWidth, typename Body>
 __device__ void ForEachOfTile(const TileLayout& layout, int rows, const Body& body) {
-  constexpr int kStep = kBlock * kWidth;
+  constexpr int kStep = autograd::cuda::kBlock * kWidth;
   const int elements = rows * layout.classes, row_step = kStep / layout.classes, column_step = kStep % layout.classes;
   int element = static_cast<int>(threadIdx.x) * kWidth;
   int row = element / layout.classes, column = element % layout.classes;
@@ -74,10 +77,10 @@ __device__ void LoadTile(const T* rows_of_logits, const TileLayout& layout, int 
   ForEachOfTile<kWidth>(layout, rows, [&](int element, const int(&slots)[kWidth], int count) {
     Value values[kWidth];
     if (count == kWidth) {
-      LoadMany(rows_of_logits + element, values);
+      autograd::cuda::LoadMany(rows_of_logits + element, values);
       for (int k = 0; k < kWidth; ++k) tile[slots[k]] = values[k];
     } else {
-      for (int k = 0; k < count; ++k) tile[slots[k]] = Load(rows_of_logits + element + k);
+      for (int k = 0; k < count; ++k) tile[slots[k]] = autograd::cuda::Load(rows_of_logits + element + k);
     }
   });
 }
@@ -88,7 +91,7 @@ __device__ void StoreTile(const Value* tile, const TileLayout& layout, int rows,
     Value values[kWidth];
     if (count == kWidth) {
       for (int k = 0; k < kWidth; ++k) values[k] = tile[slots[k]];
-      StoreMany(out + element, values);
+      autograd::cuda::StoreMany(out + element, values);
     } else {
       for (int k = 0; k < count; ++k) out[element + k] = static_cast<T>(tile[slots[k]]);
     }
@@ -128,7 +131,7 @@ struct TileRow {
     Value total = 0;
     ForEachClass([&](int k) {
       row[k] -= largest;
-      total += math::Exp(row[k]);
+      total += autograd::math::Exp(row[k]);
     });
     __syncwarp();
     return Sum(total);
@@ -137,22 +140,22 @@ struct TileRow {
   __device__ Value Entropy(Value total) const {
     Value sum = 0;
     ForEachClass([&](int k) {
-      const Value e = math::Exp(values[k]);
+      const Value e = autograd::math::Exp(values[k]);
       sum += e > Value(0) ? e * values[k] : Value(0);
     });
-    return math::Log(total) - Sum(sum) / total;
+    return autograd::math::Log(total) - Sum(sum) / total;
   }
   // KL(values ‖ others), both after Shift.
   __device__ Value Divergence(Value total, Value other_total) const {
     Value sum = 0;
     ForEachClass([&](int k) {
-      const Value e = math::Exp(values[k]);
+      const Value e = autograd::math::Exp(values[k]);
       sum += e > Value(0) ? e * (values[k] - others[k]) : Value(0);
     });
-    return Sum(sum) / total - math::Log(total) + math::Log(other_total);
+    return Sum(sum) / total - autograd::math::Log(total) + autograd::math::Log(other_total);
   }
-  // Calls body(action, weight) for samples [0, count) in order, in every lane of the row; take(i, action, weight) gives those of
-  // sample i, and is called in one lane.
+  // Calls body(action, weight) for samples [0, count) in order, in every lane of the row; take(i, action, weight) gives
+  // those of sample i, and is called in one lane.
   template <typename Take, typename Body>
   __device__ void ForEachSample(int64_t count, const Take& take, const Body& body) const {
     for (int64_t first = 0; first < count; first += lanes) {
@@ -174,9 +177,9 @@ struct RowTask {
 
 // Bound by bandwidth: logits are read once, the result is written once, in packs.
 template <int kWidth, typename T, typename Task>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(autograd::cuda::kBlock)
     RowsKernel(const T* logits, const T* other_logits, int64_t positions, TileLayout layout, Task task, T* result) {
-  using Value = ComputeType<T>;
+  using Value = autograd::ComputeType<T>;
   SHARED_MEMORY(tile, Value[kTileValues<Value>]);
   SHARED_MEMORY(second, Value[Task::kTwoTiles ? kTileValues<Value> : 1]);
   const int row = static_cast<int>(threadIdx.x) / layout.lanes, lane = static_cast<int>(threadIdx.x) % layout.lanes;
@@ -202,22 +205,22 @@ __global__ void __launch_bounds__(kBlock)
 
 // other_logits and result may be undefined.
 template <typename T, typename Task>
-void LaunchRows(const char* operation, Stream& stream, const Array& logits, const Array& other_logits, const Task& task,
-                Array& result) {
+void LaunchRows(const char* operation, autograd::Stream& stream, const autograd::Array& logits,
+                const autograd::Array& other_logits, const Task& task, autograd::Array& result) {
   const int64_t positions = logits.shape().rows();
   if (positions == 0) return;
-  const TileLayout layout = LayoutFor<ComputeType<T>>(logits.shape()[-1], positions);
+  const TileLayout layout = LayoutFor<autograd::ComputeType<T>>(logits.shape()[-1], positions);
   const T* const others = other_logits.defined() ? other_logits.data<T>() : nullptr;
   T* const out = result.defined() ? result.data<T>() : nullptr;
   auto launch = [&](auto* kernel) {
-    Launch(operation, stream, TileBlocks(layout, positions), kBlock, kernel, logits.data<T>(), others, positions,
-           layout, task, out);
+    autograd::cuda::Launch(operation, stream, TileBlocks(layout, positions), autograd::cuda::kBlock, kernel,
+                           logits.data<T>(), others, positions, layout, task, out);
   };
-  if (Aligned(logits.data<T>(), others, out)) {
-    launch(&RowsKernel<Pack<T>::kSize, T, Task>);
+  if (autograd::cuda::Aligned(logits.data<T>(), others, out)) {
+    launch(&RowsKernel<autograd::cuda::Pack<T>::kSize, T, Task>);
   } else {
     launch(&RowsKernel<1, T, Task>);
   }
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

@@ -14,8 +14,8 @@ namespace rl {
 
 class ChildProcess {
  public:
-  // `/bin/sh -c command` in `directory` (empty: ours) and in a process group of its own, so that a Ctrl-C at the terminal is not
-  // meant for it. A shell that does not find the command exits with status 127.
+  // `/bin/sh -c command` in `directory` (empty: ours) and in a process group of its own, so that a Ctrl-C at the
+  // terminal is not meant for it. A shell that does not find the command exits with status 127.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const std::string& command, const std::string& directory);
   // Closes the program's standard input and gives it a second to end by itself; then the whole group is killed.
   ~ChildProcess();
@@ -30,8 +30,9 @@ class ChildProcess {
   // As write(2), but never a SIGPIPE: EPIPE says that the program reads no more.
   ssize_t Write(const char* bytes, size_t size) const;
 
-  // Waits up to `patience` seconds for the program to end, kills what is left of the group, and says how the program ended: "exited
-  // with status 3", "was killed by signal 11 (Segmentation fault)", or, when it had to be killed, "was still running".
+  // Waits up to `patience` seconds for the program to end, kills what is left of the group, and says how the program
+  // ended: "exited with status 3", "was killed by signal 11 (Segmentation fault)", or, when it had to be killed, "was
+  // still running".
   std::string End(double patience);
 
  private:

@@ -168,7 +168,8 @@ absl::StatusOr<std::vector<float>> ExternalReward::Ask(std::span<const int64_t> 
       }
       wait = static_cast<int>(std::min(std::ceil(left * 1000), 1e9));
     }
-    // Both directions at once: a program that answers while it still reads cannot block us, nor we it. poll passes over -1.
+    // Both directions at once: a program that answers while it still reads cannot block us, nor we it. poll passes over
+    // -1.
     pollfd ends[3] = {{program_->output(), POLLIN, 0},
                       {errors_open ? program_->errors() : -1, POLLIN, 0},
                       {outgoing.empty() ? -1 : program_->input(), POLLOUT, 0}};

@@ -25,10 +25,11 @@ std::string Write(const std::string& name, const std::string& text) {
   return Path(name);
 }
 
-// Scores a map by its first pixel and the length of its image's name, every request by 100 more than the one before. In Python; `extra` runs
-// before each score, where `i` is the map.
+// Scores a map by its first pixel and the length of its image's name, every request by 100 more than the one before. In
+// Python; `extra` runs before each score, where `i` is the map. An answer is one write,
+// whatever PYTHONUNBUFFERED says (-E).
 std::string PythonScorer(const std::string& name, const std::string& extra = "pass") {
-  return "python3 " + Write(name, R"(
+  return "python3 -E " + Write(name, R"(
 import os, sys
 for asked, line in enumerate(iter(sys.stdin.buffer.readline, b"")):
     word, version, request, count, height, width = line.split()
@@ -173,8 +174,8 @@ TEST(ExternalRewardTest, WrongAnswersAreRefused) {
               {"exited with status 0", "after 1 of 3 scores"});
 }
 
-// More than the pipes hold, in both directions: with answers while it still reads, after it has read everything, and with
-// a standard error that nobody asked for.
+// More than the pipes hold, in both directions: with answers while it still reads, after it has read everything, and
+// with a standard error that nobody asked for.
 TEST(ExternalRewardTest, LargeRequestsAndAnswersDoNotBlock) {
   const Request many(40000), large(40, 512, 512);
   EXPECT_EQ(Ask(PythonScorer("early.py", "print(end='', flush=i % 1000 == 0)"), many).value(), many.Expected(10));

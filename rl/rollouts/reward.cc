@@ -23,8 +23,8 @@ void SampledMaps::Upsample(int64_t index, uint8_t* pixels) const {
   }
 }
 
-absl::StatusOr<autograd::Array> Reward::ScoreInPlace(std::span<const int64_t> image_ids, const autograd::Array& maps,
-                                                     int64_t height, int64_t width) {
+absl::StatusOr<autograd::Array> HostReward::ScoreInPlace(std::span<const int64_t> image_ids,
+                                                         const autograd::Array& maps, int64_t height, int64_t width) {
   const autograd::Shape& shape = maps.shape();
   const std::vector<uint8_t> cells = maps.ToVector<uint8_t>();
   std::vector<int64_t> ids;
@@ -36,7 +36,7 @@ absl::StatusOr<autograd::Array> Reward::ScoreInPlace(std::span<const int64_t> im
   return autograd::Array::From({shape[0], shape[1]}, *scores);
 }
 
-absl::StatusOr<std::vector<float>> CheckedScore(Reward& reward, std::span<const int64_t> image_ids,
+absl::StatusOr<std::vector<float>> CheckedScore(HostReward& reward, std::span<const int64_t> image_ids,
                                                 const SampledMaps& maps) {
   absl::StatusOr<std::vector<float>> scores = reward.Score(image_ids, maps);
   if (!scores.ok()) return scores;

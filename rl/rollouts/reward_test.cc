@@ -29,7 +29,7 @@ TEST(SampledMapsTest, FullResolutionIsCopied) {
 }
 
 // Says what it was asked: image ids and first cells.
-class Echo : public Reward {
+class Echo : public HostReward {
  public:
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t> image_ids, const SampledMaps& maps) override {
     std::vector<float> scores;
@@ -39,7 +39,7 @@ class Echo : public Reward {
   }
 };
 
-TEST(RewardTest, MapsGoToTheHostUnlessARewardKnowsBetter) {
+TEST(RewardTest, MapsGoToTheHostAndScoresComeBack) {
   Echo reward;
   const std::vector<int64_t> ids = {7, 8};
   const auto maps = autograd::Array::From<uint8_t>({2, 2, 1, 2}, {0, 1, 0, 2, 0, 3, 0, 4});
@@ -48,7 +48,7 @@ TEST(RewardTest, MapsGoToTheHostUnlessARewardKnowsBetter) {
   EXPECT_EQ(scores.ToVector<float>(), (std::vector<float>{791, 892, 793, 894}));
 }
 
-class Fixed : public Reward {
+class Fixed : public HostReward {
  public:
   explicit Fixed(std::vector<float> scores) : scores_(std::move(scores)) {}
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const SampledMaps&) override { return scores_; }

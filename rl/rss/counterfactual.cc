@@ -20,13 +20,13 @@ Array CounterfactualGroup(const Array& draws, const CounterfactualOptions& optio
   Array group = autograd::EmptyLike(draws);
   autograd::Stream& stream = autograd::Stream::Current();
   if (options.variation == Variation::kCells) {
-    autograd::kernels::ResampleCells(stream, draws, options.rate, key, first_image, group);
+    kernels::ResampleCells(stream, draws, options.rate, key, first_image, group);
     return group;
   }
   const auto side = [&](int64_t extent) {
     return std::clamp<int64_t>(std::llround(static_cast<double>(extent) * std::sqrt(options.rate)), 1, extent);
   };
-  autograd::kernels::ResampleBlock(stream, draws, side(dims["h"]), side(dims["w"]), key, first_image, group);
+  kernels::ResampleBlock(stream, draws, side(dims["h"]), side(dims["w"]), key, first_image, group);
   return group;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Counterfactual groups (beyond the paper): in place of n independent maps, one base map and n − 1 variants that differ from it in
-// few cells only, so that a difference in reward is caused by few cells.
+// Counterfactual groups (beyond the paper): in place of n independent maps, one base map and n − 1 variants that differ
+// from it in few cells only, so that a difference in reward is caused by few cells.
 
 #include <cstdint>
 
@@ -21,9 +21,9 @@ struct CounterfactualOptions {
   double rate = 0.15;  // the share of cells that a variant re-samples
 };
 
-// draws uint8 [n, b, h, w], independent -> the same: map 0 of an image is the base, map i > 0 shows draws[i] in its re-sampled
-// cells and the base elsewhere. Every cell keeps its distribution. The choice for image i of the batch depends on key, map and
-// first_image + i only.
+// draws uint8 [n, b, h, w], independent -> the same: map 0 of an image is the base, map i > 0 shows draws[i] in its
+// re-sampled cells and the base elsewhere. Every cell keeps its distribution. The choice for image i of the batch
+// depends on key, map and first_image + i only.
 autograd::Array CounterfactualGroup(const autograd::Array& draws, const CounterfactualOptions& options,
                                     const autograd::RandomKey& key, int64_t first_image = 0);
 

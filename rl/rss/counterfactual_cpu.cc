@@ -3,10 +3,17 @@
 #include "autograd/runtime/parallel.h"
 #include "rl/rss/counterfactual_kernels.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::ParallelFor;
+using autograd::RandomKey;
+using autograd::Stream;
+
 namespace {
 
-// Calls body(counter, base, draw, out) for every map of every image, where counter holds the map above bit 40 and the image below.
+// Calls body(counter, base, draw, out) for every map of every image, where counter holds the map above bit 40 and the
+// image below.
 template <typename Body>
 void ForEachMap(const Array& draws, int64_t first_image, Array& y, const Body& body) {
   const int64_t maps = draws.shape()[0], images = draws.shape()[1], cells = draws.shape()[2] * draws.shape()[3];
@@ -49,4 +56,4 @@ void ResampleBlock(Stream&, const Array& draws, int64_t block_height, int64_t bl
   });
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

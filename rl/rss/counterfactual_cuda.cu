@@ -1,10 +1,21 @@
 #include "autograd/core/launch_cuda.h"
 #include "rl/rss/counterfactual_kernels.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::RandomKey;
+using autograd::Stream;
+using autograd::cuda::Blocks;
+using autograd::cuda::GridIndex;
+using autograd::cuda::GridStride;
+using autograd::cuda::kBlock;
+using autograd::cuda::Launch;
+
 namespace {
 
-// One thread a cell: y[map, image, cell] is the map's own draw where takes(map, counter, cell) says so, the base's elsewhere.
+// One thread a cell: y[map, image, cell] is the map's own draw where takes(map, counter, cell) says so, the base's
+// elsewhere.
 template <typename Takes>
 __global__ void ResampleKernel(const uint8_t* draws, int64_t images, int64_t cells, int64_t size, int64_t first_image,
                                Takes takes, uint8_t* y) {
@@ -55,4 +66,4 @@ void ResampleBlock(Stream& stream, const Array& draws, int64_t block_height, int
            BlockChoice{key, draws.shape()[2], draws.shape()[3], block_height, block_width}, y);
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda

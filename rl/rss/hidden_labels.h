@@ -31,7 +31,7 @@ inline std::map<int64_t, std::vector<uint8_t>> BlockLabels(const std::vector<int
 }
 
 // The share of non-void pixels that a map gets right.
-class PixelAccuracy : public Reward {
+class PixelAccuracy : public HostReward {
  public:
   explicit PixelAccuracy(std::map<int64_t, std::vector<uint8_t>> labels) : labels_(std::move(labels)) {}
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// Learning from a reward at every pixel (RSS, section 3.1): group_size actions a pixel, rewards 1 or 0, advantages normalised over
-// the batch — with SyncAN over every rank's — and the policy gradient −mean(A·log π(a)) over the valid pixels and samples.
+// Learning from a reward at every pixel (RSS, section 3.1): group_size actions a pixel, rewards 1 or 0, advantages
+// normalised over the batch — with SyncAN over every rank's — and the policy gradient −mean(A·log π(a)) over the valid
+// pixels and samples.
 
 #include <cstdint>
 #include <span>
@@ -29,8 +30,8 @@ struct PixelRollout {
   autograd::Array moments;  // of the rewards, over what the advantages were normalised over (moments.h)
 };
 
-// logits [b, h, w, k] at the labels' resolution. Ranks draw what one rank with the whole batch would, given equally many images
-// a rank.
+// logits [b, h, w, k] at the labels' resolution. Ranks draw what one rank with the whole batch would, given equally
+// many images a rank.
 absl::StatusOr<PixelRollout> DrawPixelRollout(const autograd::Array& logits, std::span<const int64_t> image_ids,
                                               PixelReward& reward, const PixelRewardOptions& options,
                                               const autograd::RandomKey& key, autograd::Collective& collective);

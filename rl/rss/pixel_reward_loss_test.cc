@@ -65,7 +65,8 @@ Step TakeStep(const Array& logits, const std::vector<int64_t>& ids, const PixelR
 }
 
 TEST(PixelRewardLossTest, TheMeanGradientApproachesTheClosedForm) {
-  // Expected gradient of a valid pixel: −π_k·(1[k = y] − π_y)/(σ·pixels), where σ² = m(1 − m) with m the mean of π_y, as r is 1 or 0.
+  // Expected gradient of a valid pixel: −π_k·(1[k = y] − π_y)/(σ·pixels), where σ² = m(1 − m) with m the mean of π_y,
+  // as r is 1 or 0.
   const Array logits = RandomArray({1, kSize, kSize, kClasses}, kFloat32, RandomKey(1), -1, 1);
   PixelRewardOptions options;
   options.group_size = 8000;
@@ -85,7 +86,11 @@ TEST(PixelRewardLossTest, TheMeanGradientApproachesTheClosedForm) {
   }
   mean /= pixels;
   const double sigma = std::sqrt(mean * (1 - mean));
-  EXPECT_NEAR(step.report.mean_reward, mean, 0.01);
+  // Five standard errors: of rewards that are 0 or 1, and of a pixel's (r − m)/σ·(1[a = k] − π_k), whose factors are at
+  // most max(m, 1 − m)/σ and of variance 1/4. Of the σ that is measured, too.
+  const double draws = static_cast<double>(options.group_size);
+  EXPECT_NEAR(step.report.mean_reward, mean, 5 * sigma / std::sqrt(draws * pixels));
+  const double error = 5 * std::max(mean, 1 - mean) / sigma * 0.5 / (pixels * std::sqrt(draws));
   for (int64_t p = 0; p < kPixels; ++p) {
     for (int64_t k = 0; k < kClasses; ++k) {
       const int64_t i = p * kClasses + k;
@@ -93,7 +98,7 @@ TEST(PixelRewardLossTest, TheMeanGradientApproachesTheClosedForm) {
         EXPECT_EQ(gradient[i], 0) << "void pixel " << p;
       } else {
         const double expected = -pi[i] * ((k == label[p] ? 1 : 0) - pi[p * kClasses + label[p]]) / (sigma * pixels);
-        EXPECT_NEAR(gradient[i], expected, 4 * 1.2 / (pixels * std::sqrt(8000.0))) << "pixel " << p << " class " << k;
+        EXPECT_NEAR(gradient[i], expected, error) << "pixel " << p << " class " << k;
       }
     }
   }
@@ -162,20 +167,27 @@ TEST(PixelRewardLossTest, NothingPassesTheHostBetweenLogitsAndGradient) {
   EXPECT_GT(result.Report().entropy, 0);
 }
 
+// Of pixels that are each learned on their own, in five runs with other draws, nine in ten are right; guessing gets one
+// in five.
 TEST(PixelRewardLossTest, LearnsTheLabels) {
-  Array logits = Array::Zeros({2, kSize, kSize, kClasses}, kFloat32);
+  constexpr int kRuns = 5;
   OneRank collective;
-  for (int step = 0; step < 60; ++step) {
-    const Array gradient = TakeStep(logits, {1, 2}, {}, collective, step).gradient;
-    for (int64_t i = 0; i < logits.size(); ++i) logits.data<float>()[i] -= 60 * gradient.data<float>()[i];
+  const std::vector<uint8_t> labels[] = {Labels(4).at(1), Labels(4).at(2)};
+  double right = 0, counted = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    Array logits = Array::Zeros({2, kSize, kSize, kClasses}, kFloat32);
+    for (int step = 0; step < 60; ++step) {
+      const Array gradient = TakeStep(logits, {1, 2}, {}, collective, 1000 * run + step).gradient;
+      for (int64_t i = 0; i < logits.size(); ++i) logits.data<float>()[i] -= 60 * gradient.data<float>()[i];
+    }
+    const std::vector<uint8_t> mode = Categorical(logits).Mode().ToVector<uint8_t>();
+    for (int64_t i = 0; i < 2 * kPixels; ++i) {
+      const uint8_t y = labels[i / kPixels][i % kPixels];
+      counted += y != testing::kVoid;
+      right += y != testing::kVoid && mode[i] == y;
+    }
   }
-  const std::vector<uint8_t> mode = Categorical(logits).Mode().ToVector<uint8_t>();
-  int wrong = 0;
-  for (int64_t i = 0; i < 2 * kPixels; ++i) {
-    const uint8_t y = Labels(4).at(1 + i / kPixels)[i % kPixels];
-    wrong += y != testing::kVoid && mode[i] != y;
-  }
-  EXPECT_LE(wrong, 1);
+  EXPECT_GT(right / counted, 0.9);
 }
 
 TEST(PixelRewardLossTest, AllVoidGivesExactlyZero) {

@@ -1,5 +1,5 @@
-// One step's share of reinforcement learning: what RssLoss and PixelRewardLoss add to forward and backward of the model, for 8
-// images of 128 × 128 or 512 × 512 pixels and 11 classes.
+// One step's share of reinforcement learning: what RssLoss and PixelRewardLoss add to forward and backward of the
+// model, for 8 images of 128 × 128 or 512 × 512 pixels and 11 classes.
 //   bazel run //rl/rss:rss_benchmark -- --device=cuda
 
 #include <benchmark/benchmark.h>
@@ -40,7 +40,7 @@ Array Logits(int64_t size) {
 }
 
 // Costs nothing, so that the time is the learner's own; what a real score costs is its implementation's to measure.
-class KnownScores : public Reward {
+class KnownScores : public HostReward {
  public:
   explicit KnownScores(int64_t maps)
       : values_(Uniform(maps * kImages, 2)), scores_(Array::From({maps, kImages}, values_)) {}

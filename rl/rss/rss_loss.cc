@@ -1,6 +1,5 @@
 #include "rl/rss/rss_loss.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "autograd/core/dims.h"
 #include "autograd/ops/elementwise.h"
+#include "rl/estimators/masked_mean.h"
 #include "rl/policies/categorical.h"
 
 namespace rl {
@@ -18,13 +18,6 @@ using autograd::Collective;
 using autograd::RandomKey;
 using autograd::Require;
 using autograd::Variable;
-
-// The number of cells that count in the batch.
-int64_t CountCells(const Array& valid, const autograd::Shape& actions) {
-  if (!valid.defined()) return actions.size() / actions[0];
-  const std::vector<uint8_t> cells = valid.ToVector<uint8_t>();
-  return static_cast<int64_t>(cells.size()) - std::count(cells.begin(), cells.end(), uint8_t{0});
-}
 
 // Mean over the images of the standard deviation of rewards [n, b] within an image.
 double MeanDeviation(const std::vector<float>& rewards, int64_t maps, int64_t images) {
@@ -51,7 +44,8 @@ absl::StatusOr<Array> ScoreMaps(Reward& reward, const RssBatch& batch, const Arr
   return scores;
 }
 
-// Fills in advantages and count from the rewards of the maps that were drawn, by whichever policy; `policy` is the one that learns.
+// Fills in advantages and count from the rewards of the maps that were drawn, by whichever policy; `policy` is the one
+// that learns.
 void AssignCredit(const RssOptions& options, const Categorical& policy, Collective& collective, ScaleRollout& rollout) {
   CategoricalSurrogateInputs& inputs = rollout.inputs;
   Collective* const synchronized = options.synchronize_advantages ? &collective : nullptr;
@@ -71,10 +65,10 @@ void AssignCredit(const RssOptions& options, const Categorical& policy, Collecti
     inputs.advantages = GroupRelativeAdvantage(rollout.rewards, options.deviation);
   }
   if (synchronized == nullptr || collective.world_size() == 1) return;
-  double cells[1] = {static_cast<double>(CountCells(inputs.valid, inputs.actions.shape()))};
-  collective.AllReduceSum(cells);
-  const double maps = static_cast<double>(options.group_size);
-  rollout.count = Array::Full({1}, autograd::kFloat64, maps * (cells[0] / collective.world_size()));
+  const autograd::Shape& actions = inputs.actions.shape();
+  const Array cells =
+      ValidPerRank(inputs.valid, autograd::Shape(actions.begin() + 1, actions.rank() - 1), synchronized);
+  rollout.count = Array::Full({1}, autograd::kFloat64, static_cast<double>(options.group_size) * cells.Item());
 }
 
 }  // namespace

@@ -5,9 +5,10 @@
 //   auto result = RssLoss(model(images), {ids, height, width}, reward, options, progress, key.Split(step), collective);
 //   tape.Backward(result->loss);
 //
-// For each scale in use: average the logits to the scale's grid, draw group_size maps, have each scored as a map of the full
-// size, turn scores into advantages (a GRPO advantage for the whole map, or pair-wise spatial differences), and take the policy
-// gradient at the grid. The scales' losses are summed. The pieces are functions of their own, for several updates a rollout:
+// For each scale in use: average the logits to the scale's grid, draw group_size maps, have each scored as a map of the
+// full size, turn scores into advantages (a GRPO advantage for the whole map, or pair-wise spatial differences), and
+// take the policy gradient at the grid. The scales' losses are summed. The pieces are functions of their own, for
+// several updates a rollout:
 //
 //   auto grids = OnGrids(logits, …);
 //   auto rollout = DrawRollout(grids, …);               // once, with keep_old_log_probability
@@ -34,21 +35,25 @@ namespace rl {
 enum class Credit {
   kWholeMap,  // GRPO: a map's advantage goes to all its cells (the paper's naive pipeline, at stride 1)
   kPairwise,  // PSD: the difference of two maps' scores goes to the cells where they differ
-  kPosterior,  // scores as evidence for what a cell shows (rl/estimators/posterior_credit.h), not in the paper; needs no entropy bonus
+  // Scores as evidence for what a cell shows (rl/estimators/posterior_credit.h), not in the paper; needs no entropy
+  // bonus.
+  kPosterior,
 };
 
 struct RssOptions {
   int64_t group_size = 8;  // maps drawn for an image, at every scale
   std::vector<RewardScale> scales = DefaultScales();
   Credit credit = Credit::kPairwise;
-  DifferenceNormalization normalization = DifferenceNormalization::kNonZero;  // of kPairwise
-  Deviation deviation = Deviation::kPopulation;                               // of kWholeMap
-  // Maps are drawn from softmax(sharpness·logits), the policy itself with 1. Policy gradients need that (another value is an Error); evidence may come from
-  // anywhere, and maps nearer to the most probable one differ in fewer cells, so that their scores say more about each.
+  Normalization normalization = Normalization::kNonZero;  // of kPairwise
+  Deviation deviation = Deviation::kPopulation;           // of kWholeMap
+  // Maps are drawn from softmax(sharpness·logits), the policy itself with 1. Policy gradients need that (another value
+  // is an Error); evidence may come from anywhere, and maps nearer to the most probable one differ in fewer cells, so
+  // that their scores say more about each.
   double sharpness = 1;
   CounterfactualOptions counterfactual;
   CategoricalSurrogateOptions surrogate;  // clip, entropy and divergence weights
-  // Standard deviation and count of pair-wise differences over all ranks (as SyncAN does for pixel rewards) or over this one's.
+  // Standard deviation and count of pair-wise differences over all ranks (as SyncAN does for pixel rewards) or over
+  // this one's.
   bool synchronize_advantages = true;
   // Needed when a rollout serves more than one update.
   bool keep_old_log_probability = false;
@@ -57,8 +62,8 @@ struct RssOptions {
 struct RssBatch {
   std::span<const int64_t> image_ids;  // b, handed to the reward
   int64_t height = 0, width = 0;       // of the maps to be scored
-  // Optional, uint8 [b, height, width]: 0 at pixels known to lie outside the image (padding). A cell of such pixels only gets no
-  // advantage. What the labels call void is the reward's secret and not known here.
+  // Optional, uint8 [b, height, width]: 0 at pixels known to lie outside the image (padding). A cell of such pixels
+  // only gets no advantage. What the labels call void is the reward's secret and not known here.
   autograd::Array valid;
   autograd::Array reference_logits;  // optional, as logits: for divergence_weight
 };
@@ -85,9 +90,9 @@ struct Rollout {
   int64_t reward_queries = 0;  // maps scored for this rank
 };
 
-// Draws, scores and judges. All ranks draw what one rank with the whole batch would (given equally many images a rank), and with
-// synchronize_advantages they get its advantages too. An error of the reward is returned as it is; ranks that do not meet it
-// would wait for this one, so end the run.
+// Draws, scores and judges. All ranks draw what one rank with the whole batch would (given equally many images a rank),
+// and with synchronize_advantages they get its advantages too. An error of the reward is returned as it is; ranks that
+// do not meet it would wait for this one, so end the run.
 absl::StatusOr<Rollout> DrawRollout(const std::vector<ScaledLogits>& grids, const RssBatch& batch, Reward& reward,
                                     const RssOptions& options, const autograd::RandomKey& key,
                                     autograd::Collective& collective);

@@ -68,8 +68,8 @@ RssOptions Options(Credit credit, std::vector<int64_t> strides) {
   return options;
 }
 
-// One scale, from its definition with nothing shared but the draws: pool by hand, all pairs, standard deviation of the non-zero
-// entries, mean over them, gradient through softmax and pooling.
+// One scale, from its definition with nothing shared but the draws: pool by hand, all pairs, standard deviation of the
+// non-zero entries, mean over them, gradient through softmax and pooling.
 TEST(RssLossTest, PairwiseGradientFromItsDefinition) {
   const std::vector<int64_t> ids = {3, 8};
   constexpr int64_t kMaps = 6, kCells = 3 * 4;
@@ -196,7 +196,7 @@ TEST(RssLossTest, ProgressSwitchesScalesOn) {
   ExpectError([&] { TakeStep(logits, ids, reward, options, collective, 0.1); }, "none of 1 scales is in use");
 }
 
-class Constant : public Reward {
+class Constant : public HostReward {
  public:
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const SampledMaps& maps) override {
     return std::vector<float>(maps.count, 0.1f);
@@ -209,8 +209,7 @@ TEST(RssLossTest, NoDifferenceInRewardGivesExactlyZero) {
   Constant reward;
   OneRank collective;
   for (Credit credit : {Credit::kPairwise, Credit::kWholeMap, Credit::kPosterior}) {
-    for (DifferenceNormalization normalization :
-         {DifferenceNormalization::kNonZero, DifferenceNormalization::kAll, DifferenceNormalization::kNone}) {
+    for (Normalization normalization : {Normalization::kNonZero, Normalization::kAll, Normalization::kNone}) {
       RssOptions options = Options(credit, {8, 4});
       options.normalization = normalization;
       const Step step = TakeStep(logits, ids, reward, options, collective);
@@ -262,7 +261,8 @@ TEST(RssLossTest, ASettledPolicyGivesExactlyZero) {
   for (float g : step.gradient.ToVector<float>()) EXPECT_EQ(g, 0);
 }
 
-// Two ranks with two images each: the mean of their gradients is one rank's with all four images, only with synchronisation.
+// Two ranks with two images each: the mean of their gradients is one rank's with all four images, only with
+// synchronisation.
 TEST(RssLossTest, RanksLearnWhatOneRankWould) {
   const std::vector<int64_t> ids = {1, 2, 3, 4};
   // Confident images beside undecided ones, so that the ranks' own deviations differ.
@@ -396,8 +396,8 @@ TEST(RssLossTest, SeveralUpdatesARollout) {
   }
 }
 
-// The whole step on the emulated device against the CPU: what is drawn and scored is the same, loss and gradient are close, and the host
-// never touches the device's memory (that would be a segmentation fault).
+// The whole step on the emulated device against the CPU: what is drawn and scored is the same, loss and gradient are
+// close, and the host never touches the device's memory (that would be a segmentation fault).
 TEST(RssLossTest, CudaInTheEmulator) {
   const std::vector<int64_t> ids = {1, 2};
   const Array logits = RandomArray({2, 6, 8, kClasses}, kFloat32, RandomKey(1), -1, 1);
@@ -433,7 +433,7 @@ TEST(RssLossTest, CudaInTheEmulator) {
 }
 
 // Scores that lie on the device already.
-class OnDevice : public Constant {
+class OnDevice : public Reward {
  public:
   explicit OnDevice(Array scores) : scores_(std::move(scores)) {}
   absl::StatusOr<Array> ScoreInPlace(std::span<const int64_t>, const Array&, int64_t, int64_t) override {
@@ -529,7 +529,7 @@ TEST(RssLossTest, CudaInTheEmulatorOnSeveralRanks) {
   }
 }
 
-class Failing : public Reward {
+class Failing : public HostReward {
  public:
   absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const SampledMaps&) override {
     return absl::UnavailableError("the scorer has died");

@@ -47,7 +47,7 @@ Array ValidCells(const Array& valid, int64_t grid_height, int64_t grid_width) {
   dims.Match(valid, "valid: b h w").Is(valid, autograd::kUInt8, "valid");
   if (dims["h"] == grid_height && dims["w"] == grid_width) return valid;
   Array cells = Array::Empty({dims["b"], grid_height, grid_width}, autograd::kUInt8);
-  autograd::kernels::ValidCells(autograd::Stream::Current(), valid, cells);
+  kernels::ValidCells(autograd::Stream::Current(), valid, cells);
   return cells;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The scales of progressive scale rewards (RSS, section 3.2.2): action maps are drawn on grids coarser than the image, on all at
-// once or on more and more of them as training goes.
+// The scales of progressive scale rewards (RSS, section 3.2.2): action maps are drawn on grids coarser than the image,
+// on all at once or on more and more of them as training goes.
 
 #include <cstdint>
 #include <vector>
@@ -25,8 +25,8 @@ std::vector<RewardScale> DefaultScales();
 // All the time, weight 1.
 std::vector<RewardScale> AllAtOnce(const std::vector<int64_t>& strides);
 
-// Coarse first: the strides are sorted from coarse to fine, the first is in use from the start, the last joins at progress
-// `last_begin`, the others at equal steps between; each stays to the end.
+// Coarse first: the strides are sorted from coarse to fine, the first is in use from the start, the last joins at
+// progress `last_begin`, the others at equal steps between; each stays to the end.
 std::vector<RewardScale> CoarseToFine(std::vector<int64_t> strides, double last_begin = 0.5);
 
 // Cells along a side of `size` pixels: ⌈size/stride⌉.

@@ -2,7 +2,10 @@
 
 #include "rl/rss/scales_kernels.h"
 
-namespace autograd::cpu {
+namespace rl::cpu {
+
+using autograd::Array;
+using autograd::Stream;
 
 void ValidCells(Stream&, const Array& valid, Array& cells) {
   const int64_t images = valid.shape()[0], height = valid.shape()[1], width = valid.shape()[2];
@@ -19,4 +22,4 @@ void ValidCells(Stream&, const Array& valid, Array& cells) {
   }
 }
 
-}  // namespace autograd::cpu
+}  // namespace rl::cpu

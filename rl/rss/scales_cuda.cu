@@ -1,7 +1,16 @@
 #include "autograd/core/launch_cuda.h"
 #include "rl/rss/scales_kernels.h"
 
-namespace autograd::cuda {
+namespace rl::cuda {
+
+using autograd::Array;
+using autograd::Stream;
+using autograd::cuda::Blocks;
+using autograd::cuda::GridIndex;
+using autograd::cuda::GridStride;
+using autograd::cuda::kBlock;
+using autograd::cuda::Launch;
+
 namespace {
 
 // One thread a pixel; those of a cell write the same byte.
@@ -23,4 +32,4 @@ void ValidCells(Stream& stream, const Array& valid, Array& cells) {
          valid.shape()[1], valid.shape()[2], cells.shape()[1], cells.shape()[2], cells.data<uint8_t>());
 }
 
-}  // namespace autograd::cuda
+}  // namespace rl::cuda
