@@ -17,6 +17,7 @@
 #include "seg/metrics/image_scores.h"        // IWYU pragma: export
 #include "seg/models/deeplabv3.h"            // IWYU pragma: export
 #include "seg/models/fcn.h"                  // IWYU pragma: export
+#include "seg/models/model.h"                // IWYU pragma: export
 #include "seg/models/segmenter.h"            // IWYU pragma: export
 #include "seg/models/semantic_fpn.h"         // IWYU pragma: export
 #include "seg/models/sfpnext.h"              // IWYU pragma: export

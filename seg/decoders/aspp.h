@@ -1,7 +1,8 @@
 #pragma once
 
-// Atrous spatial pyramid pooling and the head of DeepLabV3 (Chen et al., "Rethinking atrous convolution for semantic image segmentation",
-// 2017, figure 5) in the variants of the public packages. With CBRk a k×k convolution without bias, batch normalisation, ReLU:
+// Atrous spatial pyramid pooling and the head of DeepLabV3 (Chen et al., "Rethinking atrous convolution for semantic
+// image segmentation", 2017, figure 5) in the variants of the public packages. With CBRk a k×k convolution without
+// bias, batch normalisation, ReLU:
 //
 //   branches      CBR1;  CBR3 of each dilation in `rates`;  global average → CBR1 → spread over the map
 //   projection    CBRp(concatenation) → width
@@ -26,6 +27,7 @@
 #include "nn/layers/conv_norm_act.h"
 #include "nn/layers/linear.h"
 #include "seg/decoders/fcn_head.h"
+#include "seg/decoders/norm_extent.h"
 
 namespace seg {
 
@@ -67,6 +69,8 @@ struct DeepLabHead {
 
   // x [n, h, w, inputs] → logits [n, h, w, classes].
   Variable operator()(const Variable& x, const nn::Context& context);
+  // The head's smallest batch norm, whatever h·w = `pixels` of x is: the pooled branch has one value an image.
+  static NormExtent SmallestNorm(int64_t /*pixels*/) { return {1, "image pooling"}; }
   // As in torchvision: 0 (ASPP), 1, 2 (convolution and norm of the CBR3), 4 (classifier)
   void Fields(nn::FieldVisitor& visitor);
 
@@ -76,8 +80,9 @@ struct DeepLabHead {
   nn::Linear classifier;
 };
 
-// The name in a DeepLabHead with so many rates for a name of mmseg's ("aspp_modules.1.conv.weight", without "decode_head.") or
-// SSSegmentation's ("aspp_net.global_branch.1.weight", "decoder.1.bias"). Other names stay as they are.
+// The name in a DeepLabHead with so many rates for a name of mmseg's ("aspp_modules.1.conv.weight", without
+// "decode_head.") or SSSegmentation's ("aspp_net.global_branch.1.weight", "decoder.1.bias"). Other names stay as they
+// are.
 std::string DeepLabHeadName(absl::string_view name, size_t rates);
 
 }  // namespace seg

@@ -1,7 +1,8 @@
 #pragma once
 
-// The head of a fully convolutional network (Long et al., CVPR 2015) in the variants of the public packages; auxiliary classifiers are the same
-// thing on an earlier tap. With CBR3 a 3×3 convolution without bias, batch normalisation, ReLU:
+// The head of a fully convolutional network (Long et al., CVPR 2015) in the variants of the public packages; auxiliary
+// classifiers are the same thing on an earlier tap. With CBR3 a 3×3 convolution without bias, batch normalisation,
+// ReLU:
 //
 //                                  torchvision   mmseg (main)              SSSegmentation
 //   x → CBR3, `convolutions` times       1             2                         2
@@ -20,6 +21,7 @@
 #include "nn/context.h"
 #include "nn/layers/conv_norm_act.h"
 #include "nn/layers/linear.h"
+#include "seg/decoders/norm_extent.h"
 
 namespace seg {
 
@@ -54,8 +56,10 @@ struct FcnHead {
 
   // x [n, h, w, inputs] → logits [n, h, w, classes].
   Variable operator()(const Variable& x, const nn::Context& context);
-  // 0, 1 (convolution and norm of the first CBR3) and 4 (classifier), as in torchvision; what torchvision does not have is called as in
-  // mmseg: convs.{1,2,…}.{conv,bn}, conv_cat.{conv,bn}.
+  // The head's smallest batch norm, for an x of h·w = `pixels`: all see as many.
+  static NormExtent SmallestNorm(int64_t pixels) { return {pixels, "head on the last feature map"}; }
+  // 0, 1 (convolution and norm of the first CBR3) and 4 (classifier), as in torchvision; what torchvision does not have
+  // is called as in mmseg: convs.{1,2,…}.{conv,bn}, conv_cat.{conv,bn}.
   void Fields(nn::FieldVisitor& visitor);
 
   FcnHeadConfig config;
@@ -64,8 +68,8 @@ struct FcnHead {
   nn::Linear classifier;
 };
 
-// The name in a head of that many convolutions for a name of mmseg's ("convs.0.conv.weight", "conv_seg.bias", without "decode_head.") or
-// SSSegmentation's ("decoder.7.weight"). Other names stay as they are.
+// The name in a head of that many convolutions for a name of mmseg's ("convs.0.conv.weight", "conv_seg.bias", without
+// "decode_head.") or SSSegmentation's ("decoder.7.weight"). Other names stay as they are.
 std::string FcnHeadName(absl::string_view name, int64_t convolutions);
 
 }  // namespace seg

@@ -48,7 +48,7 @@ SemanticFpn::SemanticFpn(const std::array<int64_t, 4>& channels, int64_t classes
   }
 }
 
-Variable SemanticFpn::operator()(const std::array<Variable, 4>& taps, const nn::Context& context,
+Variable SemanticFpn::operator()(std::span<const Variable, 4> taps, const nn::Context& context,
                                  SemanticFpnTrace* trace) {
   const Variable highest = top(taps[3], context);
   std::array<Variable, 4> levels;

@@ -1,18 +1,19 @@
 #pragma once
 
-// The decoder of SFPNeXt: a feature pyramid (Lin et al., CVPR 2017) under the semantic head of Panoptic FPN (Kirillov et al., CVPR
-// 2019), with self-attention at its top. The RSS paper says "SemanticFPN combined with Self-Attention" and no more; this is
-// the composition of its authors' library (iSeg). With C2 … C5 the encoder's taps and CBRk a k×k convolution without bias, batch
-// normalisation, ReLU:
+// The decoder of SFPNeXt: a feature pyramid (Lin et al., CVPR 2017) under the semantic head of Panoptic FPN (Kirillov
+// et al., CVPR 2019), with self-attention at its top. The RSS paper says "SemanticFPN combined with Self-Attention" and
+// no more; this is the composition of its authors' library (iSeg). With C2 … C5 the encoder's taps and CBRk a k×k
+// convolution without bias, batch normalisation, ReLU:
 //
 //   top   = CBR3(C5 → width);  P5 = top + SelfAttention(top)
 //   P_i   = CBR1(C_i → width) + bilinear(P_{i+1}),  i = 4, 3, 2
-//   level i of the pyramid: 1, 1, 2, 3 CBR3 of pyramid_width, each followed (on all levels but P2) by a bilinear resize to the next finer
-//   level; their sum → CBR1 → 1×1 convolution with bias = logits, at the stride of C2
+//   level i of the pyramid: 1, 1, 2, 3 CBR3 of pyramid_width, each followed (on all levels but P2) by a bilinear resize
+//   to the next finer level; their sum → CBR1 → 1×1 convolution with bias = logits, at the stride of C2
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "nn/blocks/self_attention.h"
@@ -50,8 +51,7 @@ struct SemanticFpn {
   SemanticFpn(const std::array<int64_t, 4>& channels, int64_t classes, const SemanticFpnConfig& config, RandomKey key);
 
   // taps, fine to coarse → logits [n, h2, w2, classes].
-  Variable operator()(const std::array<Variable, 4>& taps, const nn::Context& context,
-                      SemanticFpnTrace* trace = nullptr);
+  Variable operator()(std::span<const Variable, 4> taps, const nn::Context& context, SemanticFpnTrace* trace = nullptr);
   // top, attention, lateral.{0,1,2}, pyramid.{level}.{i}, fuse, classifier
   void Fields(nn::FieldVisitor& visitor);
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// ConvNeXt V2 (Woo et al., "ConvNeXt V2: Co-designing and scaling ConvNets with masked autoencoders", CVPR 2023) as a pyramid of
-// features, under timm's names, so that timm's weight files load and timm loads what is saved here. Layer scale is absent, GRN
-// present, and the taps are not normalised, as in timm.
+// ConvNeXt V2 (Woo et al., "ConvNeXt V2: Co-designing and scaling ConvNets with masked autoencoders", CVPR 2023) as a
+// pyramid of features, under timm's names, so that timm's weight files load and timm loads what is saved here. Layer
+// scale is absent, GRN present, and the taps are not normalised, as in timm.
 
 #include <array>
 #include <cstdint>
@@ -37,8 +37,9 @@ struct ConvNeXtV2Config {
   std::array<int64_t, 4> OutputChannels() const { return dims; }
 };
 
-// "atto", "femto", "pico", "nano", "tiny": timm's convnextv2_*; "micro" (depths 1 1 2 1, dims 16 32 64 128, no stochastic depth) is
-// for demonstrations on a CPU and has no public weights. NotFound, with the list, for anything else.
+// "atto", "femto", "pico", "nano", "tiny": timm's convnextv2_*; "micro" (depths 1 1 2 1, dims 16 32 64 128, no
+// stochastic depth) is for demonstrations on a CPU and has no public weights. NotFound, with the list, for anything
+// else.
 absl::StatusOr<ConvNeXtV2Config> ConfigureConvNeXtV2(absl::string_view size);
 
 struct ConvNeXtV2 {
@@ -52,10 +53,18 @@ struct ConvNeXtV2 {
 
   ConvNeXtV2(const ConvNeXtV2Config& config, RandomKey key);
 
-  // images [n, h, w, 3] → the outputs of the four stages, [n, h / s, w / s, dims[i]] with s = stem_stride·2^i, rounded down.
+  // images [n, h, w, 3] → the outputs of the four stages, [n, h / s, w / s, dims[i]] with s = stem_stride·2^i, rounded
+  // down.
   std::array<Variable, 4> operator()(const Variable& images, const nn::Context& context);
   // stem.0, stem.1, stages.s.downsample.0/1, stages.s.blocks.b.{conv_dw, norm, mlp.fc1, mlp.grn, mlp.fc2}
   void Fields(nn::FieldVisitor& visitor);
+
+  // The stride of the last tap.
+  int64_t size_multiple() const { return 8 * config.stem_stride; }
+  // Pixels of the last tap for images of height × width.
+  int64_t LastTapPixels(int64_t height, int64_t width) const {
+    return (height / size_multiple()) * (width / size_multiple());
+  }
 
   ConvNeXtV2Config config;
   nn::Conv2d stem_convolution;
@@ -63,8 +72,8 @@ struct ConvNeXtV2 {
   std::vector<Stage> stages;
 };
 
-// timm's name for a name of the original repository's, Hugging Face's or timm's own files; "" for classifiers, final norms and
-// mask tokens, which the encoder does not have. Leading "model.", "module." and "backbone." are dropped.
+// timm's name for a name of the original repository's, Hugging Face's or timm's own files; "" for classifiers, final
+// norms and mask tokens, which the encoder does not have. Leading "model.", "module." and "backbone." are dropped.
 std::string ConvNeXtV2TimmName(const std::string& name);
 
 // Loads public weights into an encoder: everything must fit.

@@ -99,8 +99,8 @@ TransformerFeatures RunBlocks(TokenGrid grid, int64_t depth, const std::vector<i
 
 namespace {
 
-// Puts an empty array of the file's shape in the place of a parameter's value, until Restore. The Parameter stays where it is: optimizers may
-// hold it.
+// Puts an empty array of the file's shape in the place of a parameter's value, until Restore. The Parameter stays where
+// it is: optimizers may hold it.
 class StandIn {
  public:
   StandIn(Parameter& parameter, const autograd::Shape& shape) : parameter_(parameter), value_(parameter.value()) {

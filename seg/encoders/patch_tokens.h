@@ -1,7 +1,7 @@
 #pragma once
 
-// What the plain vision transformers share: an image as tokens (patches, class token, learned positions), a row of blocks with taps, and the
-// loading of positions and patch kernels of another size.
+// What the plain vision transformers share: an image as tokens (patches, class token, learned positions), a row of
+// blocks with taps, and the loading of positions and patch kernels of another size.
 
 #include <cstdint>
 #include <functional>
@@ -32,7 +32,8 @@ struct TokenGrid {
 // The patches as a map [n, height, width, c], row by row; without the class token.
 Variable PatchMap(const TokenGrid& grid);
 
-// timm's resample_abs_pos_embed: the class token's row stays, the others, a square grid, are resized by the antialiased bicubic filter.
+// timm's resample_abs_pos_embed: the class token's row stays, the others, a square grid, are resized by the antialiased
+// bicubic filter.
 //   positions [1, 1 + side², c] -> [1, 1 + height·width, c]
 Variable ResizePositions(const Variable& positions, int64_t height, int64_t width);
 
@@ -47,8 +48,8 @@ struct PatchTokensOptions {
 struct PatchTokens {
   PatchTokens(const PatchTokensOptions& options, RandomKey key);
 
-  // images [n, h, w, 3] of any size: zeros are added at the bottom and on the right up to a multiple of the patch (where timm has
-  // dynamic_img_pad), and the positions are resized where the grid is not the learned one.
+  // images [n, h, w, 3] of any size: zeros are added at the bottom and on the right up to a multiple of the patch
+  // (where timm has dynamic_img_pad), and the positions are resized where the grid is not the learned one.
   TokenGrid operator()(const Variable& images);
   void Fields(nn::FieldVisitor& visitor);
 
@@ -57,15 +58,16 @@ struct PatchTokens {
   int64_t patch;
 };
 
-// Block after block; `block(i, x)` runs one. `taps` are indices from 0. With `checkpoint`, only the blocks' inputs are kept for the
-// backward pass. The map is the last block's output.
+// Block after block; `block(i, x)` runs one. `taps` are indices from 0. With `checkpoint`, only the blocks' inputs are
+// kept for the backward pass. The map is the last block's output.
 TransformerFeatures RunBlocks(TokenGrid grid, int64_t depth, const std::vector<int64_t>& taps, bool checkpoint,
                               const std::function<Variable(int64_t, const Variable&)>& block);
 
 // nn::LoadWeights into a module that holds `tokens`, but for two tensors that may have another size in the file:
 //   pos_embed of another square grid becomes the model's by ResizePositions;
-//   patch_embed.proj.weight of another patch becomes the model's by the bicubic filter without antialiasing, as EVA-02's authors made
-//   their files "p14to16" (timm solves for a pseudo-inverse instead).
+//   patch_embed.proj.weight of another patch becomes the model's by the bicubic filter without antialiasing, as
+//   EVA-02's
+//   authors made their files "p14to16" (timm solves for a pseudo-inverse instead).
 absl::StatusOr<nn::LoadReport> LoadPatchWeights(const std::string& path, const nn::ModuleReference& module,
                                                 PatchTokens& tokens, const nn::LoadOptions& options);
 

@@ -1,8 +1,9 @@
 #pragma once
 
-// ResNet (He et al., "Deep residual learning for image recognition", CVPR 2016) with bottlenecks, as a pyramid of features, under
-// torchvision's names: its weight files load, and torchvision loads what is saved here. Strides become dilations for output strides 16
-// and 8 as in torchvision and mmseg: the first block of a stage that lost its stride keeps the dilation of the stage before.
+// ResNet (He et al., "Deep residual learning for image recognition", CVPR 2016) with bottlenecks, as a pyramid of
+// features, under torchvision's names: its weight files load, and torchvision loads what is saved here. Strides become
+// dilations for output strides 16 and 8 as in torchvision and mmseg: the first block of a stage that lost its stride
+// keeps the dilation of the stage before.
 
 #include <array>
 #include <cstdint>
@@ -24,7 +25,9 @@ using autograd::Variable;
 
 enum class ResNetStem : uint8_t {
   kSingle,  // 7×7 of stride 2: torchvision; conv1, bn1
-  kDeep,  // three 3×3, the first of stride 2, the first two of half the width: ResNet-C (He et al., CVPR 2019), mmseg's ResNetV1c; stem.0 … 7
+  // Three 3×3, the first of stride 2, the first two of half the width: ResNet-C (He et al., CVPR 2019), mmseg's
+  // ResNetV1c; stem.0 … 7.
+  kDeep,
 };
 
 struct ResNetConfig {
@@ -33,8 +36,8 @@ struct ResNetConfig {
   ResNetStem stem = ResNetStem::kSingle;
   int64_t stem_width = 64;
   int64_t output_stride = 32;  // of the last tap: 32, 16 or 8
-  // Factors of the last stage's dilation, one a block, the first block included (Chen et al., "Rethinking atrous convolution", 2017, §3.2.1):
-  // 1 2 4 at output stride 8 is dilation 4 8 16. Empty: none.
+  // Factors of the last stage's dilation, one a block, the first block included (Chen et al., "Rethinking atrous
+  // convolution", 2017, §3.2.1): 1 2 4 at output stride 8 is dilation 4 8 16. Empty: none.
   std::vector<int64_t> multi_grid = {};
   nn::BatchNormOptions norm = {};
   bool zero_last_norm = false;  // of every block; mmseg's choice for training from scratch
@@ -45,18 +48,28 @@ struct ResNetConfig {
   std::array<int64_t, 4> OutputChannels() const;
 };
 
-// "resnet50", "resnet101", "resnet152": torchvision's; "resnet50_v1c", "resnet101_v1c": with mmseg's deep stem; "micro" (depths 1 1 1 1,
-// widths 8 16 32 64, stem 16) is for demonstrations on a CPU and has no public weights. NotFound, with the list, for anything else.
+// "resnet50", "resnet101", "resnet152": torchvision's; "resnet50_v1c", "resnet101_v1c": with mmseg's deep stem; "micro"
+// (depths 1 1 1 1, widths 8 16 32 64, stem 16) is for demonstrations on a CPU and has no public weights. NotFound, with
+// the list, for anything else.
 absl::StatusOr<ResNetConfig> ConfigureResNet(absl::string_view size);
 
 struct ResNet {
   ResNet(const ResNetConfig& config, RandomKey key);
 
-  // images [n, h, w, 3] → C2 … C5, the outputs of the four stages: [n, ⌈h/s⌉, ⌈w/s⌉, 4·widths[i]] at strides s = 4, 8, 16, 32, none
-  // above output_stride.
+  // images [n, h, w, 3] → C2 … C5, the outputs of the four stages: [n, ⌈h/s⌉, ⌈w/s⌉, 4·widths[i]] at strides s = 4, 8,
+  // 16, 32, none above output_stride.
   std::array<Variable, 4> operator()(const Variable& images, const nn::Context& context);
-  // conv1, bn1 (or stem.{0,1,3,4,6,7}), layer{1,2,3,4}.b.{conv1, bn1, conv2, bn2, conv3, bn3, downsample.0, downsample.1}
+  // conv1, bn1 (or stem.{0,1,3,4,6,7}), layer{1,2,3,4}.b.{conv1, bn1, conv2, bn2, conv3, bn3, downsample.0,
+  // downsample.1}
   void Fields(nn::FieldVisitor& visitor);
+
+  // The stride of the last tap.
+  int64_t size_multiple() const { return config.output_stride; }
+  // Pixels of the last tap for images of height × width.
+  int64_t LastTapPixels(int64_t height, int64_t width) const {
+    const int64_t stride = config.output_stride;
+    return ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
+  }
 
   ResNetConfig config;
   std::vector<nn::Conv2d> stem_convolutions;  // one or three
@@ -64,8 +77,8 @@ struct ResNet {
   std::array<std::vector<nn::Bottleneck>, 4> stages;
 };
 
-// The encoder's name for a name of torchvision's, timm's, mmseg's or SSSegmentation's files; "" for classifiers and heads. Leading
-// "module.", "model.", "backbone." and "backbone_net." are dropped.
+// The encoder's name for a name of torchvision's, timm's, mmseg's or SSSegmentation's files; "" for classifiers and
+// heads. Leading "module.", "model.", "backbone." and "backbone_net." are dropped.
 std::string ResNetTorchvisionName(const std::string& name);
 
 // Loads public weights into an encoder: everything must fit.

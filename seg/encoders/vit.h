@@ -1,7 +1,7 @@
 #pragma once
 
-// Vision transformers (Dosovitskiy et al., "An image is worth 16×16 words: transformers for image recognition at scale", ICLR 2021) under
-// timm's names, so that timm's weight files load and timm loads what is saved here.
+// Vision transformers (Dosovitskiy et al., "An image is worth 16×16 words: transformers for image recognition at
+// scale", ICLR 2021) under timm's names, so that timm's weight files load and timm loads what is saved here.
 
 #include <cstdint>
 #include <optional>
@@ -23,8 +23,8 @@ struct ViTConfig {
   int64_t width = 768;
   int64_t depth = 12;
   int64_t heads = 12;
-  // (image_size / patch)² positions are learned: the size of the training crops. Files with others are resized at loading, images with others
-  // at each pass.
+  // (image_size / patch)² positions are learned: the size of the training crops. Files with others are resized at
+  // loading, images with others at each pass.
   int64_t image_size = 224;
   double epsilon = 1e-6;   // of all norms: timm's and mmseg's; rstrudel/segmenter trains with 1e-5
   double drop_path = 0.1;  // of the last block; the first has 0
@@ -35,8 +35,9 @@ struct ViTConfig {
   bool checkpoint_blocks = false;
 };
 
-// "vit_base_patch16", "vit_large_patch16": timm's; "micro" (patch 8, width 64, depth 4, heads 2, images of 64, no stochastic depth) is for
-// demonstrations on a CPU and has no public weights. NotFound, with the list, for anything else.
+// "vit_base_patch16", "vit_large_patch16": timm's; "micro" (patch 8, width 64, depth 4, heads 2, images of 64, no
+// stochastic depth) is for demonstrations on a CPU and has no public weights. NotFound, with the list, for anything
+// else.
 absl::StatusOr<ViTConfig> ConfigureViT(absl::string_view name);
 
 struct ViT {
@@ -53,15 +54,18 @@ struct ViT {
   std::optional<nn::LayerNorm> norm;
 };
 
-// timm's name for the rest of a name behind mmseg's "layers.i." or Hugging Face's "layer.i.": "ln1.bias" is "norm1.bias". Query, key and
-// value of Hugging Face, three matrices, become "attn.q_proj", "attn.k_proj" and "attn.v_proj".
+// timm's name for the rest of a name behind mmseg's "layers.i." or Hugging Face's "layer.i.": "ln1.bias" is
+// "norm1.bias". Query, key and value of Hugging Face, three matrices, become "attn.q_proj", "attn.k_proj" and
+// "attn.v_proj".
 std::string TransformerBlockTimmName(absl::string_view part);
 
-// timm's name for a name of timm's (DeiT's are the same), Hugging Face's, mmseg's or rstrudel/segmenter's files; "" for what the encoder does
-// not have: classifiers, poolers, mask tokens, decoders. Leading "model.", "module.", "backbone." and "encoder." are dropped.
+// timm's name for a name of timm's (DeiT's are the same), Hugging Face's, mmseg's or rstrudel/segmenter's files; "" for
+// what the encoder does not have: classifiers, poolers, mask tokens, decoders. Leading "model.", "module.", "backbone."
+// and "encoder." are dropped.
 std::string ViTTimmName(const std::string& name);
 
-// Loads public weights into an encoder: everything must fit, but for the size of the position embedding (LoadPatchWeights).
+// Loads public weights into an encoder: everything must fit, but for the size of the position embedding
+// (LoadPatchWeights).
 absl::StatusOr<nn::LoadReport> LoadViT(const std::string& path, ViT& encoder);
 
 }  // namespace seg

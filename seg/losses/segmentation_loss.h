@@ -10,8 +10,8 @@ struct SegmentationLossOptions {
   autograd::PixelMean mean = autograd::PixelMean::kOverValid;
 };
 
-// The supervised loss: logits [n, h, w, k] are resized to the labels' size (bilinear, align_corners = false), then the cross
-// entropy with labels uint8 or int32 [n, H, W], averaged over the pixels that are not void. A float32 scalar.
+// The supervised loss: logits [n, h, w, k] are resized to the labels' size (bilinear, align_corners = false), then the
+// cross entropy with labels uint8 or int32 [n, H, W], averaged over the pixels that are not void. A float32 scalar.
 autograd::Variable SegmentationLoss(const autograd::Variable& logits, const autograd::Array& labels,
                                     const SegmentationLossOptions& options = {});
 

@@ -18,8 +18,9 @@ struct Pixel {
   int truth, instance, prediction;
 };
 
-// Half of a person is taken for a rider; the second person is part of a group; a car of four pixels is half found, one pixel of it as a caravan;
-// a building looks like a car and a trailer; what is predicted where the truth is not evaluated does not count.
+// Half of a person is taken for a rider; the second person is part of a group; a car of four pixels is half found, one
+// pixel of it as a caravan; a building looks like a car and a trailer; what is predicted where the truth is not
+// evaluated does not count.
 const std::vector<Pixel> kPixels = {
     {kPerson, 24000, kPerson}, {kPerson, 24000, kRider}, {kPerson, 24, kPerson},  {kCar, 26001, kCar},
     {kCar, 26001, kCaravan},   {kCar, 26001, kBuilding}, {kCar, 26001, kCar},     {kBuilding, 11, kCar},

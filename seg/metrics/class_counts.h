@@ -1,7 +1,7 @@
 #pragma once
 
-// Pixels of one class, and what is made of them. What published programs call mIoU differs in the classes that are averaged; ClassSet names
-// the choices.
+// Pixels of one class, and what is made of them. What published programs call mIoU differs in the classes that are
+// averaged; ClassSet names the choices.
 
 #include <cstdint>
 #include <limits>
@@ -53,7 +53,8 @@ struct ScoreSum {
   HOST_DEVICE double Mean() const { return sum / static_cast<double>(counted); }
 };
 
-// The mean of a score, such as &ClassCounts::Iou, over the classes of `set`, a score of NaN counting as 0. Empty when there is no such class.
+// The mean of a score, such as &ClassCounts::Iou, over the classes of `set`, a score of NaN counting as 0. Empty when
+// there is no such class.
 inline std::optional<double> MeanOverClasses(std::span<const ClassCounts> classes, ClassSet set,
                                              double (ClassCounts::*score)() const) {
   ScoreSum sum;

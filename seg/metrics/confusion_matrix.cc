@@ -1,5 +1,6 @@
 #include "seg/metrics/confusion_matrix.h"
 
+#include <algorithm>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -13,8 +14,7 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // Counts are whole numbers, so the order in which threads add theirs does not matter.
-template <typename Label>
-void Count(std::span<const uint8_t> truth, std::span<const Label> prediction, int classes,
+void Count(std::span<const uint8_t> truth, std::span<const uint8_t> prediction, int classes,
            std::vector<int64_t>& counts) {
   autograd::Require(truth.size() == prediction.size(), "ConfusionMatrix", truth.size(), " truths and ",
                     prediction.size(), " predictions");
@@ -29,8 +29,7 @@ void Count(std::span<const uint8_t> truth, std::span<const Label> prediction, in
                           classes, " classes");
         continue;
       }
-      const uint64_t predicted = static_cast<uint64_t>(static_cast<int64_t>(prediction[i]));
-      ++local[label * width + static_cast<int64_t>(predicted < static_cast<uint64_t>(classes) ? predicted : classes)];
+      ++local[label * width + std::min<int64_t>(prediction[i], classes)];
     }
     const std::lock_guard<std::mutex> lock(mutex);
     for (size_t i = 0; i < counts.size(); ++i) counts[i] += local[i];
@@ -47,27 +46,11 @@ ConfusionMatrix::ConfusionMatrix(int classes)
 void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const uint8_t> prediction) {
   Count(truth, prediction, classes_, counts_);
 }
-void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const int32_t> prediction) {
-  Count(truth, prediction, classes_, counts_);
-}
-void ConfusionMatrix::Add(std::span<const uint8_t> truth, std::span<const int64_t> prediction) {
-  Count(truth, prediction, classes_, counts_);
-}
 
 void ConfusionMatrix::Add(const autograd::Array& truth, const autograd::Array& prediction) {
   autograd::Require(truth.shape() == prediction.shape(), "ConfusionMatrix", "truth is ", truth.shape(),
                     " but prediction ", prediction.shape());
-  const std::vector<uint8_t> labels = truth.ToVector<uint8_t>();
-  switch (prediction.dtype()) {
-    case autograd::DType::kUInt8:
-      return Add(labels, std::span<const uint8_t>(prediction.ToVector<uint8_t>()));
-    case autograd::DType::kInt32:
-      return Add(labels, std::span<const int32_t>(prediction.ToVector<int32_t>()));
-    case autograd::DType::kInt64:
-      return Add(labels, std::span<const int64_t>(prediction.ToVector<int64_t>()));
-    default:
-      autograd::Fail("ConfusionMatrix", "prediction is ", prediction.dtype(), " but must be labels");
-  }
+  Add(truth.ToVector<uint8_t>(), std::span<const uint8_t>(prediction.ToVector<uint8_t>()));
 }
 
 void ConfusionMatrix::Add(const ConfusionMatrix& other) {

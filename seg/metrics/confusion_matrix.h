@@ -1,6 +1,7 @@
 #pragma once
 
-// Scores of label maps from one matrix of 64-bit counts C[g][p] (g truth, p prediction) over all pixels whose truth is not void:
+// Scores of label maps from one matrix of 64-bit counts C[g][p] (g truth, p prediction) over all pixels whose truth is
+// not void:
 //
 //   T_k = Σ_p C[k][p],   P_k = Σ_g C[g][k],   I_k = C[k][k],   U_k = T_k + P_k − I_k,   N = Σ C
 
@@ -17,12 +18,10 @@ class ConfusionMatrix {
  public:
   explicit ConfusionMatrix(int classes);
 
-  // Maps of one size, any shape. A truth is below `classes` or kVoid, anything else is an Error. A prediction outside
-  // [0, classes) is wrong for its true class and counts for no other, as in Cityscapes' program and mmseg.
+  // Maps of one size, any shape. A truth is below `classes` or kVoid, anything else is an Error. A prediction that is
+  // not below `classes` is wrong for its true class and counts for no other, as in Cityscapes' program and mmseg.
   void Add(std::span<const uint8_t> truth, std::span<const uint8_t> prediction);
-  void Add(std::span<const uint8_t> truth, std::span<const int32_t> prediction);
-  void Add(std::span<const uint8_t> truth, std::span<const int64_t> prediction);
-  // uint8 truth; uint8, int32 or int64 prediction, on any device.
+  // uint8, on any device.
   void Add(const autograd::Array& truth, const autograd::Array& prediction);
   void Add(const ConfusionMatrix& other);
 

@@ -1,6 +1,5 @@
 #include "seg/metrics/image_scores.h"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -9,20 +8,13 @@
 namespace seg {
 namespace {
 
-// Counters for every byte, so that a byte of a map needs no check before it is counted.
+// Counters for every byte, so that a byte of a map needs no check before it is counted. Those of no class are not read.
 constexpr size_t kCounters = 256;
 
-// The counter of a map's value; those of values outside the classes are not read.
-size_t Counter(uint8_t value, int) { return value; }
-template <typename Label>
-size_t Counter(Label value, int classes) {
-  const auto unsigned_value = static_cast<uint64_t>(static_cast<int64_t>(value));
-  return std::min(unsigned_value, static_cast<uint64_t>(classes));
-}
+}  // namespace
 
 // O(pixels + classes): three counters a class and no matrix.
-template <typename Label>
-ImageScores Score(std::span<const uint8_t> truth, std::span<const Label> map, int classes, ClassSet set) {
+ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes, ClassSet set) {
   autograd::Require(truth.size() == map.size(), "ScoreImage", truth.size(), " truths for a map of ", map.size());
   autograd::Require(classes > 0 && classes <= kVoid, "ScoreImage", classes, " classes");
   std::array<ClassCounts, kCounters> counters{};
@@ -33,10 +25,9 @@ ImageScores Score(std::span<const uint8_t> truth, std::span<const Label> map, in
                         " classes");
       continue;
     }
-    const size_t predicted = Counter(map[i], classes);
     ++counters[label].truth;
-    ++counters[predicted].prediction;
-    counters[label].hits += predicted == static_cast<size_t>(label);
+    ++counters[map[i]].prediction;
+    counters[label].hits += map[i] == label;
   }
   const std::span<const ClassCounts> by_class(counters.data(), classes);
   int64_t pixels = 0, right = 0;
@@ -47,18 +38,6 @@ ImageScores Score(std::span<const uint8_t> truth, std::span<const Label> map, in
   return {.mean_iou = MeanOverClasses(by_class, set, &ClassCounts::Iou).value_or(0),
           .mean_dice = MeanOverClasses(by_class, set, &ClassCounts::Dice).value_or(0),
           .pixel_accuracy = pixels > 0 ? Ratio(right, pixels) : 0};
-}
-
-}  // namespace
-
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes, ClassSet set) {
-  return Score(truth, map, classes, set);
-}
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int32_t> map, int classes, ClassSet set) {
-  return Score(truth, map, classes, set);
-}
-ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const int64_t> map, int classes, ClassSet set) {
-  return Score(truth, map, classes, set);
 }
 
 }  // namespace seg

@@ -15,7 +15,8 @@ namespace {
 
 using Labels = std::vector<uint8_t>;
 
-// Five classes; 3 is only predicted, 4 occurs nowhere. By hand: T = 3 2 2 0 0, P = 2 2 2 1 0, I = 2 1 1 0 0, U = 3 3 3 1 0.
+// Five classes; 3 is only predicted, 4 occurs nowhere. By hand: T = 3 2 2 0 0, P = 2 2 2 1 0, I = 2 1 1 0 0, U = 3 3 3
+// 1 0.
 const Labels kTruth{0, 0, 0, 1, 1, 2, 2, kVoid, kVoid};
 const Labels kPrediction{0, 0, 3, 1, 2, 2, 1, 4, 0};
 
@@ -56,8 +57,7 @@ TEST(ConfusionMatrix, ScoresByHand) {
 
 TEST(ConfusionMatrix, PredictionsOutsideTheClassesAreMissesOnly) {
   ConfusionMatrix matrix(2);
-  const std::vector<int32_t> prediction{0, -1, 7, 1};
-  matrix.Add(Labels{0, 0, 1, 1}, std::span<const int32_t>(prediction));
+  matrix.Add(Labels{0, 0, 1, 1}, std::span<const uint8_t>(Labels{0, 255, 7, 1}));
   EXPECT_EQ(matrix.count(0, 2), 1);
   EXPECT_DOUBLE_EQ(matrix.ClassIou()[0], 0.5);
   EXPECT_DOUBLE_EQ(matrix.ClassIou()[1], 0.5);
@@ -75,22 +75,20 @@ TEST(ConfusionMatrix, RefusesWhatItCannotCount) {
   EXPECT_TRUE(std::isnan(matrix.PixelAccuracy()));
 }
 
-TEST(ConfusionMatrix, SumsOverImagesThreadsAndTypes) {
+TEST(ConfusionMatrix, SumsOverImagesAndThreads) {
   const int64_t size = 300000;
-  Labels truth(size);
-  std::vector<int64_t> prediction(size);
+  Labels truth(size), prediction(size);
   for (int64_t i = 0; i < size; ++i) {
     const autograd::PhiloxWords words = autograd::Philox(autograd::RandomKey(3), i);
     truth[i] = words.x % 10 == 0 ? kVoid : static_cast<uint8_t>(words.y % 7);
-    prediction[i] = words.z % 3 == 0 ? static_cast<int64_t>(words.w % 7) : words.y % 7;
+    prediction[i] = static_cast<uint8_t>(words.z % 3 == 0 ? words.w % 7 : words.y % 7);
   }
   const int threads = autograd::ThreadCount();
   autograd::SetThreadCount(3);
   ConfusionMatrix whole(7), halves(7), second(7);
-  whole.Add(truth, std::span<const int64_t>(prediction));
+  whole.Add(truth, std::span<const uint8_t>(prediction));
   autograd::SetThreadCount(threads);
-  const std::span<const uint8_t> all(truth);
-  const std::span<const int64_t> maps(prediction);
+  const std::span<const uint8_t> all(truth), maps(prediction);
   halves.Add(all.first(1000), maps.first(1000));
   second.Add(all.subspan(1000), maps.subspan(1000));
   halves.Add(second);
@@ -102,7 +100,7 @@ TEST(ConfusionMatrix, SumsOverImagesThreadsAndTypes) {
 
   // The cheap way to score one image agrees with the matrix.
   for (const ClassSet set : {ClassSet::kTruth, ClassSet::kUnion, ClassSet::kAll}) {
-    const ImageScores scores = ScoreImage(truth, std::span<const int64_t>(prediction), 7, set);
+    const ImageScores scores = ScoreImage(truth, std::span<const uint8_t>(prediction), 7, set);
     EXPECT_DOUBLE_EQ(scores.mean_iou, whole.MeanIou(set));
     EXPECT_DOUBLE_EQ(scores.mean_dice, whole.MeanDice(set));
     EXPECT_DOUBLE_EQ(scores.pixel_accuracy, whole.PixelAccuracy());
@@ -126,10 +124,8 @@ TEST(ImageScores, Edges) {
     EXPECT_EQ(scores.mean_dice, 0);
     EXPECT_EQ(scores.pixel_accuracy, 0);
     EXPECT_EQ(ScoreImage(truth, std::span<const uint8_t>(truth), 2, set).mean_iou, 1);
-    // Values outside the classes are misses of the true class only, in every type of map.
+    // Values outside the classes are misses of the true class only.
     EXPECT_DOUBLE_EQ(ScoreImage(truth, std::span<const uint8_t>(stray), 2, set).mean_iou, (1.0 + 0.0) / 2);
-    const std::vector<int32_t> wide{0, -1, 0, 1 << 30, 0};
-    EXPECT_DOUBLE_EQ(ScoreImage(truth, std::span<const int32_t>(wide), 2, set).mean_iou, (1.0 + 0.0) / 2);
   }
   EXPECT_THROW(ScoreImage(stray, std::span<const uint8_t>(truth), 2), autograd::Error);
   EXPECT_THROW(ScoreImage(truth, std::span<const uint8_t>(truth).first(4), 2), autograd::Error);

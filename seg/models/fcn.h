@@ -1,6 +1,7 @@
 #pragma once
 
-// FCN (Long et al., "Fully convolutional networks for semantic segmentation", CVPR 2015) as the public packages have it, on a dilated ResNet.
+// FCN (Long et al., "Fully convolutional networks for semantic segmentation", CVPR 2015) as the public packages have
+// it, on a dilated ResNet.
 
 #include <cstdint>
 #include <string>
@@ -15,12 +16,13 @@ namespace seg {
 using Fcn = ResNetSegmentor<FcnHead, FcnHeadConfig>;
 using FcnConfig = Fcn::Config;
 
-// The encoder by its size (ConfigureResNet), at output stride 8, without an auxiliary classifier. "resnet50", "resnet101" and "resnet152" have
-// torchvision's heads, the v1c sizes mmseg's; "micro" has torchvision's at width 32 (auxiliary 16).
+// An FCN on the encoder of that `size` (ConfigureResNet; NotFound for others), at output stride 8, without an auxiliary
+// classifier. "resnet50", "resnet101" and "resnet152" have torchvision's heads, the v1c sizes mmseg's; "micro" has
+// torchvision's at width 32 (auxiliary 16).
 absl::StatusOr<FcnConfig> ConfigureFcn(absl::string_view size, int64_t classes);
 
-// Loads weights of torchvision's, mmseg's and SSSegmentation's FCN into a network of the same shapes. A file's auxiliary classifier is left out
-// where the network has none. `strict` as in nn::LoadOptions.
+// Loads weights of torchvision's, mmseg's and SSSegmentation's FCN into a `network` of the same shapes. A file's
+// auxiliary classifier is left out where the network has none. `strict` as in nn::LoadOptions.
 absl::StatusOr<nn::LoadReport> LoadFcn(const std::string& path, Fcn& network, bool strict = true);
 
 }  // namespace seg

@@ -1,16 +1,20 @@
 #pragma once
 
-// A ResNet, a head on C5 and an auxiliary classifier on C4: the form that FCN, DeepLabV3 and others have in torchvision, mmseg and
-// SSSegmentation. The parts are called as in torchvision.
+// A ResNet, a head on C5 and an auxiliary classifier on C4: the form that FCN, DeepLabV3 and others have in
+// torchvision, mmseg and SSSegmentation. The parts are called as in torchvision.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "autograd/ops/cast.h"
 #include "nn/checkpoints/weights.h"
 #include "seg/decoders/fcn_head.h"
 #include "seg/encoders/resnet.h"
+#include "seg/models/model.h"
 
 namespace seg {
 
@@ -25,13 +29,11 @@ struct ResNetSegmentorConfig {
   autograd::DType compute = autograd::kFloat32;
 };
 
-// A Head is made from (inputs, classes, HeadConfig, key), called with (tap, context), and has a Linear called `classifier`, the field "4".
+// A Head is made from (inputs, classes, HeadConfig, key), called with (tap, context), has a Linear called `classifier`,
+// the field "4", and gives the smallest of its batch norms, SmallestNorm(pixels of the tap).
 template <typename Head, typename HeadConfig>
 struct ResNetSegmentor {
   using Config = ResNetSegmentorConfig<Head, HeadConfig>;
-
-  // The prefix of LastLayer(), for RateFactor.
-  static constexpr char kLastLayer[] = "classifier.4";
 
   ResNetSegmentor(const Config& given, RandomKey key)
       : config(given),
@@ -42,16 +44,30 @@ struct ResNetSegmentor {
                                  key.Split("aux_classifier"));
   }
 
-  // images [n, h, w, 3], normalised → logits [n, ⌈h/s⌉, ⌈w/s⌉, classes] in float32, s = encoder.output_stride. `auxiliary_logits` asks for
-  // those of the auxiliary classifier, at the stride of C4; without it they are not computed.
-  Variable operator()(const Variable& images, const nn::Context& context, Variable* auxiliary_logits = nullptr) {
+  // images [n, h, w, 3], normalised → four features: C2 … C5 of the backbone, at strides 4, 8, 16, 32, none above
+  // encoder.output_stride.
+  Features Encode(const Variable& images, const nn::Context& context) {
     const std::array<Variable, 4> taps = backbone(autograd::Cast(images, config.compute), context.Split("backbone"));
-    if (auxiliary_logits != nullptr) {
-      autograd::Require(auxiliary_classifier.has_value(), "ResNetSegmentor", "has no auxiliary classifier");
-      *auxiliary_logits =
-          autograd::Cast((*auxiliary_classifier)(taps[2], context.Split("aux_classifier")), autograd::kFloat32);
-    }
-    return autograd::Cast(classifier(taps[3], context.Split("classifier")), autograd::kFloat32);
+    return Features(taps.begin(), taps.end());
+  }
+
+  // features → logits [n, h5, w5, classes] in float32, at the size of C5: ⌈h/s⌉ × ⌈w/s⌉, s = encoder.output_stride.
+  Variable Decode(const Features& features, const nn::Context& context) {
+    RequireTaps(features);
+    return autograd::Cast(classifier(features[3], context.Split("classifier")), autograd::kFloat32);
+  }
+
+  // features → the auxiliary classifier's logits [n, h4, w4, classes] in float32, at the size of C4; undefined where
+  // the network has none.
+  Variable Auxiliary(const Features& features, const nn::Context& context) {
+    RequireTaps(features);
+    if (!auxiliary_classifier.has_value()) return {};
+    return autograd::Cast((*auxiliary_classifier)(features[2], context.Split("aux_classifier")), autograd::kFloat32);
+  }
+
+  // images [n, h, w, 3], normalised → logits as Decode returns them. Nothing is computed for the auxiliary classifier.
+  Variable operator()(const Variable& images, const nn::Context& context) {
+    return Decode(Encode(images, context), context);
   }
 
   // backbone, classifier, aux_classifier
@@ -61,19 +77,35 @@ struct ResNetSegmentor {
     visitor.Field("aux_classifier", auxiliary_classifier);
   }
 
-  nn::Linear& LastLayer() { return classifier.classifier; }
+  absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) { return LoadResNet(path, backbone); }
+
+  int64_t classes() const { return config.classes; }
+  int64_t size_multiple() const { return backbone.size_multiple(); }
+  size_t latent_tap() const { return 3; }  // C5
+  std::string last_layer() const { return "classifier.4"; }
+  // The classifier's smallest norm. The backbone's norms see C5's pixels and more, the auxiliary classifier's C4's.
+  std::optional<NormExtent> SmallestNorm(int64_t height, int64_t width) const {
+    return Head::SmallestNorm(backbone.LastTapPixels(height, width));
+  }
 
   Config config;
   ResNet backbone;
   Head classifier;
   std::optional<FcnHead> auxiliary_classifier;
+
+ private:
+  static void RequireTaps(const Features& features) {
+    autograd::Require(features.size() == 4, "ResNetSegmentor", "decodes 4 features, not ", features.size());
+  }
 };
 
-// The names here for names in files of torchvision, mmseg and SSSegmentation. `head` gets those of mmseg's head (without "decode_head.") and of
-// SSSegmentation's ("decoder.1.bias", "aspp_net.…") and returns them as the head has them. The auxiliary head has so many
-// convolutions; with 0, the tensors of auxiliary heads are left out.
+// A function that renames tensors of files of torchvision, mmseg and SSSegmentation to the names of a ResNetSegmentor's
+// fields. `head` gets the rest of a name of mmseg's main head (without "decode_head.") or of SSSegmentation's
+// ("decoder.1.bias", "aspp_net.…") and returns the name that the Head has for it. The auxiliary head of the file has
+// `auxiliary_convolutions`; with 0, the tensors of auxiliary heads are left out.
 nn::Rename ResNetSegmentorRename(nn::Rename head, int64_t auxiliary_convolutions);
 
+// Loads a file's weights into `network`, a ResNetSegmentor; `strict` as in nn::LoadOptions.
 template <typename Network>
 absl::StatusOr<nn::LoadReport> LoadResNetSegmentor(const std::string& path, Network& network, nn::Rename head,
                                                    bool strict) {

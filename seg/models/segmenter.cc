@@ -16,6 +16,8 @@
 
 namespace seg {
 
+static_assert(Model<Segmenter>);
+
 absl::StatusOr<SegmenterConfig> ConfigureSegmenter(absl::string_view encoder, int64_t classes) {
   SegmenterConfig config;
   config.classes = classes;
@@ -53,11 +55,24 @@ Segmenter::Segmenter(const SegmenterConfig& given, RandomKey key) : config(given
   }
 }
 
-Variable Segmenter::operator()(const Variable& images, const nn::Context& context) {
+Features Segmenter::Encode(const Variable& images, const nn::Context& context) {
   const Variable x = autograd::Cast(images, config.compute);
   const nn::Context encoder_context = context.Split("encoder");
-  const Variable map = vit.has_value() ? (*vit)(x, encoder_context).map : (*eva02)(x, encoder_context).map;
+  TransformerFeatures encoded = vit.has_value() ? (*vit)(x, encoder_context) : (*eva02)(x, encoder_context);
+  Features features = std::move(encoded.taps);
+  features.push_back(std::move(encoded.map));
+  return features;
+}
+
+Variable Segmenter::Decode(const Features& features, const nn::Context& context) {
+  autograd::Require(features.size() == latent_tap() + 1, "Segmenter", "decodes ", latent_tap() + 1, " features, not ",
+                    features.size());
+  const Variable& map = features[latent_tap()];
   return linear.has_value() ? (*linear)(map) : (*mask_transformer)(map, context.Split("decoder"));
+}
+
+Variable Segmenter::operator()(const Variable& images, const nn::Context& context) {
+  return Decode(Encode(images, context), context);
 }
 
 void Segmenter::Fields(nn::FieldVisitor& visitor) {
@@ -67,9 +82,19 @@ void Segmenter::Fields(nn::FieldVisitor& visitor) {
   visitor.Field("decoder", linear);
 }
 
-const char* Segmenter::LastLayer() const { return linear.has_value() ? "decoder.head" : kLastLayer; }
+absl::StatusOr<nn::LoadReport> Segmenter::LoadEncoder(const std::string& path) {
+  return vit.has_value() ? LoadViT(path, *vit) : LoadEva02(path, *eva02);
+}
 
-int64_t Segmenter::patch() const { return vit.has_value() ? vit->tokens.patch : eva02->tokens.patch; }
+int64_t Segmenter::size_multiple() const {
+  return std::visit([](const auto& encoder) { return encoder.patch; }, config.encoder);
+}
+
+size_t Segmenter::latent_tap() const {
+  return std::visit([](const auto& encoder) { return encoder.taps.size(); }, config.encoder);
+}
+
+std::string Segmenter::last_layer() const { return linear.has_value() ? "decoder.head" : "decoder.mask_norm"; }
 
 PatchTokens& Segmenter::patch_tokens() { return vit.has_value() ? vit->tokens : eva02->tokens; }
 

@@ -4,6 +4,8 @@
 
 namespace seg {
 
+static_assert(Model<ResNetSemanticFpn>);
+
 absl::StatusOr<ResNetSemanticFpnConfig> ConfigureResNetSemanticFpn(absl::string_view size, int64_t classes) {
   absl::StatusOr<ResNetConfig> encoder = ConfigureResNet(size);
   if (!encoder.ok()) return encoder.status();

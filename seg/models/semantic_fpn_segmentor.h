@@ -1,13 +1,20 @@
 #pragma once
 
-// An encoder with four taps under the semantic FPN decoder (seg/decoders/semantic_fpn.h): SFPNeXt and SemanticFPN.
+// An encoder with four taps under the semantic FPN decoder (seg/decoders/semantic_fpn.h): the form of SFPNeXt and
+// SemanticFPN.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
 
 #include "autograd/ops/cast.h"
 #include "nn/context.h"
 #include "nn/module.h"
 #include "seg/decoders/semantic_fpn.h"
+#include "seg/models/model.h"
 
 namespace seg {
 
@@ -20,25 +27,35 @@ struct SemanticFpnSegmentorConfig {
   autograd::DType compute = autograd::kFloat32;
 };
 
-// An Encoder is made from (EncoderConfig, key) and called with (images, context) for std::array<Variable, 4>, fine to coarse, of
-// EncoderConfig::OutputChannels() channels. kAttention is what a configuration's decoder has unless it is told otherwise.
-template <typename Encoder, typename EncoderConfig, bool kAttention>
+// An Encoder is made from (its `config`, key) and called with (images, context) for std::array<Variable, 4>, fine to
+// coarse, of config.OutputChannels() channels; kLoadEncoder(path, encoder) loads its public weights. kAttention is what
+// a configuration's decoder has unless it is told otherwise.
+template <typename Encoder, auto kLoadEncoder, bool kAttention>
 struct SemanticFpnSegmentor {
-  using Config = SemanticFpnSegmentorConfig<EncoderConfig, kAttention>;
-
-  // The prefix of LastLayer(), for RateFactor.
-  static constexpr char kLastLayer[] = "decoder.classifier";
+  using Config = SemanticFpnSegmentorConfig<decltype(Encoder::config), kAttention>;
 
   SemanticFpnSegmentor(const Config& given, RandomKey key)
       : config(given),
         encoder(given.encoder, key.Split("encoder")),
         decoder(given.encoder.OutputChannels(), given.classes, given.decoder, key.Split("decoder")) {}
 
-  // images [n, h, w, 3], normalised → logits [n, h2, w2, classes] in float32, h2 × w2 the size of the finest tap.
-  Variable operator()(const Variable& images, const nn::Context& context, SemanticFpnTrace* trace = nullptr) {
-    const Variable x = autograd::Cast(images, config.compute);
-    const Variable logits = decoder(encoder(x, context.Split("encoder")), context.Split("decoder"), trace);
-    return autograd::Cast(logits, autograd::kFloat32);
+  // images [n, h, w, 3], normalised → four features: the encoder's taps C2 … C5, fine to coarse.
+  Features Encode(const Variable& images, const nn::Context& context) {
+    const std::array<Variable, 4> taps = encoder(autograd::Cast(images, config.compute), context.Split("encoder"));
+    return Features(taps.begin(), taps.end());
+  }
+
+  // features → logits [n, h2, w2, classes] in float32, h2 × w2 the size of C2. `trace`, unless null, gets the decoder's
+  // intermediate maps.
+  Variable Decode(const Features& features, const nn::Context& context, SemanticFpnTrace* trace = nullptr) {
+    autograd::Require(features.size() == 4, "SemanticFpnSegmentor", "decodes 4 features, not ", features.size());
+    const std::span<const Variable, 4> taps(features);
+    return autograd::Cast(decoder(taps, context.Split("decoder"), trace), autograd::kFloat32);
+  }
+
+  // images [n, h, w, 3], normalised → logits as Decode returns them.
+  Variable operator()(const Variable& images, const nn::Context& context) {
+    return Decode(Encode(images, context), context);
   }
 
   // encoder, decoder
@@ -47,8 +64,17 @@ struct SemanticFpnSegmentor {
     visitor.Field("decoder", decoder);
   }
 
+  absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) { return kLoadEncoder(path, encoder); }
+
+  int64_t classes() const { return config.classes; }
+  int64_t size_multiple() const { return encoder.size_multiple(); }
+  size_t latent_tap() const { return 3; }  // C5
   // The layer whose learning rate RSS multiplies by 1, 4, 40 or 400.
-  nn::Linear& LastLayer() { return decoder.classifier; }
+  std::string last_layer() const { return "decoder.classifier"; }
+  // The decoder's norms on C5 see the fewest values: C5's pixels. The encoder's own norms see no fewer.
+  std::optional<NormExtent> SmallestNorm(int64_t height, int64_t width) const {
+    return NormExtent{encoder.LastTapPixels(height, width), "top of the feature pyramid"};
+  }
 
   Config config;
   Encoder encoder;

@@ -2,6 +2,8 @@
 
 namespace seg {
 
+static_assert(Model<SFPNeXt>);
+
 absl::StatusOr<SFPNeXtConfig> ConfigureSFPNeXt(absl::string_view size, int64_t classes) {
   absl::StatusOr<ConvNeXtV2Config> encoder = ConfigureConvNeXtV2(size);
   if (!encoder.ok()) return encoder.status();

@@ -12,12 +12,13 @@
 
 namespace seg {
 
-// Logits are [n, h / s, w / s, classes], s = encoder.stem_stride, rounded down.
-using SFPNeXt = SemanticFpnSegmentor<ConvNeXtV2, ConvNeXtV2Config, /*kAttention=*/true>;
+// SFPNeXt's logits are [n, h / s, w / s, classes], s = encoder.stem_stride, rounded down; its features have the strides
+// s, 2s, 4s, 8s.
+using SFPNeXt = SemanticFpnSegmentor<ConvNeXtV2, LoadConvNeXtV2, /*kAttention=*/true>;
 using SFPNeXtConfig = SFPNeXt::Config;
 
-// The encoder by its size (ConfigureConvNeXtV2). All sizes have the published decoder (width 256, pyramid 128) but "micro", which has
-// width 64, pyramid 32, key width 16.
+// An SFPNeXt on the encoder of that `size` (ConfigureConvNeXtV2; NotFound for others). All sizes have the published
+// decoder (width 256, pyramid 128) but "micro", which has width 64, pyramid 32, key width 16.
 absl::StatusOr<SFPNeXtConfig> ConfigureSFPNeXt(absl::string_view size, int64_t classes);
 
 }  // namespace seg

@@ -1,10 +1,11 @@
 #include "seg/rewards/label_batch.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
 #include "autograd/core/dims.h"
-#include "seg/rewards/mean_iou_kernels.h"
+#include "seg/rewards/label_batch_kernels.h"
 
 namespace seg {
 
@@ -19,6 +20,18 @@ LabelBatch::LabelBatch(Array labels, int classes) : classes_(classes), labels_(s
   Require(dims["h"] * dims["w"] <= std::numeric_limits<int32_t>::max(), dims.operation(), "labels ", labels_.shape());
 }
 
+LabelBatch& LabelBatch::Of(std::span<const int64_t> images) {
+  if (chosen_ != nullptr && std::ranges::equal(images, chosen_images_)) return *chosen_;
+  autograd::Dims dims("LabelBatch::Of");
+  dims.Match(labels_, "labels: b h w");
+  chosen_images_.assign(images.begin(), images.end());
+  const auto count = static_cast<int64_t>(images.size());
+  Array chosen = Array::Empty({count, dims["h"], dims["w"]}, autograd::kUInt8);
+  for (int64_t i = 0; i < count; ++i) chosen.Slice(i, i + 1).CopyFrom(labels_.Slice(images[i], images[i] + 1));
+  chosen_ = std::make_unique<LabelBatch>(std::move(chosen), classes_);
+  return *chosen_;
+}
+
 Array LabelBatch::MeanIou(const Array& maps, ClassSet class_set) {
   autograd::Dims dims("LabelBatch::MeanIou");
   dims.Match(labels_, "labels: b h w").Match(maps, "maps: n b gh gw").Is(maps, autograd::kUInt8, "maps");
@@ -28,19 +41,19 @@ Array LabelBatch::MeanIou(const Array& maps, ClassSet class_set) {
   Stream& stream = Stream::Current();
   if (!truth_.defined()) {
     truth_ = Array::Empty({dims["b"], classes_}, autograd::kInt32);
-    autograd::kernels::CountImageClasses(stream, labels_, truth_);
+    kernels::CountImageClasses(stream, labels_, truth_);
   }
   Array scores = Array::Empty({dims["n"], dims["b"]}, autograd::kFloat32);
   if (grid_height == dims["h"] && grid_width == dims["w"]) {
-    autograd::kernels::MeanIouOfPixels(stream, maps, labels_, truth_, class_set, scores);
+    kernels::MeanIouOfPixels(stream, maps, labels_, truth_, class_set, scores);
     return scores;
   }
   Array& histograms = histograms_[{grid_height, grid_width}];
   if (!histograms.defined()) {
     histograms = Array::Empty({dims["b"], grid_height, grid_width, classes_ + 1}, autograd::kInt32);
-    autograd::kernels::CountCellClasses(stream, labels_, histograms);
+    kernels::CountCellClasses(stream, labels_, histograms);
   }
-  autograd::kernels::MeanIouOfCells(stream, maps, histograms, truth_, class_set, scores);
+  kernels::MeanIouOfCells(stream, maps, histograms, truth_, class_set, scores);
   return scores;
 }
 
@@ -48,7 +61,7 @@ PixelMatches LabelBatch::Match(const Array& actions) const {
   autograd::Dims dims("LabelBatch::Match");
   dims.Match(labels_, "labels: b h w").Match(actions, "actions: n b h w").Is(actions, autograd::kUInt8, "actions");
   PixelMatches matches{Array::Empty(actions.shape(), autograd::kFloat32), autograd::EmptyLike(labels_)};
-  autograd::kernels::PixelMatch(Stream::Current(), labels_, actions, matches.rewards, matches.valid);
+  kernels::PixelMatch(Stream::Current(), labels_, actions, matches.rewards, matches.valid);
   return matches;
 }
 

@@ -4,7 +4,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "autograd/core/array.h"
 #include "seg/metrics/class_counts.h"
@@ -19,14 +22,19 @@ struct PixelMatches {
 class LabelBatch {
  public:
   LabelBatch() = default;
-  // labels uint8 [b, height, width] on the current stream's device: below `classes` (1 to 255) or kVoid. Another value is an Error on
-  // the CPU and void elsewhere.
+  // labels uint8 [b, height, width] on the current stream's device: below `classes` (1 to 255) or kVoid. Another value
+  // is an Error on the CPU and void elsewhere.
   LabelBatch(autograd::Array labels, int classes);
 
   const autograd::Array& labels() const { return labels_; }
 
-  // Mean IoU, float32 [n, b], of n maps of each image, uint8 [n, b, grid_height, grid_width] on a grid no finer than the labels. It is that of
-  // CellHistograms (mean_iou_reward.h). What a grid needs to know of the labels is counted at its first use.
+  // The labels of these images (positions in this batch), in their order. Kept, with what they have counted, until
+  // others are asked for.
+  LabelBatch& Of(std::span<const int64_t> images);
+
+  // Mean IoU, float32 [n, b], of n maps of each image, uint8 [n, b, grid_height, grid_width] on a grid no finer than
+  // the labels. It is that of CellHistograms (mean_iou_reward.h). What a grid needs to know of the labels is counted at
+  // its first use.
   autograd::Array MeanIou(const autograd::Array& maps, ClassSet class_set);
 
   // actions uint8 [n, b, height, width].
@@ -37,6 +45,8 @@ class LabelBatch {
   autograd::Array labels_;
   autograd::Array truth_;                                              // int32 [b, classes]
   std::map<std::pair<int64_t, int64_t>, autograd::Array> histograms_;  // by grid
+  std::vector<int64_t> chosen_images_;
+  std::unique_ptr<LabelBatch> chosen_;
 };
 
 }  // namespace seg

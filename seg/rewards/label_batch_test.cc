@@ -36,7 +36,8 @@ struct Size {
 
 class LabelBatchTest : public ::testing::TestWithParam<Size> {};
 
-// Against the functions on single images, which have tests of their own: on the CPU, and on CUDA in the emulator, exactly.
+// Against the functions on single images, which have tests of their own: on the CPU, and on CUDA in the emulator,
+// exactly.
 TEST_P(LabelBatchTest, ScoresAreThoseOfSingleImages) {
   constexpr int64_t kMaps = 3;
   const Size size = GetParam();

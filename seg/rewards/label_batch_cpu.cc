@@ -3,12 +3,16 @@
 
 #include "autograd/runtime/parallel.h"
 #include "seg/metrics/image_scores.h"
-#include "seg/rewards/mean_iou_kernels.h"
+#include "seg/rewards/label_batch_kernels.h"
 #include "seg/rewards/mean_iou_reward.h"
 #include "seg/rewards/pixel_match_reward.h"
 
-namespace autograd::cpu {
+namespace seg::cpu {
 namespace {
+
+using autograd::Array;
+using autograd::ParallelFor;
+using autograd::Stream;
 
 int64_t ImageGrain(int64_t work) { return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, work)); }
 
@@ -32,8 +36,8 @@ void CountCellClasses(Stream&, const Array& labels, Array& histograms) {
   const int classes = static_cast<int>(histograms.shape()[3]) - 1;
   ParallelFor(labels.shape()[0], ImageGrain(height * width), [&](int64_t begin, int64_t end) {
     for (int64_t image = begin; image < end; ++image) {
-      seg::CountCells(labels.data<uint8_t>() + image * height * width, height, width, grid_height, grid_width, classes,
-                      histograms.data<int32_t>() + image * size);
+      CountCells(labels.data<uint8_t>() + image * height * width, height, width, grid_height, grid_width, classes,
+                 histograms.data<int32_t>() + image * size);
     }
   });
 }
@@ -43,12 +47,12 @@ void CountImageClasses(Stream&, const Array& labels, Array& truth) {
   const int classes = static_cast<int>(truth.shape()[1]);
   std::vector<int32_t> counted(classes + 1);
   for (int64_t image = 0; image < labels.shape()[0]; ++image) {
-    seg::CountCells(labels.data<uint8_t>() + image * pixels, 1, pixels, 1, 1, classes, counted.data());
+    CountCells(labels.data<uint8_t>() + image * pixels, 1, pixels, 1, 1, classes, counted.data());
     std::copy(counted.begin(), counted.end() - 1, truth.data<int32_t>() + image * classes);
   }
 }
 
-void MeanIouOfCells(Stream&, const Array& maps, const Array& histograms, const Array& truth, seg::ClassSet set,
+void MeanIouOfCells(Stream&, const Array& maps, const Array& histograms, const Array& truth, ClassSet set,
                     Array& scores) {
   const int64_t cells = maps.shape()[2] * maps.shape()[3], classes = truth.shape()[1];
   ScoreMaps(maps, scores, [&](const uint8_t* map, int64_t image) {
@@ -57,19 +61,18 @@ void MeanIouOfCells(Stream&, const Array& maps, const Array& histograms, const A
   });
 }
 
-void MeanIouOfPixels(Stream&, const Array& maps, const Array& labels, const Array& truth, seg::ClassSet set,
-                     Array& scores) {
+void MeanIouOfPixels(Stream&, const Array& maps, const Array& labels, const Array& truth, ClassSet set, Array& scores) {
   const int64_t pixels = maps.shape()[2] * maps.shape()[3];
   const int classes = static_cast<int>(truth.shape()[1]);
   ScoreMaps(maps, scores, [&](const uint8_t* map, int64_t image) {
     const std::span label(labels.data<uint8_t>() + image * pixels, pixels);
-    return seg::ScoreImage(label, std::span(map, pixels), classes, set).mean_iou;
+    return ScoreImage(label, std::span(map, pixels), classes, set).mean_iou;
   });
 }
 
 void PixelMatch(Stream&, const Array& labels, const Array& actions, Array& rewards, Array& valid) {
-  seg::PixelMatchReward(labels.data<uint8_t>(), actions.data<uint8_t>(), actions.shape()[0], labels.size(),
-                        rewards.data<float>(), valid.data<uint8_t>(), seg::kVoid);
+  PixelMatchReward(labels.data<uint8_t>(), actions.data<uint8_t>(), actions.shape()[0], labels.size(),
+                   rewards.data<float>(), valid.data<uint8_t>(), kVoid);
 }
 
-}  // namespace autograd::cpu
+}  // namespace seg::cpu

@@ -1,8 +1,12 @@
 #include "autograd/core/launch_cuda.h"
-#include "seg/rewards/mean_iou_kernels.h"
+#include "seg/rewards/label_batch_kernels.h"
 
-namespace autograd::cuda {
+namespace seg::cuda {
 namespace {
+
+using namespace autograd::cuda;  // NOLINT: what every kernel file shares
+using autograd::Array;
+using autograd::Stream;
 
 constexpr int kWarps = kBlock / kWarp;
 constexpr int kCounters = 256;       // for every byte
@@ -105,12 +109,12 @@ __global__ void __launch_bounds__(kBlock)
 
 // One thread a map: the classes are added in order, as MeanOverClasses does.
 __global__ void MeansKernel(const int32_t* counts, const int32_t* truth, int64_t maps, int64_t images, int classes,
-                            seg::ClassSet set, float* scores) {
+                            ClassSet set, float* scores) {
   for (int64_t map = GridIndex(); map < maps; map += GridStride()) {
     const int32_t* const own = counts + map * 2 * classes;
-    seg::ScoreSum sum;
+    ScoreSum sum;
     for (int k = 0; k < classes; ++k) {
-      const seg::ClassCounts counts_of_class{truth[map % images * classes + k], own[k], own[classes + k]};
+      const ClassCounts counts_of_class{truth[map % images * classes + k], own[k], own[classes + k]};
       if (counts_of_class.In(set)) sum.Add(counts_of_class.Iou());
     }
     scores[map] = static_cast<float>(sum.counted > 0 ? sum.Mean() : 0.0);
@@ -118,12 +122,12 @@ __global__ void MeansKernel(const int32_t* counts, const int32_t* truth, int64_t
 }
 
 template <typename Truth>
-void ScoreMaps(const char* operation, Stream& stream, const Array& maps, const Array& class_counts, seg::ClassSet set,
+void ScoreMaps(const char* operation, Stream& stream, const Array& maps, const Array& class_counts, ClassSet set,
                const Truth& truth, Array& scores) {
   const int64_t count = scores.size(), images = maps.shape()[1], cells = maps.shape()[2] * maps.shape()[3];
   if (count == 0) return;
   const int64_t chunks = (cells + kChunk - 1) / kChunk, classes = class_counts.shape()[1];
-  Array counts = Array::Zeros({count, 2, classes}, kInt32);
+  Array counts = Array::Zeros({count, 2, classes}, autograd::kInt32);
   Launch(operation, stream, static_cast<unsigned>(count * chunks), kBlock, CountMapsKernel<Truth>, maps.data<uint8_t>(),
          images, cells, chunks, truth, counts.data<int32_t>());
   Launch(operation, stream, Blocks(count, kWarp), kWarp, MeansKernel, counts.data<int32_t>(),
@@ -135,7 +139,7 @@ __global__ void PixelMatchKernel(const uint8_t* labels, const uint8_t* actions, 
                                  float* rewards, uint8_t* valid) {
   for (int64_t i = GridIndex(); i < pixels; i += GridStride()) {
     const uint8_t label = labels[i];
-    const bool counts = label != seg::kVoid;
+    const bool counts = label != kVoid;
     valid[i] = counts ? 1 : 0;
     for (int64_t map = 0; map < maps; ++map)
       rewards[map * pixels + i] = counts && actions[map * pixels + i] == label ? 1.0f : 0.0f;
@@ -160,13 +164,13 @@ void CountImageClasses(Stream& stream, const Array& labels, Array& truth) {
          labels.data<uint8_t>(), pixels, chunks, truth.shape()[1], truth.data<int32_t>());
 }
 
-void MeanIouOfCells(Stream& stream, const Array& maps, const Array& histograms, const Array& truth, seg::ClassSet set,
+void MeanIouOfCells(Stream& stream, const Array& maps, const Array& histograms, const Array& truth, ClassSet set,
                     Array& scores) {
   ScoreMaps("MeanIouOfCells", stream, maps, truth, set,
             CellTruth{histograms.data<int32_t>(), static_cast<int>(truth.shape()[1])}, scores);
 }
 
-void MeanIouOfPixels(Stream& stream, const Array& maps, const Array& labels, const Array& truth, seg::ClassSet set,
+void MeanIouOfPixels(Stream& stream, const Array& maps, const Array& labels, const Array& truth, ClassSet set,
                      Array& scores) {
   ScoreMaps("MeanIouOfPixels", stream, maps, truth, set,
             PixelTruth{labels.data<uint8_t>(), static_cast<int>(truth.shape()[1])}, scores);
@@ -178,4 +182,4 @@ void PixelMatch(Stream& stream, const Array& labels, const Array& actions, Array
          actions.data<uint8_t>(), actions.shape()[0], labels.size(), rewards.data<float>(), valid.data<uint8_t>());
 }
 
-}  // namespace autograd::cuda
+}  // namespace seg::cuda
