@@ -15,6 +15,8 @@
 #include "data/datasets/submission.h"
 #include "data/datasets/voc2012.h"
 #include "data/formats/image.h"
+#include "data/formats/image_files.h"
+#include "data/formats/image_header.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"
 #include "data/formats/read_image.h"

@@ -8,6 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "data/datasets/file_dataset.h"
+#include "data/datasets/split_list.h"
+#include "data/formats/image_files.h"
 
 namespace data {
 namespace {
@@ -31,22 +33,15 @@ DatasetInfo CamVidInfo(const std::string& split) {
 // The file of a list entry: below the root, whatever absolute folder the list was made in.
 std::string Resolve(const fs::path& root, const std::string& entry) {
   static constexpr char kPrefix[] = "/SegNet/CamVid/";
-  fs::path path = absl::StartsWith(entry, kPrefix) ? root / entry.substr(sizeof(kPrefix) - 1)
-                                                   : root / entry;  // an absolute entry stays as it is
-  std::error_code ignored;
-  if (fs::exists(path, ignored)) return path.string();
-  for (const char* extension : {".jpg", ".png"}) {
-    fs::path other = path;
-    other.replace_extension(extension);
-    if (fs::exists(other, ignored)) return other.string();
-  }
+  const fs::path path = absl::StartsWith(entry, kPrefix) ? root / entry.substr(sizeof(kPrefix) - 1)
+                                                         : root / entry;  // an absolute entry stays as it is
   return path.string();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split,
-                                                    IncompleteSamples incomplete) {
+                                                    const FileOptions& options) {
   if (absl::Status status = CheckDataRoot(data_root, "camvid"); !status.ok()) return status;
   fs::path root = data_root;
   std::error_code ignored;
@@ -54,15 +49,20 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root
     if (!fs::exists(root / (split + ".txt"), ignored) && fs::exists(root / folder, ignored)) root /= folder;
   }
   const std::string list = (root / (split + ".txt")).string();
-  const auto entries = ReadList(list, 2, 2);
-  if (!entries.ok()) return entries.status();
-  std::vector<SampleFiles> files;
-  for (const std::vector<std::string>& entry : *entries) {
-    files.push_back({fs::path(entry[0]).stem().string(), Resolve(root, entry[0]), Resolve(root, entry[1])});
+  const absl::StatusOr<std::vector<ListLine>> lines = ReadList(list);
+  if (!lines.ok()) return lines.status();
+  FileDatasetContents contents;
+  contents.info = CamVidInfo(split);
+  contents.encoding = EncodingOf(contents.info, {kUnlabelled});
+  FileFinder finder;
+  for (const ListLine& line : *lines) {
+    if (line.fields.size() != 2) return WrongFields(list, line, "2 fields");
+    contents.files.push_back({fs::path(line.fields[0]).stem().string(),
+                              finder.FindOrKeep(Resolve(root, line.fields[0]), FileKind::kImage),
+                              finder.FindOrKeep(Resolve(root, line.fields[1]), FileKind::kExact)});
   }
-  DatasetInfo info = CamVidInfo(split);
-  LabelEncoding encoding = EncodingOf(info, {kUnlabelled});
-  return FileDataset::Create({std::move(info), std::move(encoding), std::move(files)}, incomplete);
+  DropRepeated(split + ".txt", contents);
+  return FileDataset::Create(std::move(contents), options);
 }
 
 }  // namespace data

@@ -5,7 +5,7 @@
 //   <root>/{train,val,test}[annot]/
 //
 // The original lists carry the absolute prefix /SegNet/CamVid/, which is cut off; a copy may hold JPEG images
-// where the list says .png.
+// where the list says .png. Names with blanks in them stand in double quotes, or tabs between the two.
 #pragma once
 
 #include <memory>
@@ -19,6 +19,6 @@ namespace data {
 // `data_root`: the folder of the lists, or one that holds it as CamVid/ or camvid/. `split`: train, val or
 // test.
 absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split,
-                                                    IncompleteSamples incomplete = IncompleteSamples::kRefuse);
+                                                    const FileOptions& options = {});
 
 }  // namespace data

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "data/datasets/file_dataset.h"
+#include "data/formats/image_files.h"
 #include "data/formats/read_image.h"
 
 namespace data {
@@ -48,7 +49,8 @@ constexpr CityscapesClass kClasses[] = {
     {"motorcycle", 32, {0, 0, 230}},
     {"bicycle", 33, {119, 11, 32}},
 };
-// Unlabelled, ego vehicle, borders, static, dynamic, ground; parking, rail track; guard rail, bridge, tunnel; pole group; caravan, trailer.
+// Unlabelled, ego vehicle, borders, static, dynamic, ground; parking, rail track; guard rail, bridge, tunnel; pole
+// group; caravan, trailer.
 constexpr uint8_t kVoidIds[] = {0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30};
 
 DatasetInfo CityscapesInfo(const std::string& split) {
@@ -70,24 +72,30 @@ fs::path FindRoot(const std::string& data_root) {
   return !fs::exists(root / "leftImg8bit", ignored) && fs::exists(below / "leftImg8bit", ignored) ? below : root;
 }
 
-bool HasFile(const fs::path& folder, const char* suffix) {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, error)) {
-    if (absl::EndsWith(entry.path().filename().string(), suffix)) return true;
+// In the folder or one below it.
+bool HasFile(const fs::path& folder, const char* suffix, int depth = 1) {
+  const absl::StatusOr<FolderContents> contents = ListFolder(folder.string());
+  if (!contents.ok()) return false;
+  for (const std::string& name : contents->files) {
+    if (absl::EndsWithIgnoreCase(name, suffix)) return true;
   }
-  return false;
+  return depth > 0 && std::any_of(contents->folders.begin(), contents->folders.end(),
+                                  [&](const std::string& name) { return HasFile(folder / name, suffix, depth - 1); });
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_root, const std::string& split,
-                                                        IncompleteSamples incomplete) {
+                                                        const FileOptions& options) {
   if (absl::Status status = CheckDataRoot(data_root, "Cityscapes"); !status.ok()) return status;
   const fs::path root = FindRoot(data_root);
-  DatasetInfo info = CityscapesInfo(split);
+  FileDatasetContents contents;
+  contents.info = CityscapesInfo(split);
+  const DatasetInfo& info = contents.info;
+  LabelEncoding& encoding = contents.encoding;
   const FileGroup images = {(root / "leftImg8bit" / split).string(), kImageSuffix};
   FileGroup labels;
-  LabelEncoding encoding = EncodingOf(info, std::vector<uint8_t>(std::begin(kVoidIds), std::end(kVoidIds)));
+  encoding = EncodingOf(info, std::vector<uint8_t>(std::begin(kVoidIds), std::end(kVoidIds)));
   if (info.labelled) {
     const fs::path folder = root / "gtFine" / split;
     const bool train_ids = !HasFile(folder, kLabelSuffix) && HasFile(folder, kTrainIdSuffix);
@@ -98,12 +106,9 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_
       encoding[kVoidLabel] = kVoidLabel;
     }
   }
-  absl::StatusOr<std::vector<SampleFiles>> files = PairFiles(images, labels);
-  if (!files.ok()) {
-    return absl::Status(files.status().code(),
-                        absl::StrCat("Cityscapes, split '", split, "': ", files.status().message()));
-  }
-  return FileDataset::Create({std::move(info), std::move(encoding), *std::move(files)}, incomplete);
+  if (absl::Status status = PairFiles(images, labels, contents); !status.ok())
+    return absl::Status(status.code(), absl::StrCat("Cityscapes, split '", split, "': ", status.message()));
+  return FileDataset::Create(std::move(contents), options);
 }
 
 absl::StatusOr<IndexMap> ReadCityscapesInstances(const std::string& data_root, const std::string& split,

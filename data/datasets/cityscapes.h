@@ -1,5 +1,6 @@
-// Cityscapes (Cordts et al., CVPR 2016), fine annotations: 19 classes, 2048 x 1024. Splits: train (2975), val (500) and test (1525),
-// whose labels are the server's: its label files hold only the ego vehicle and the borders, and are not read.
+// Cityscapes (Cordts et al., CVPR 2016), fine annotations: 19 classes, 2048 x 1024. Splits: train (2975), val (500) and
+// test (1525), whose labels are the server's: its label files hold only the ego vehicle and the borders, and are not
+// read.
 //
 // Below the data root or its cityscapes/:
 //
@@ -7,8 +8,9 @@
 //   gtFine/<split>/<city>/<id>_gtFine_labelIds.png
 //   gtFine/<split>/<city>/<id>_gtFine_instanceIds.png    only for iIoU
 //
-// The label ids of the release become train ids; the 15 ids that are not evaluated become void. Where a copy has no labelIds at all but the
-// generated _gtFine_labelTrainIds.png, those are read. stored_values are the label ids, which the server wants.
+// The label ids of the release become train ids; the 15 ids that are not evaluated become void. Where a copy has no
+// labelIds at all but the generated _gtFine_labelTrainIds.png, those are read. stored_values are the label ids, which
+// the server wants.
 #pragma once
 
 #include <memory>
@@ -20,10 +22,10 @@
 namespace data {
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_root, const std::string& split,
-                                                        IncompleteSamples incomplete = IncompleteSamples::kRefuse);
+                                                        const FileOptions& options = {});
 
-// The instances of sample `id`: label id * 1000 + a number from 0 for an object; the label id alone for stuff and for groups of objects that were
-// not told apart. Errors name the file.
+// The instances of sample `id`: label id * 1000 + a number from 0 for an object; the label id alone for stuff and for
+// groups of objects that were not told apart. Errors name the file.
 absl::StatusOr<IndexMap> ReadCityscapesInstances(const std::string& data_root, const std::string& split,
                                                  const std::string& id);
 

@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "data/formats/image.h"
 
@@ -50,6 +52,12 @@ enum class IncompleteSamples {
   kSkip,    // they are left out, and Dataset::Missing() lists them
 };
 
+// How the files of a dataset are taken.
+struct FileOptions {
+  IncompleteSamples incomplete = IncompleteSamples::kRefuse;
+  ReadOptions reading = {};
+};
+
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -63,6 +71,19 @@ class Dataset {
 
   // The missing files of the samples that were left out; empty unless the dataset was opened with kSkip.
   virtual std::vector<MissingFile> Missing() const { return {}; }
+
+  // What a person should know about how the files were taken, one line each: entries that a list repeats, files that
+  // are left out. For programs to print once.
+  virtual std::vector<std::string> Notes() const { return {}; }
+
+  // Looks at every file without decoding it: that it can be opened, that its header makes sense and its end is there,
+  // that image and label have one size. The error is that of the first sample that has one, whatever the number of
+  // threads. `interrupted` is asked now and then, from several threads at once; if it says true the answer is
+  // Cancelled.
+  virtual absl::Status CheckFiles(const std::function<bool()>& interrupted = nullptr) const {
+    return interrupted != nullptr && interrupted() ? absl::CancelledError("the check of the files was interrupted")
+                                                   : absl::OkStatus();
+  }
 };
 
 }  // namespace data

@@ -102,7 +102,7 @@ TEST_F(ListedDatasetTest, EachErrorNamesItsFile) {
   ExpectError(OpenPascalContext(root_.string(), "vall").status(), absl::StatusCode::kNotFound, {"vall.txt", "split"});
   const auto dataset = OpenPascalContext(root_.string(), "train");
   ExpectError((*dataset)->Load(0).status(), absl::StatusCode::kInvalidArgument,
-              {"2008_000001.png", "value 60", "row 1, column 1", "pascal_context_59"});
+              {"2008_000001.png", "value 60", "row 1, column 1", "pascal_context"});
 
   Write("VOC2010/SegmentationClassContext/2008_000002.png", LabelFile({0, 1}, 2));
   ExpectError((*dataset)->Load(1).status(), absl::StatusCode::kInvalidArgument,
@@ -177,9 +177,9 @@ TEST_F(ListedDatasetTest, InMemory) {
 
 TEST_F(ListedDatasetTest, ByName) {
   WriteContext({0, 1, 2, 3, 4, 5});
-  EXPECT_EQ((*OpenDataset("pascal_context_59", root_.string(), "train"))->info().name, "pascal_context_59");
+  EXPECT_EQ((*OpenDataset("pascal_context", root_.string(), "train"))->info().name, "pascal_context");
   EXPECT_EQ((*OpenDataset("pascal_context_60", root_.string(), "train"))->info().num_classes(), 60);
-  const auto original = OpenDataset("pascal_context_59", root_.string(), "train",
+  const auto original = OpenDataset("pascal_context", root_.string(), "train",
                                     {.pascal_context_order = PascalContextOrder::kOriginal, .scenes = {}});
   EXPECT_EQ((*original)->info().class_names[1], "bicycle");
   EXPECT_EQ((*OpenDataset("scenes", "", "val"))->size(), 256);

@@ -1,16 +1,20 @@
 #include "data/datasets/file_dataset.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <set>
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "autograd/runtime/atomic_file.h"
+#include "absl/strings/str_join.h"
+#include "autograd/runtime/parallel.h"
+#include "data/formats/image_files.h"
+#include "data/formats/image_header.h"
 #include "data/formats/mat.h"
 #include "data/formats/read_image.h"
 
@@ -19,22 +23,62 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Adds the keys of the group's files. `depth`: levels of sub-folders to look into.
-absl::Status AddKeys(const FileGroup& group, const std::string& prefix, int depth, std::set<std::string>& keys) {
-  const fs::path folder = fs::path(group.folder) / prefix;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_directory(error)) {
-      if (depth == 0) continue;
-      absl::Status status = AddKeys(group, absl::StrCat(prefix, name, "/"), depth - 1, keys);
-      if (!status.ok()) return status;
-    } else if (absl::EndsWith(name, group.suffix)) {
-      keys.insert(absl::StrCat(prefix, name.substr(0, name.size() - group.suffix.size())));
+// The files of a group by their keys, and those that are none of it.
+struct GroupFiles {
+  std::map<std::string, std::string> names;  // relative to the group's folder
+  std::vector<std::string> left_out;
+};
+
+// Where two files have one key, the one with the suffix as it is wins, then the earlier extension, then the earlier
+// name.
+absl::Status CollectFiles(const FileGroup& group, FileKind kind, const std::string& prefix, int depth,
+                          GroupFiles& found) {
+  const absl::StatusOr<FolderContents> contents = ListFolder((fs::path(group.folder) / prefix).string());
+  if (!contents.ok()) return contents.status();
+  const size_t dot = group.suffix.rfind('.');
+  const std::string stem_end = group.suffix.substr(0, dot);
+  const std::vector<std::string> extensions = ExtensionsFor(group.suffix.substr(dot), kind);
+  std::set<std::string> taken;
+  const auto take = [&](const std::string& name, const std::string& stem) {
+    const std::string key = absl::StrCat(prefix, stem.substr(0, stem.size() - stem_end.size()));
+    if (found.names.emplace(key, absl::StrCat(prefix, name)).second) taken.insert(name);
+  };
+  for (const std::string& name : contents->files) {
+    if (absl::EndsWith(name, group.suffix)) take(name, name.substr(0, name.size() - group.suffix.size() + dot));
+  }
+  for (const std::string& extension : extensions) {
+    for (const std::string& name : contents->files) {
+      const auto [stem, lower] = SplitExtension(name);
+      if (lower == extension && absl::EndsWith(stem, stem_end) && taken.count(name) == 0) take(name, stem);
     }
   }
-  if (error) return absl::NotFoundError(absl::StrCat("cannot list '", folder.string(), "': ", error.message()));
+  for (const std::string& name : contents->files) {
+    if (taken.count(name) == 0) found.left_out.push_back(absl::StrCat(prefix, name));
+  }
+  if (depth == 0) return absl::OkStatus();
+  for (const std::string& folder : contents->folders) {
+    absl::Status status = CollectFiles(group, kind, absl::StrCat(prefix, folder, "/"), depth - 1, found);
+    if (!status.ok()) return status;
+  }
   return absl::OkStatus();
+}
+
+// "a.bmp, b.gif and 3 more".
+std::string FirstNames(const std::vector<std::string>& names) {
+  constexpr size_t kNamed = 3;
+  const size_t named = std::min(names.size(), kNamed);
+  const std::string text = absl::StrJoin(names.begin(), names.begin() + static_cast<int64_t>(named), ", ");
+  return names.size() == named ? text : absl::StrCat(text, " and ", names.size() - named, " more");
+}
+
+bool IsMat(const std::string& path) { return SplitExtension(path).second == ".mat"; }
+
+absl::Status OtherSize(const SampleFiles& files, int height, int width, int image_height, int image_width,
+                       int orientation) {
+  const std::string turned = orientation == 1 ? "" : absl::StrCat("; the image has the EXIF orientation ", orientation);
+  return absl::InvalidArgumentError(absl::StrCat("'", files.label, "': the label map is ", width, " x ", height,
+                                                 " but its image '", files.image, "' is ", image_width, " x ",
+                                                 image_height, turned));
 }
 
 }  // namespace
@@ -48,11 +92,10 @@ LabelEncoding EncodingOf(const DatasetInfo& info, const std::vector<uint8_t>& vo
   return encoding;
 }
 
-FileDataset::FileDataset(FileDatasetContents contents, std::vector<MissingFile> missing)
-    : contents_(std::move(contents)), missing_(std::move(missing)) {}
+FileDataset::FileDataset(FileDatasetContents contents, ReadOptions reading, std::vector<MissingFile> missing)
+    : contents_(std::move(contents)), reading_(reading), missing_(std::move(missing)) {}
 
-absl::StatusOr<std::unique_ptr<Dataset>> FileDataset::Create(FileDatasetContents contents,
-                                                             IncompleteSamples incomplete) {
+absl::StatusOr<std::unique_ptr<Dataset>> FileDataset::Create(FileDatasetContents contents, const FileOptions& options) {
   std::vector<MissingFile> missing;
   std::vector<SampleFiles> complete;
   for (SampleFiles& sample : contents.files) {
@@ -64,14 +107,14 @@ absl::StatusOr<std::unique_ptr<Dataset>> FileDataset::Create(FileDatasetContents
     }
     if (missing.size() == missing_before) complete.push_back(std::move(sample));
   }
-  if (!missing.empty() && incomplete == IncompleteSamples::kRefuse) {
+  if (!missing.empty() && options.incomplete == IncompleteSamples::kRefuse) {
     const MissingFile& first = missing[0];
     const std::string others = missing.size() == 1 ? "" : absl::StrCat("; ", missing.size() - 1, " more are missing");
     return absl::NotFoundError(absl::StrCat(first.kind, " '", first.path, "' of sample ", first.id, " does not exist (",
                                             contents.info.name, ", split ", contents.info.split, others, ")"));
   }
   contents.files = std::move(complete);
-  return std::unique_ptr<Dataset>(new FileDataset(std::move(contents), std::move(missing)));
+  return std::unique_ptr<Dataset>(new FileDataset(std::move(contents), options.reading, std::move(missing)));
 }
 
 template <typename Map>
@@ -91,14 +134,14 @@ absl::Status FileDataset::Encode(const std::string& path, const Map& stored, Lab
 }
 
 absl::StatusOr<LabelMap> FileDataset::LoadLabel(const std::string& path) const {
-  if (absl::EndsWith(path, ".mat")) {
+  if (IsMat(path)) {
     const absl::StatusOr<IndexMap> stored = ReadMatIndexMap(path, contents_.mat_variable);
     if (!stored.ok()) return stored.status();
     LabelMap label(stored->height, stored->width);
     if (absl::Status status = Encode(path, *stored, label); !status.ok()) return status;
     return label;
   }
-  absl::StatusOr<LabelMap> label = ReadLabelMap(path);
+  absl::StatusOr<LabelMap> label = ReadLabelMap(path, reading_);
   if (!label.ok()) return label;
   if (absl::Status status = Encode(path, *label, *label); !status.ok()) return status;
   return label;
@@ -109,7 +152,7 @@ absl::StatusOr<Sample> FileDataset::Load(int64_t index) const {
     return absl::OutOfRangeError(absl::StrCat("sample ", index, " of ", info().name, ", which has ", size()));
   }
   const SampleFiles& files = contents_.files[index];
-  absl::StatusOr<Image> image = ReadImage(files.image);
+  absl::StatusOr<Image> image = ReadImage(files.image, reading_);
   if (!image.ok()) return image.status();
   if (files.label.empty()) {
     LabelMap nothing(image->height, image->width, info().void_label);
@@ -118,34 +161,63 @@ absl::StatusOr<Sample> FileDataset::Load(int64_t index) const {
   absl::StatusOr<LabelMap> label = LoadLabel(files.label);
   if (!label.ok()) return label.status();
   if (label->height != image->height || label->width != image->width) {
-    return absl::InvalidArgumentError(absl::StrCat("'", files.label, "': the label map is ", label->width, " x ",
-                                                   label->height, " but its image '", files.image, "' is ",
-                                                   image->width, " x ", image->height));
+    return OtherSize(files, label->height, label->width, image->height, image->width, image->orientation);
   }
   return Sample{*std::move(image), *std::move(label), files.id, index};
 }
 
-absl::StatusOr<std::vector<std::vector<std::string>>> ReadList(const std::string& path, int fewest, int most) {
-  absl::StatusOr<std::string> text = autograd::ReadFile(path);
-  if (!text.ok())
-    return absl::Status(text.status().code(), absl::StrCat("list of the split: ", text.status().message()));
-  std::vector<std::vector<std::string>> entries;
-  int line_number = 0;
-  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
-    ++line_number;
-    std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
-    if (words.empty()) continue;
-    const int count = static_cast<int>(words.size());
-    if (count < fewest || count > most) {
-      const std::string expected = fewest == most ? absl::StrCat(fewest) : absl::StrCat(fewest, " to ", most);
-      return absl::InvalidArgumentError(absl::StrCat("'", path, "', line ", line_number, ": expected ", expected,
-                                                     most == 1 ? " field" : " fields", ", found ", words.size(), ": '",
-                                                     absl::StripAsciiWhitespace(line), "'"));
-    }
-    entries.push_back(std::move(words));
+absl::Status FileDataset::CheckFilesOf(const SampleFiles& files) const {
+  const absl::StatusOr<ImageHeader> image = ReadImageHeader(files.image);
+  if (!image.ok()) return image.status();
+  if (files.label.empty()) return absl::OkStatus();
+  int height, width;
+  if (IsMat(files.label)) {
+    // Small, and the size is inside its compressed part.
+    const absl::StatusOr<IndexMap> label = ReadMatIndexMap(files.label, contents_.mat_variable);
+    if (!label.ok()) return label.status();
+    height = label->height;
+    width = label->width;
+  } else {
+    const absl::StatusOr<ImageHeader> label = ReadImageHeader(files.label);
+    if (!label.ok()) return label.status();
+    // The reader says what is wrong with it.
+    if (!label->has_indices) return ReadLabelMap(files.label, reading_).status();
+    height = label->ReadHeight(reading_);
+    width = label->ReadWidth(reading_);
   }
-  if (entries.empty()) return absl::InvalidArgumentError(absl::StrCat("'", path, "' lists no sample"));
-  return entries;
+  const int image_height = image->ReadHeight(reading_), image_width = image->ReadWidth(reading_);
+  if (height == image_height && width == image_width) return absl::OkStatus();
+  return OtherSize(files, height, width, image_height, image_width, image->orientation);
+}
+
+absl::Status FileDataset::CheckFiles(const std::function<bool()>& interrupted) const {
+  constexpr int64_t kPiece = 32;
+  std::mutex mutex;
+  int64_t failed = size();  // the first sample found wrong so far; what lies behind it need not be looked at
+  absl::Status failure;
+  std::atomic<bool> stopped = false;
+  autograd::ParallelPieces((size() + kPiece - 1) / kPiece, [&](int64_t piece) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (piece * kPiece > failed) return;
+    }
+    if (stopped || (interrupted != nullptr && interrupted())) {
+      stopped = true;
+      return;
+    }
+    for (int64_t i = piece * kPiece; i < std::min(size(), (piece + 1) * kPiece); ++i) {
+      absl::Status status = CheckFilesOf(contents_.files[i]);
+      if (status.ok()) continue;
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (i < failed) {
+        failed = i;
+        failure = std::move(status);
+      }
+      return;
+    }
+  });
+  if (stopped) return absl::CancelledError("the check of the files was interrupted");
+  return failure;
 }
 
 absl::Status CheckDataRoot(const std::string& folder, const std::string& dataset) {
@@ -155,20 +227,57 @@ absl::Status CheckDataRoot(const std::string& folder, const std::string& dataset
   return absl::NotFoundError(absl::StrCat("data root '", folder, "' of ", dataset, " is not a folder"));
 }
 
-absl::StatusOr<std::vector<SampleFiles>> PairFiles(const FileGroup& images, const FileGroup& labels) {
+void DropRepeated(const std::string& list, FileDatasetContents& contents) {
+  std::map<std::pair<std::string, std::string>, int> counts;
+  std::vector<SampleFiles> different;
+  int repeated = 0, most = 0;
+  for (SampleFiles& sample : contents.files) {
+    const int count = ++counts[{sample.image, sample.label}];
+    most = std::max(most, count);
+    repeated += count == 2;
+    if (count == 1) different.push_back(std::move(sample));
+  }
+  contents.files = std::move(different);
+  if (repeated == 0) return;
+  const char* times = most == 2 ? "twice" : "more than once";
+  contents.notes.push_back(repeated == 1
+                               ? absl::StrCat(list, ": 1 entry occurs ", times, "; it is used once")
+                               : absl::StrCat(list, ": ", repeated, " entries occur ", times, "; each is used once"));
+}
+
+absl::Status PairFiles(const FileGroup& images, const FileGroup& labels, FileDatasetContents& contents) {
   constexpr int kDepth = 1;
+  GroupFiles image_files, label_files;
+  if (absl::Status status = CollectFiles(images, FileKind::kImage, "", kDepth, image_files); !status.ok())
+    return status;
+  if (image_files.names.empty()) {
+    const std::string others =
+        image_files.left_out.empty() ? "" : absl::StrCat(" (it holds ", FirstNames(image_files.left_out), ")");
+    return absl::NotFoundError(absl::StrCat("'", images.folder, "' holds no image *", images.suffix, others));
+  }
+  if (!image_files.left_out.empty()) {
+    const size_t count = image_files.left_out.size();
+    contents.notes.push_back(absl::StrCat(
+        "'", images.folder, "': ", count, count == 1 ? " file is" : " files are",
+        " left out, for their kind or because another image has their name: ", FirstNames(image_files.left_out)));
+  }
   std::set<std::string> keys;
-  if (absl::Status status = AddKeys(images, "", kDepth, keys); !status.ok()) return status;
-  if (keys.empty()) return absl::NotFoundError(absl::StrCat("'", images.folder, "' holds no image *", images.suffix));
+  for (const auto& [key, name] : image_files.names) keys.insert(key);
   if (!labels.folder.empty()) {
-    if (absl::Status status = AddKeys(labels, "", kDepth, keys); !status.ok()) return status;
+    if (absl::Status status = CollectFiles(labels, FileKind::kExact, "", kDepth, label_files); !status.ok())
+      return status;
+    for (const auto& [key, name] : label_files.names) keys.insert(key);
   }
-  std::vector<SampleFiles> files;
   for (const std::string& key : keys) {
-    const auto path = [&key](const FileGroup& group) { return absl::StrCat(group.folder, "/", key, group.suffix); };
-    files.push_back({fs::path(key).filename().string(), path(images), labels.folder.empty() ? "" : path(labels)});
+    const auto path = [&key](const FileGroup& group, const GroupFiles& files) {
+      const auto found = files.names.find(key);
+      return absl::StrCat(group.folder, "/",
+                          found == files.names.end() ? absl::StrCat(key, group.suffix) : found->second);
+    };
+    contents.files.push_back({fs::path(key).filename().string(), path(images, image_files),
+                              labels.folder.empty() ? "" : path(labels, label_files)});
   }
-  return files;
+  return absl::OkStatus();
 }
 
 }  // namespace data

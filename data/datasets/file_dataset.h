@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,36 +31,39 @@ struct FileDatasetContents {
   DatasetInfo info;
   LabelEncoding encoding;
   std::vector<SampleFiles> files;
-  std::string mat_variable = "";  // of the .mat files among the labels, as in mat.h
+  std::string mat_variable = "";        // of the .mat files among the labels, as in mat.h
+  std::vector<std::string> notes = {};  // Dataset::Notes
 };
 
 class FileDataset : public Dataset {
  public:
   // With kRefuse NotFound names the first missing file and says how many there are.
-  static absl::StatusOr<std::unique_ptr<Dataset>> Create(FileDatasetContents contents,
-                                                         IncompleteSamples incomplete = IncompleteSamples::kRefuse);
+  static absl::StatusOr<std::unique_ptr<Dataset>> Create(FileDatasetContents contents, const FileOptions& options = {});
 
   const DatasetInfo& info() const override { return contents_.info; }
   int64_t size() const override { return static_cast<int64_t>(contents_.files.size()); }
   absl::StatusOr<Sample> Load(int64_t index) const override;
   std::vector<MissingFile> Missing() const override { return missing_; }
+  std::vector<std::string> Notes() const override { return contents_.notes; }
+  absl::Status CheckFiles(const std::function<bool()>& interrupted) const override;
 
  private:
-  FileDataset(FileDatasetContents contents, std::vector<MissingFile> missing);
+  FileDataset(FileDatasetContents contents, ReadOptions reading, std::vector<MissingFile> missing);
   template <typename Map>
   absl::Status Encode(const std::string& path, const Map& stored, LabelMap& label) const;
   absl::StatusOr<LabelMap> LoadLabel(const std::string& path) const;
+  absl::Status CheckFilesOf(const SampleFiles& files) const;
 
   const FileDatasetContents contents_;
+  const ReadOptions reading_;
   const std::vector<MissingFile> missing_;
 };
 
-// The lines of a split's list, each cut at blanks into `fewest` to `most` words; empty lines are skipped.
-// Errors name the file and the line; an empty list is one.
-absl::StatusOr<std::vector<std::vector<std::string>>> ReadList(const std::string& path, int fewest, int most);
-
 // OK if `folder` is a directory; else an error that names it and says what `dataset` expects there.
 absl::Status CheckDataRoot(const std::string& folder, const std::string& dataset);
+
+// Leaves of samples with the same files only the first; contents.notes says how many the list (its name) repeats.
+void DropRepeated(const std::string& list, FileDatasetContents& contents);
 
 // The files <folder>/<key><suffix>, where a key is a stem or <sub-folder>/<stem>.
 struct FileGroup {
@@ -67,9 +71,11 @@ struct FileGroup {
   std::string suffix;
 };
 
-// Pairs images and labels by their keys, in the order of the keys; a sample's id is its key's stem. Where one of the two does not exist its
-// path stands there all the same, for Create() to find missing. Without a `labels.folder` the samples have no labels. NotFound if
-// a folder does not exist, or `images` has no file.
-absl::StatusOr<std::vector<SampleFiles>> PairFiles(const FileGroup& images, const FileGroup& labels);
+// Adds the pairs of images and labels to contents.files by their keys, in the order of the keys; a sample's id is its
+// key's stem. The extension of a suffix may be spelled in other ways (image_files.h). Where one of the two does not
+// exist its path stands there all the same, for Create() to find missing. Without a `labels.folder` the samples have no
+// labels. Files in the folder of the images that are none of its images are counted in contents.notes. NotFound if a
+// folder does not exist, or `images` has no file.
+absl::Status PairFiles(const FileGroup& images, const FileGroup& labels, FileDatasetContents& contents);
 
 }  // namespace data

@@ -1,5 +1,5 @@
-// The published layouts of VOC 2012, Cityscapes, Mapillary Vistas and the release of Pascal Context: tiny files of ours, and the genuine ones of
-// the format samples where SEGMENTATION_DATA names them.
+// The published layouts of VOC 2012, Cityscapes, Mapillary Vistas and the release of Pascal Context: tiny files of
+// ours, and the genuine ones of the format samples where SEGMENTATION_DATA names them.
 
 #include <algorithm>
 #include <fstream>
@@ -127,12 +127,16 @@ TEST_F(Voc2012Test, ListsOfPaths) {
   WriteVoc();
   WriteSbd();
   Write("VOCdevkit/VOC2012/list/train_aug.txt",
-        "/JPEGImages/a.jpg /SegmentationClassAug/a.png\n/JPEGImages/d.jpg /SegmentationClassAug/d.png\n");
+        "/JPEGImages/a.jpg /SegmentationClass/a.png\n/JPEGImages/d.jpg /SegmentationClassAug/d.png\n");
   const auto listed = OpenVoc2012(root_.string(), "trainaug");
   ASSERT_TRUE(listed.ok()) << listed.status();
   EXPECT_EQ(Ids(**listed), (std::vector<std::string>{"a", "d"}));
-  EXPECT_EQ(LabelsOf(listed, 0), (Values{0, 1, 255}));  // not in the folder that the list names
+  EXPECT_EQ(LabelsOf(listed, 0), (Values{0, 1, 255}));
   EXPECT_EQ(LabelsOf(listed, 1), (Values{1, 2, 3}));
+  // The file that the list names and no other.
+  Write("VOCdevkit/VOC2012/list/train_aug.txt", "/JPEGImages/a.jpg /SegmentationClassAug/a.png\n");
+  ExpectError(OpenVoc2012(root_.string(), "trainaug").status(), absl::StatusCode::kNotFound,
+              {"label map", "SegmentationClassAug/a.png"});
   WriteList("test", "/JPEGImages/c.jpg\n");
   EXPECT_EQ(Ids(**OpenVoc2012(root_.string(), "test")), (std::vector<std::string>{"c"}));
 }
@@ -215,7 +219,7 @@ TEST_F(CityscapesTest, Errors) {
   fs::remove(root_ / "leftImg8bit/val/x/x_000000_000002_leftImg8bit.png");
   ExpectError(OpenCityscapes(root_.string(), "val").status(), absl::StatusCode::kNotFound,
               {"label map", "x_000000_000001_gtFine_labelIds.png", "1 more"});
-  const auto empty = OpenCityscapes(root_.string(), "val", IncompleteSamples::kSkip);
+  const auto empty = OpenCityscapes(root_.string(), "val", {.incomplete = IncompleteSamples::kSkip});
   ASSERT_TRUE(empty.ok()) << empty.status();
   EXPECT_EQ((*empty)->size(), 0);
   ASSERT_EQ((*empty)->Missing().size(), 2);

@@ -72,7 +72,7 @@ fs::path SplitFolder(const fs::path& root, const std::string& split) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenMapillary(const std::string& data_root, const std::string& split,
-                                                       const MapillaryOptions& options, IncompleteSamples incomplete) {
+                                                       const MapillaryOptions& options, const FileOptions& files) {
   if (absl::Status status = CheckDataRoot(data_root, "Mapillary Vistas"); !status.ok()) return status;
   if (split != "train" && split != "val" && split != "test")
     return absl::InvalidArgumentError(absl::StrCat("Mapillary Vistas has no split '", split, "'; train, val, test"));
@@ -83,7 +83,9 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenMapillary(const std::string& data_r
   if (options.version == "v1.2" && !Exists(config) && Exists(root / "config.json")) config = root / "config.json";
   absl::StatusOr<Classes> classes = ReadConfiguration(config);
   if (!classes.ok()) return classes.status();
-  DatasetInfo info = std::move(classes->info);
+  FileDatasetContents contents;
+  contents.info = std::move(classes->info);
+  DatasetInfo& info = contents.info;
   info.name = options.version == "v1.2" ? "mapillary" : "mapillary_v2";
   info.split = split;
   info.labelled = split != "test";
@@ -97,13 +99,10 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenMapillary(const std::string& data_r
       label_folder = folder / "labels";
     labels = {label_folder.string(), ".png"};
   }
-  absl::StatusOr<std::vector<SampleFiles>> files = PairFiles({(folder / "images").string(), ".jpg"}, labels);
-  if (!files.ok()) {
-    return absl::Status(files.status().code(),
-                        absl::StrCat("Mapillary Vistas, split '", split, "': ", files.status().message()));
-  }
-  LabelEncoding encoding = EncodingOf(info, classes->void_values);
-  return FileDataset::Create({std::move(info), std::move(encoding), *std::move(files)}, incomplete);
+  if (absl::Status status = PairFiles({(folder / "images").string(), ".jpg"}, labels, contents); !status.ok())
+    return absl::Status(status.code(), absl::StrCat("Mapillary Vistas, split '", split, "': ", status.message()));
+  contents.encoding = EncodingOf(info, classes->void_values);
+  return FileDataset::Create(std::move(contents), files);
 }
 
 }  // namespace data

@@ -12,6 +12,8 @@
 #include "absl/strings/str_split.h"
 #include "autograd/runtime/atomic_file.h"
 #include "data/datasets/file_dataset.h"
+#include "data/datasets/split_list.h"
+#include "data/formats/image_files.h"
 
 namespace data {
 namespace {
@@ -95,7 +97,7 @@ constexpr int kOriginalLabels = 459;
 
 DatasetInfo ContextInfo(const std::string& split, const PascalContextOptions& options) {
   DatasetInfo info;
-  info.name = options.background_class ? "pascal_context_60" : "pascal_context_59";
+  info.name = options.background_class ? "pascal_context_60" : "pascal_context";
   info.split = split;
   const int first = options.background_class ? 0 : 1;
   info.class_names.resize(std::size(kClasses) - first);
@@ -179,27 +181,34 @@ LabelEncoding OriginalEncoding(const DatasetInfo& info, int16_t background) {
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenPascalContext(const std::string& data_root, const std::string& split,
                                                            const PascalContextOptions& options,
-                                                           IncompleteSamples incomplete) {
+                                                           const FileOptions& files) {
   if (absl::Status status = CheckDataRoot(data_root, "Pascal Context"); !status.ok()) return status;
   const absl::StatusOr<Layout> layout = FindLayout(data_root, split);
   if (!layout.ok()) return layout.status();
-  const auto entries = ReadList((layout->lists / (split + ".txt")).string(), 1, 1);
-  if (!entries.ok()) return entries.status();
-  std::vector<SampleFiles> files;
-  for (const std::vector<std::string>& entry : *entries) {
-    const std::string& id = entry[0];
-    files.push_back(
-        {id, (layout->images / (id + ".jpg")).string(), (layout->labels / (id + layout->extension)).string()});
+  FileDatasetContents contents;
+  contents.mat_variable = "LabelMap";
+  contents.info = ContextInfo(split, options);
+  FileFinder finder;
+  const auto image_of = [&layout](const std::string& id) { return (layout->images / (id + ".jpg")).string(); };
+  const absl::StatusOr<std::vector<std::string>> ids =
+      ReadIds((layout->lists / (split + ".txt")).string(),
+              [&](const std::string& id) { return finder.Find(image_of(id), FileKind::kImage).has_value(); });
+  if (!ids.ok()) return ids.status();
+  for (const std::string& id : *ids) {
+    contents.files.push_back(
+        {id, finder.FindOrKeep(image_of(id), FileKind::kImage),
+         finder.FindOrKeep((layout->labels / (id + layout->extension)).string(), FileKind::kExact)});
   }
-  DatasetInfo info = ContextInfo(split, options);
+  DropRepeated(split + ".txt", contents);
+  const DatasetInfo& info = contents.info;
   const std::vector<uint8_t> void_values = options.background_class ? std::vector<uint8_t>{} : std::vector<uint8_t>{0};
-  LabelEncoding encoding = EncodingOf(info, void_values);
+  contents.encoding = EncodingOf(info, void_values);
   if (layout->extension == ".mat") {
     absl::Status status = CheckOriginalIds(layout->labels.parent_path() / "labels.txt");
     if (!status.ok()) return status;
-    encoding = OriginalEncoding(info, options.background_class ? 0 : int16_t{info.void_label});
+    contents.encoding = OriginalEncoding(info, options.background_class ? 0 : int16_t{info.void_label});
   }
-  return FileDataset::Create({std::move(info), std::move(encoding), std::move(files), "LabelMap"}, incomplete);
+  return FileDataset::Create(std::move(contents), files);
 }
 
 }  // namespace data

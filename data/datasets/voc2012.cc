@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "data/datasets/file_dataset.h"
+#include "data/datasets/split_list.h"
+#include "data/formats/image_files.h"
 
 namespace data {
 namespace {
@@ -40,6 +42,15 @@ struct Folders {
   fs::path voc, sbd;
 };
 
+// The folder that VOC2012 lies in; where VOC's folder has another name, itself.
+fs::path Beside(const fs::path& voc) {
+  std::error_code error;
+  fs::path whole = fs::absolute(voc, error).lexically_normal();
+  if (error) return voc;
+  if (!whole.has_filename()) whole = whole.parent_path();  // a slash at its end
+  return whole.filename() == "VOC2012" ? whole.parent_path() : voc;
+}
+
 absl::StatusOr<Folders> FindFolders(const std::string& data_root) {
   const fs::path root = data_root;
   Folders folders;
@@ -50,83 +61,111 @@ absl::StatusOr<Folders> FindFolders(const std::string& data_root) {
     return absl::NotFoundError(absl::StrCat("data root '", data_root,
                                             "' holds no VOCdevkit/VOC2012/JPEGImages, the images of PASCAL VOC 2012"));
   }
-  for (const fs::path& above : {root, folders.voc}) {
-    for (const char* name : {"benchmark_RELEASE/dataset", "SBD/dataset", "sbd/dataset", "dataset", "SBD", "sbd"}) {
+  for (const fs::path& above : {root, folders.voc, Beside(folders.voc)}) {
+    for (const char* name : {"VOCaug/dataset", "benchmark_RELEASE/dataset", "SBD/dataset", "sbd/dataset", "dataset",
+                             "VOCaug", "SBD", "sbd"}) {
       if (folders.sbd.empty() && Exists(above / name / "cls")) folders.sbd = above / name;
     }
   }
   return folders;
 }
 
-// The label map of an image that has none in its list. Where there is none at all: the place it is most likely to be missed from.
-std::string LabelOf(const Folders& folders, const std::string& id) {
-  const fs::path plain = folders.voc / "SegmentationClass" / (id + ".png"),
-                 augmented = folders.voc / "SegmentationClassAug" / (id + ".png"),
-                 sbd = folders.sbd / "cls" / (id + ".mat");
-  if (Exists(plain)) return plain.string();
-  if (Exists(augmented)) return augmented.string();
-  if (!folders.sbd.empty() && Exists(sbd)) return sbd.string();
-  return (Exists(augmented.parent_path()) ? augmented : plain).string();
-}
-
 fs::path ListOf(const Folders& folders, const std::string& split) {
   return folders.voc / "ImageSets" / "Segmentation" / (split + ".txt");
 }
 
-absl::StatusOr<std::vector<SampleFiles>> ListedFiles(const Folders& folders, const fs::path& list, bool labelled) {
-  const auto entries = ReadList(list.string(), 1, 2);
-  if (!entries.ok()) return entries.status();
-  const auto below = [&folders](absl::string_view path) {
-    absl::ConsumePrefix(&path, "/");
-    return folders.voc / std::string(path);
-  };
-  std::vector<SampleFiles> files;
-  for (const std::vector<std::string>& entry : *entries) {
-    SampleFiles sample;
-    const bool is_path = entry[0].find('/') != std::string::npos;
-    sample.id = is_path ? fs::path(entry[0]).stem().string() : entry[0];
-    sample.image = (is_path ? below(entry[0]) : folders.voc / "JPEGImages" / (sample.id + ".jpg")).string();
-    if (labelled) {
-      const bool as_listed = entry.size() == 2 && Exists(below(entry[1]));
-      sample.label = as_listed ? below(entry[1]).string() : LabelOf(folders, sample.id);
+// Finds the files that lists mean.
+class Files {
+ public:
+  explicit Files(const Folders& folders) : folders_(folders) {}
+
+  bool HasImage(const std::string& id) { return finder_.Find(PathOf(id), FileKind::kImage).has_value(); }
+
+  std::string ImageOf(const std::string& id) { return finder_.FindOrKeep(PathOf(id), FileKind::kImage); }
+
+  // The label map of an image that has none in its list. Where there is none at all: the place it is most likely to be
+  // missed from.
+  std::string LabelOf(const std::string& id) {
+    const fs::path plain = folders_.voc / "SegmentationClass" / (id + ".png"),
+                   augmented = folders_.voc / "SegmentationClassAug" / (id + ".png"),
+                   sbd = folders_.sbd / "cls" / (id + ".mat");
+    for (const fs::path& place : {plain, augmented}) {
+      if (const auto found = finder_.Find(place.string(), FileKind::kExact)) return *found;
     }
-    files.push_back(std::move(sample));
+    if (!folders_.sbd.empty()) {
+      if (const auto found = finder_.Find(sbd.string(), FileKind::kExact)) return *found;
+    }
+    return (Exists(augmented.parent_path()) ? augmented : plain).string();
   }
-  return files;
+
+  std::string Listed(absl::string_view path, FileKind kind) {
+    absl::ConsumePrefix(&path, "/");
+    return finder_.FindOrKeep((folders_.voc / std::string(path)).string(), kind);
+  }
+
+ private:
+  std::string PathOf(const std::string& id) const { return (folders_.voc / "JPEGImages" / (id + ".jpg")).string(); }
+
+  const Folders& folders_;
+  FileFinder finder_;
+};
+
+absl::Status AddListed(const Folders& folders, const fs::path& list, FileDatasetContents& contents) {
+  const absl::StatusOr<std::vector<ListLine>> lines = ReadList(list.string());
+  if (!lines.ok()) return lines.status();
+  Files files(folders);
+  const bool labelled = contents.info.labelled;
+  const auto is_path = [](const std::string& field) { return field.find('/') != std::string::npos; };
+  for (const ListLine& line : *lines) {
+    const std::vector<std::string>& fields = line.fields;
+    const bool one_id = fields.size() > 1 && line.cut_at_blanks && files.HasImage(line.text);
+    const bool marked = !one_id && fields.size() == 2 && !is_path(fields[0]) && IsClassMark(fields[1]);
+    const bool names_label = fields.size() == 2 && !one_id && !marked;
+    if (!one_id && !marked && fields.size() > 1 && !(names_label && is_path(fields[1])))
+      return WrongFields(list.string(), line, "an id whose image exists, or the paths of an image and its label map");
+    SampleFiles sample;
+    const std::string& image = one_id ? line.text : fields[0];
+    sample.id = is_path(image) ? fs::path(image).stem().string() : image;
+    sample.image = is_path(image) ? files.Listed(image, FileKind::kImage) : files.ImageOf(image);
+    if (labelled) sample.label = names_label ? files.Listed(fields[1], FileKind::kExact) : files.LabelOf(sample.id);
+    contents.files.push_back(std::move(sample));
+  }
+  DropRepeated(list.filename().string(), contents);
+  return absl::OkStatus();
 }
 
 // VOC's train and SBD's images without VOC's val.
-absl::StatusOr<std::vector<SampleFiles>> CombinedFiles(const Folders& folders) {
+absl::Status AddCombined(const Folders& folders, FileDatasetContents& contents) {
   if (folders.sbd.empty()) {
     return absl::NotFoundError(absl::StrCat("split trainaug: there is neither a list '",
                                             ListOf(folders, "trainaug").string(),
                                             "' nor SBD's dataset/cls to put it together from"));
   }
+  Files files(folders);
+  const auto has_image = [&files](const std::string& id) { return files.HasImage(id); };
   std::set<std::string> ids;
   for (const fs::path& list : {ListOf(folders, "train"), folders.sbd / "train.txt", folders.sbd / "val.txt"}) {
     std::error_code ignored;
-    if (fs::is_empty(list, ignored)) continue;  // one missing file is an error of ReadList
-    const auto entries = ReadList(list.string(), 1, 1);
-    if (!entries.ok()) return entries.status();
-    for (const std::vector<std::string>& entry : *entries) ids.insert(entry[0]);
+    if (fs::is_empty(list, ignored)) continue;  // one missing file is an error of ReadIds
+    const absl::StatusOr<std::vector<std::string>> listed = ReadIds(list.string(), has_image);
+    if (!listed.ok()) return listed.status();
+    ids.insert(listed->begin(), listed->end());
   }
-  const auto validation = ReadList(ListOf(folders, "val").string(), 1, 1);
+  const absl::StatusOr<std::vector<std::string>> validation = ReadIds(ListOf(folders, "val").string(), has_image);
   if (!validation.ok()) return validation.status();
-  for (const std::vector<std::string>& entry : *validation) ids.erase(entry[0]);
-  std::vector<SampleFiles> files;
-  for (const std::string& id : ids)
-    files.push_back({id, (folders.voc / "JPEGImages" / (id + ".jpg")).string(), LabelOf(folders, id)});
-  return files;
+  for (const std::string& id : *validation) ids.erase(id);
+  for (const std::string& id : ids) contents.files.push_back({id, files.ImageOf(id), files.LabelOf(id)});
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<SampleFiles>> AugmentedFiles(const Folders& folders) {
+absl::Status AddAugmented(const Folders& folders, FileDatasetContents& contents) {
   for (const fs::path& folder :
        {folders.voc / "ImageSets" / "Segmentation", folders.voc / "list", folders.voc / "splits", folders.voc}) {
     for (const char* name : {"trainaug.txt", "train_aug.txt"}) {
-      if (Exists(folder / name)) return ListedFiles(folders, folder / name, true);
+      if (Exists(folder / name)) return AddListed(folders, folder / name, contents);
     }
   }
-  return CombinedFiles(folders);
+  return AddCombined(folders, contents);
 }
 
 }  // namespace
@@ -142,19 +181,20 @@ Color VocColor(int index) {
 }
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenVoc2012(const std::string& data_root, const std::string& split,
-                                                     const Voc2012Options& options, IncompleteSamples incomplete) {
+                                                     const Voc2012Options& options, const FileOptions& files) {
   if (absl::Status status = CheckDataRoot(data_root, "VOC 2012"); !status.ok()) return status;
   const absl::StatusOr<Folders> folders = FindFolders(data_root);
   if (!folders.ok()) return folders.status();
-  DatasetInfo info = VocInfo(split, options);
-  info.labelled = split != "test";
-  absl::StatusOr<std::vector<SampleFiles>> files = split == "trainaug" || (split == "train" && options.augmented)
-                                                       ? AugmentedFiles(*folders)
-                                                       : ListedFiles(*folders, ListOf(*folders, split), info.labelled);
-  if (!files.ok()) return files.status();
-  LabelEncoding encoding = EncodingOf(info, {kVoidLabel});
-  return FileDataset::Create({std::move(info), std::move(encoding), *std::move(files), "GTcls.Segmentation"},
-                             incomplete);
+  FileDatasetContents contents;
+  contents.info = VocInfo(split, options);
+  contents.info.labelled = split != "test";
+  contents.encoding = EncodingOf(contents.info, {kVoidLabel});
+  contents.mat_variable = "GTcls.Segmentation";
+  const bool augmented = split == "trainaug" || (split == "train" && options.augmented);
+  absl::Status status =
+      augmented ? AddAugmented(*folders, contents) : AddListed(*folders, ListOf(*folders, split), contents);
+  if (!status.ok()) return status;
+  return FileDataset::Create(std::move(contents), files);
 }
 
 }  // namespace data

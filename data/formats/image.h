@@ -17,7 +17,8 @@ struct Color {
   friend bool operator==(const Color&, const Color&) = default;
 };
 
-// 8-bit image, [height, width, channels] row-major. Readers always return three channels, RGB.
+// 8-bit image, [height, width, channels] row-major. Readers always return three channels, RGB. Equal are images of the
+// same pixels.
 struct Image {
   Image() = default;
   Image(int height, int width, int channels = 3)
@@ -25,12 +26,17 @@ struct Image {
 
   uint8_t* Row(int y) { return pixels.data() + static_cast<size_t>(y) * width * channels; }
   const uint8_t* Row(int y) const { return pixels.data() + static_cast<size_t>(y) * width * channels; }
-  friend bool operator==(const Image&, const Image&) = default;
+  friend bool operator==(const Image& a, const Image& b) {
+    return a.height == b.height && a.width == b.width && a.channels == b.channels && a.pixels == b.pixels;
+  }
 
   int height = 0;
   int width = 0;
   int channels = 3;
   std::vector<uint8_t> pixels;
+  // The EXIF remark (exif.h) of the file that the image was read from, 1 without one. The pixels obey it already,
+  // unless the reader was told to ignore it.
+  int orientation = 1;
 };
 
 // One class number a pixel, [height, width] row-major. In a dataset's samples the values are train ids,
@@ -55,6 +61,13 @@ struct IndexMap {
   int height = 0;
   int width = 0;
   std::vector<uint16_t> values;
+};
+
+// How files become images and label maps.
+struct ReadOptions {
+  // The raster as it is stored, for data whose labels were drawn on that. Otherwise the picture as it is shown: turned
+  // as its EXIF remark says.
+  bool ignore_orientation = false;
 };
 
 // Larger images are refused before memory is allocated for them.

@@ -13,6 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "autograd/runtime/error.h"
+#include "data/formats/exif.h"
+#include "data/formats/image_header.h"
 
 namespace data {
 namespace {
@@ -110,7 +112,7 @@ class Decoder {
         uint8_t* row = image.Row(static_cast<int>(codec_.output_scanline));
         JSAMPROW target = ink_row != nullptr ? ink_row : row;
         jpeg_read_scanlines(&codec_, &target, 1);
-        if (ink_row != nullptr) MixInks(ink_row, image.width, codec_.saw_Adobe_marker, row);
+        if (ink_row != nullptr) MixInks(ink_row, image.width, row);
       }
       jpeg_finish_decompress(&codec_);
       codec_.progress = nullptr;
@@ -122,13 +124,11 @@ class Decoder {
  private:
   absl::Status Corrupt() const { return absl::DataLossError(absl::StrCat("damaged JPEG: ", handler_.text)); }
 
-  static void MixInks(const uint8_t* inks, int width, bool inverted, uint8_t* rgb) {
+  // Files store 255 - ink, the light that is left.
+  static void MixInks(const uint8_t* lights, int width, uint8_t* rgb) {
     for (int x = 0; x < width; ++x) {
-      const int black = inverted ? inks[4 * x + 3] : 255 - inks[4 * x + 3];
-      for (int c = 0; c < 3; ++c) {
-        const int light = inverted ? inks[4 * x + c] : 255 - inks[4 * x + c];
-        rgb[3 * x + c] = static_cast<uint8_t>((light * black + 127) / 255);
-      }
+      for (int c = 0; c < 3; ++c)
+        rgb[3 * x + c] = static_cast<uint8_t>((lights[4 * x + c] * lights[4 * x + 3] + 127) / 255);
     }
   }
 
@@ -141,13 +141,15 @@ class Decoder {
 
 bool IsJpeg(absl::string_view bytes) { return bytes.size() >= 3 && std::memcmp(bytes.data(), "\xFF\xD8\xFF", 3) == 0; }
 
-absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes) {
+absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, const ReadOptions& options) {
   Decoder decoder;
   if (absl::Status status = decoder.ReadHeader(bytes); !status.ok()) return status;
   Image image(decoder.height(), decoder.width());
   std::vector<uint8_t> ink_row(decoder.four_inks() ? size_t{4} * image.width : 0);
   absl::Status status = decoder.ReadRgb(image, decoder.four_inks() ? ink_row.data() : nullptr);
   if (!status.ok()) return status;
+  image.orientation = OrientationOf(bytes);
+  if (!options.ignore_orientation) Reorient(image.orientation, image);
   return image;
 }
 

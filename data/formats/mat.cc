@@ -52,7 +52,8 @@ uint32_t Word(absl::string_view bytes) {
   return word;
 }
 
-// Takes the first element off `rest`; false if it does not fit there. Inside matrices elements are padded to eight bytes.
+// Takes the first element off `rest`; false if it does not fit there. Inside matrices elements are padded to eight
+// bytes.
 bool Next(absl::string_view& rest, bool padded, Element& element) {
   constexpr size_t kTag = 8;
   if (rest.size() < kTag) return false;

@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "autograd/runtime/atomic_file.h"
 #include "autograd/runtime/error.h"
+#include "data/formats/exif.h"
+#include "data/formats/image_header.h"
 
 namespace data {
 namespace {
@@ -179,15 +181,17 @@ bool IsPng(absl::string_view bytes) {
   return bytes.size() >= 8 && png_sig_cmp(reinterpret_cast<png_const_bytep>(bytes.data()), 0, 8) == 0;
 }
 
-absl::StatusOr<Image> DecodePng(absl::string_view bytes) {
+absl::StatusOr<Image> DecodePng(absl::string_view bytes, const ReadOptions& options) {
   Decoder decoder(bytes);
   if (absl::Status status = decoder.ReadHeader(); !status.ok()) return status;
   Image image(decoder.height(), decoder.width());
   if (absl::Status status = decoder.ReadRgb(image); !status.ok()) return status;
+  image.orientation = OrientationOf(bytes);
+  if (!options.ignore_orientation) Reorient(image.orientation, image);
   return image;
 }
 
-absl::StatusOr<IndexMap> DecodeIndexPng(absl::string_view bytes) {
+absl::StatusOr<IndexMap> DecodeIndexPng(absl::string_view bytes, const ReadOptions& options) {
   Decoder decoder(bytes);
   if (absl::Status status = decoder.ReadHeader(); !status.ok()) return status;
   if (absl::Status status = CheckHasIndices(decoder); !status.ok()) return status;
@@ -203,10 +207,11 @@ absl::StatusOr<IndexMap> DecodeIndexPng(absl::string_view bytes) {
     if (absl::Status status = decoder.ReadIndices(narrow.data()); !status.ok()) return status;
     std::copy(narrow.begin(), narrow.end(), map.values.begin());
   }
+  if (!options.ignore_orientation) Reorient(OrientationOf(bytes), map);
   return map;
 }
 
-absl::StatusOr<LabelMap> DecodeLabelPng(absl::string_view bytes) {
+absl::StatusOr<LabelMap> DecodeLabelPng(absl::string_view bytes, const ReadOptions& options) {
   {
     Decoder decoder(bytes);
     if (absl::Status status = decoder.ReadHeader(); !status.ok()) return status;
@@ -214,10 +219,11 @@ absl::StatusOr<LabelMap> DecodeLabelPng(absl::string_view bytes) {
     if (decoder.bit_depth() <= 8) {
       LabelMap labels(decoder.height(), decoder.width());
       if (absl::Status status = decoder.ReadIndices(labels.values.data()); !status.ok()) return status;
+      if (!options.ignore_orientation) Reorient(OrientationOf(bytes), labels);
       return labels;
     }
   }
-  absl::StatusOr<IndexMap> wide = DecodeIndexPng(bytes);
+  absl::StatusOr<IndexMap> wide = DecodeIndexPng(bytes, options);
   if (!wide.ok()) return wide.status();
   LabelMap labels(wide->height, wide->width);
   for (size_t i = 0; i < wide->values.size(); ++i) {

@@ -25,25 +25,25 @@ absl::Status NotPng(absl::string_view bytes) {
 
 }  // namespace
 
-absl::StatusOr<Image> ReadImage(const std::string& path) {
-  return ReadWith(path, [](absl::string_view bytes) -> absl::StatusOr<Image> {
-    if (IsPng(bytes)) return DecodePng(bytes);
-    if (IsJpeg(bytes)) return DecodeJpeg(bytes);
+absl::StatusOr<Image> ReadImage(const std::string& path, const ReadOptions& options) {
+  return ReadWith(path, [&options](absl::string_view bytes) -> absl::StatusOr<Image> {
+    if (IsPng(bytes)) return DecodePng(bytes, options);
+    if (IsJpeg(bytes)) return DecodeJpeg(bytes, options);
     return absl::InvalidArgumentError("neither PNG nor JPEG, judging by its first bytes");
   });
 }
 
-absl::StatusOr<IndexMap> ReadIndexMap(const std::string& path) {
-  return ReadWith(path, [](absl::string_view bytes) -> absl::StatusOr<IndexMap> {
+absl::StatusOr<IndexMap> ReadIndexMap(const std::string& path, const ReadOptions& options) {
+  return ReadWith(path, [&options](absl::string_view bytes) -> absl::StatusOr<IndexMap> {
     if (!IsPng(bytes)) return NotPng(bytes);
-    return DecodeIndexPng(bytes);
+    return DecodeIndexPng(bytes, options);
   });
 }
 
-absl::StatusOr<LabelMap> ReadLabelMap(const std::string& path) {
-  return ReadWith(path, [](absl::string_view bytes) -> absl::StatusOr<LabelMap> {
+absl::StatusOr<LabelMap> ReadLabelMap(const std::string& path, const ReadOptions& options) {
+  return ReadWith(path, [&options](absl::string_view bytes) -> absl::StatusOr<LabelMap> {
     if (!IsPng(bytes)) return NotPng(bytes);
-    return DecodeLabelPng(bytes);
+    return DecodeLabelPng(bytes, options);
   });
 }
 

@@ -8,11 +8,11 @@
 
 namespace data {
 
-// PNG or JPEG as RGB. Every error names the file.
-absl::StatusOr<Image> ReadImage(const std::string& path);
+// PNG or JPEG as RGB, as it is shown (ReadOptions). Every error names the file.
+absl::StatusOr<Image> ReadImage(const std::string& path, const ReadOptions& options = {});
 
 // PNG label maps by index (png.h). ReadLabelMap refuses values above 255.
-absl::StatusOr<IndexMap> ReadIndexMap(const std::string& path);
-absl::StatusOr<LabelMap> ReadLabelMap(const std::string& path);
+absl::StatusOr<IndexMap> ReadIndexMap(const std::string& path, const ReadOptions& options = {});
+absl::StatusOr<LabelMap> ReadLabelMap(const std::string& path, const ReadOptions& options = {});
 
 }  // namespace data

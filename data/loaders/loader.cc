@@ -158,8 +158,6 @@ void Loader::Finish(Slot& slot) const {
     Sample& sample = slot.samples[i];
     NormalizeInto(sample.image, normalization_, batch.height, batch.width, batch.images.data() + 3 * pixels * i);
     PadLabelInto(sample.label, batch.height, batch.width, batch.labels.data() + pixels * i);
-    batch.heights.push_back(sample.image.height);
-    batch.widths.push_back(sample.image.width);
     batch.indices.push_back(sample.index);
     batch.ids.push_back(std::move(sample.id));
     batch.geometries.push_back(std::move(slot.geometries[i]));

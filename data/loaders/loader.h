@@ -33,10 +33,8 @@ namespace data {
 struct Batch {
   int size = 0;  // N
   int height = 0, width = 0;
-  std::vector<float> images;    // [N, height, width, 3], normalised; padding is 0
-  std::vector<uint8_t> labels;  // [N, height, width], train ids; padding is void
-  // Size of each image before padding.
-  std::vector<int> heights, widths;
+  std::vector<float> images;     // [N, height, width, 3], normalised; padding is 0
+  std::vector<uint8_t> labels;   // [N, height, width], train ids; padding is void
   std::vector<int64_t> indices;  // in the dataset
   std::vector<std::string> ids;
   std::vector<Geometry> geometries;  // from a sample as the dataset has it to its part of the batch

@@ -24,18 +24,19 @@
 
 namespace data {
 
-// A change of where a sample's pixels are, or what they are called. Who has a sample's own label map and takes it through the steps gets
-// the label map of the augmented sample, exactly.
+// A change of where a sample's pixels are, or what they are called. Who has a sample's own label map and takes it
+// through the steps gets the label map of the augmented sample, exactly.
 struct GeometryStep {
-  // "resize" height width (ResizeLabel) · "crop" top left height width · "mirror" left and right · "exchange" two train ids ·
-  // "pad" height width, at the bottom and right, with void
+  // "resize" height width (ResizeLabel) · "crop" top left height width · "mirror" left and right · "exchange" two train
+  // ids · "pad" height width, at the bottom and right, with void
   std::string name;
   std::vector<int> numbers;
 };
 using Geometry = std::vector<GeometryStep>;
 
-// May change the image's and label's size, but both alike. Must be callable from several threads at once. Made of a function of
-// (key, sample) that leaves the pixels where they are, or of (key, sample, geometry) that adds what it did to the geometry.
+// May change the image's and label's size, but both alike. Must be callable from several threads at once. Made of a
+// function of (key, sample) that leaves the pixels where they are, or of (key, sample, geometry) that adds what it did
+// to the geometry.
 class Transform {
  public:
   template <typename Function>

@@ -77,6 +77,17 @@ def jpeg(mode, **options):
     return file.getvalue()
 
 
+def exif(orientation, order):
+    """A TIFF structure with nothing but an orientation; `order` is ">" or "<"."""
+    mark = b"MM" if order == ">" else b"II"
+    return mark + struct.pack(order + "HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+def jpeg_with_exif(file, orientation, order):
+    body = b"Exif\0\0" + exif(orientation, order)
+    return file[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + file[2:]
+
+
 def safetensors(tensors, metadata=None):
     """`tensors` is name -> (dtype, bytes of an element, shape); the contents count upwards."""
     header, data = {}, b""
@@ -127,6 +138,14 @@ def main():
     write("jpeg", "restart_422.jpg", jpeg("RGB", subsampling="4:2:2", restart_marker_blocks=1))
     write("jpeg", "grey.jpg", jpeg("L"))
     write("jpeg", "cmyk.jpg", jpeg("CMYK"))
+    write("jpeg", "exif_6.jpg", jpeg_with_exif(jpeg("L"), 6, ">"))
+    write("jpeg", "exif_7_little_endian.jpg", jpeg_with_exif(jpeg("L"), 7, "<"))
+    write("png", "exif_8.png", png(9, 7, 8, RGB, extra=chunk(b"eXIf", exif(8, ">"))))
+
+    write("list", "quotes_and_tabs.txt", b'a.png "my b.png"\r\nmy c.png\tmy d.png\n\n2008_000001 -1\r')
+    write("list", "utf8_mark.txt", b"\xef\xbb\xbfa\nb\n")
+    write("list", "utf16_le.txt", "\ufeffa\r\n\u20ac \U0001d11e\n".encode("utf-16-le"))
+    write("list", "utf16_be.txt", "\ufeffa b\n\"c".encode("utf-16-be"))
 
     labels = mat_array(b"LabelMap", 11, (2, 3), mat_element(4, struct.pack("<6H", 1, 4, 2, 5, 3, 459)))
     doubles = mat_array(b"LabelMap", 6, (2, 2), mat_element(9, struct.pack("<4d", 0, 7, 2, 3)))

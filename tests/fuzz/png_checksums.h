@@ -8,8 +8,8 @@
 
 namespace fuzz {
 
-// The same bytes, where they look like PNG chunks (length, type, body, checksum) with the checksum that belongs to them. Otherwise hardly
-// any changed byte would come past libpng's check of it.
+// The same bytes, where they look like PNG chunks (length, type, body, checksum) with the checksum that belongs to
+// them. Otherwise hardly any changed byte would come past libpng's check of it.
 inline std::vector<uint8_t> WithRightChecksums(const uint8_t* data, size_t size) {
   constexpr size_t kSignature = 8, kTypeAndLength = 8, kChecksum = 4;
   std::vector<uint8_t> bytes(data, data + size);

@@ -1,4 +1,5 @@
-// data::DecodePng on any bytes: an image whose pixels fit its size and survive being written and read again, or a status.
+// data::DecodePng on any bytes: an image whose pixels fit its size and survive being written and read again, or a
+// status.
 
 #include <cstddef>
 #include <cstdint>
