@@ -1,155 +1,209 @@
-// Scores a trained network on a split of a dataset: single scale, several scales, mirrored, sliding windows. Writes what test servers take.
+// Scores a trained network on a split of a dataset: single scale, several scales, mirrored, sliding windows. Writes
+// what test servers take.
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <iostream>
 #include <memory>
 #include <optional>
-#include <span>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "data/datasets/cityscapes.h"
 #include "data/datasets/submission.h"
-#include "experiments/runner/dataset_choice.h"
+#include "experiments/report/text_table.h"
+#include "experiments/runner/data_options.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
 #include "experiments/runner/inference_flags.h"
 #include "experiments/runner/output_folder.h"
 #include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
-#include "experiments/runner/text_table.h"
-#include "seg/metrics/cityscapes_metrics.h"
-
-ABSL_FLAG(std::string, checkpoint, "", "weights.safetensors of a trained network");
-ABSL_FLAG(
-    std::string, dataset, "scenes",
-    "scenes, camvid, pascal_context, pascal_context_60, voc2012, voc2012_aug, cityscapes, mapillary, mapillary_v2");
-ABSL_FLAG(std::string, data_root, "", "folder of the dataset's files");
-ABSL_FLAG(std::string, split, "val", "val, train, test or another split of the dataset");
-ABSL_FLAG(int, crop, 64, "size of the embedded scenes");
-ABSL_FLAG(double, image_scale, 1, "images are resized to this share of their size before anything else");
-ABSL_FLAG(int64_t, limit, 0, "only the first images; 0 takes all");
-ABSL_FLAG(std::string, export, "",
-          "folder for the predictions as a test server takes them: <id>.png with the values, and the palette, of the "
-          "dataset's own "
-          "label files; empty writes none");
+#include "experiments/runner/scorer.h"
+#include "experiments/settings/arguments.h"
+#include "experiments/settings/enum_text.h"
 
 namespace experiments {
+
+enum class ClassesBy { kName, kPosition };
+constexpr EnumText<ClassesBy> kClassesBy[] = {{ClassesBy::kName, "name"}, {ClassesBy::kPosition, "position"}};
+bool AbslParseFlag(absl::string_view text, ClassesBy* value, std::string* error) {
+  return ParseEnum(text, kClassesBy, value, error);
+}
+std::string AbslUnparseFlag(ClassesBy value) { return PrintEnum(value, kClassesBy); }
+
 namespace {
+
+constexpr char kUsage[] =
+    "scores a trained network as its training did, or otherwise where flags say so.\n\n"
+    "  evaluate --checkpoint=runs/…/weights.safetensors\n"
+    "  evaluate --checkpoint=… --data_root=DIR --multi_scale --flip\n"
+    "  evaluate --checkpoint=… --data_root=DIR --split=test --export=submission\n\n"
+    "Values below are the defaults; those of --checkpoint's network where it is given.";
+
+struct EvaluateOptions {
+  std::string checkpoint;
+  std::string split = "val";
+  int64_t limit = 0;
+  std::string export_folder;
+  ClassesBy classes_by = ClassesBy::kName;
+  int reader_threads = 2;
+  DataOptions data;
+  ViewFlags views;
+  ExecutionOptions execution;
+
+  void Settings(SettingVisitor& visitor) {
+    visitor.Group("What to score");
+    visitor.Path("checkpoint", checkpoint, "weights.safetensors of a trained network, or a training checkpoint");
+    visitor.Setting("split", split, "val, train, test or another split of the dataset");
+    visitor.Setting("limit", limit, "only the first images; 0: all", AtLeast(0));
+    visitor.Path("export", export_folder, "folder for predictions as a test server takes them: ID.png");
+    visitor.Setting("classes_by", classes_by, "name: the network's classes are the data's; position: insist");
+    data.Settings(visitor);
+    views.Settings(visitor);
+    execution.Settings(visitor);
+    visitor.Setting("loader_threads", reader_threads, "that read images ahead", AtLeast(1));
+  }
+};
 
 std::string Percent(double score) { return std::isnan(score) ? "–" : absl::StrFormat("%.2f", 100 * score); }
 
 void PrintScores(const data::DatasetInfo& info, const Evaluation& evaluation) {
   TableRows rows = {{"class", "IoU %"}};
-  for (int k = 0; k < info.num_classes(); ++k) rows.push_back({info.class_names[k], Percent(evaluation.iou[k])});
-  std::printf("\n%s\nmIoU %s %%   pixel accuracy %s %%   class accuracy %s %%\n", FormatTextTable(rows).c_str(),
-              Percent(evaluation.mean_iou).c_str(), Percent(evaluation.pixel_accuracy).c_str(),
-              Percent(evaluation.class_accuracy).c_str());
+  const std::vector<double> iou = evaluation.confusion.ClassIou();
+  for (int k = 0; k < info.num_classes(); ++k) rows.push_back({info.class_names[k], Percent(iou[k])});
+  std::printf("\n%s\n", FormatTextTable(rows).c_str());
+  for (const Score& score : evaluation.scores)
+    std::printf("%s%s %s %%", &score == &evaluation.scores.front() ? "" : "   ", score.name.c_str(),
+                Percent(score.value).c_str());
+  std::printf("%s\n", evaluation.scores.empty() ? "There is nothing to score: no pixel has a label." : "");
 }
 
-// The scores of Cityscapes' own program; those of instances only where every image has its instanceIds.
-class CityscapesBenchmark {
- public:
-  CityscapesBenchmark(std::string root, const data::DatasetInfo& info) : root_(std::move(root)), info_(info) {}
-
-  void Add(const data::Sample& sample, const data::LabelMap& prediction) {
-    data::LabelMap truth = data::StoredLabels(info_, sample.label);
-    std::replace(truth.values.begin(), truth.values.end(), data::kVoidLabel, uint8_t{0});
-    const absl::StatusOr<data::IndexMap> instances = data::ReadCityscapesInstances(root_, info_.split, sample.id);
-    has_instances_ &= instances.ok();
-    metrics_.Add(truth.values, data::StoredLabels(info_, prediction).values,
-                 instances.ok() ? std::span<const uint16_t>(instances->values) : std::span<const uint16_t>());
-  }
-
-  // Of the images of all ranks.
-  void Print(autograd::Collective& collective) {
-    collective.AllReduceSum(metrics_.sums());
-    const seg::CityscapesScores scores = metrics_.Scores();
-    std::printf("Cityscapes' scores: IoU class %s %%   IoU category %s %%", Percent(scores.mean_class_iou).c_str(),
-                Percent(scores.mean_category_iou).c_str());
-    if (!OnAnyRank(collective, !has_instances_)) {
-      std::printf("   iIoU class %s %%   iIoU category %s %%", Percent(scores.mean_class_instance_iou).c_str(),
-                  Percent(scores.mean_category_instance_iou).c_str());
+// How images are passed through, and a line for what differs from how the network was scored in training.
+absl::StatusOr<InferenceOptions> ChooseInference(const EvaluateOptions& options, const NetworkDescription& network,
+                                                 const InferenceOptions& of_data) {
+  InferenceOptions base = of_data;
+  if (network.says_how_scored) {
+    base = network.inference;
+    if (options.data.name != "scenes" && options.data.image_scale != network.data.image_scale) {
+      std::printf("note: images at %g of their size, by --image_scale; in training at %g\n", options.data.image_scale,
+                  network.data.image_scale);
+      base.scales = {options.data.image_scale};
     }
-    std::printf("\n");
-  }
-
- private:
-  const std::string root_;
-  const data::DatasetInfo& info_;
-  seg::CityscapesMetrics metrics_;
-  bool has_instances_ = true;
-};
-
-absl::Status ScoreCheckpoint(Execution& execution) {
-  absl::StatusOr<SavedNetwork> network = LoadCheckpoint(absl::GetFlag(FLAGS_checkpoint));
-  if (!network.ok()) return network.status();
-
-  DatasetChoice choice;
-  choice.name = absl::GetFlag(FLAGS_dataset);
-  choice.root = ResolvePath(absl::GetFlag(FLAGS_data_root));
-  choice.crop = absl::GetFlag(FLAGS_crop);
-  choice.scene_classes = network->info.num_classes();
-  choice.image_scale = absl::GetFlag(FLAGS_image_scale);
-  absl::StatusOr<EvaluationData> chosen = OpenEvaluationData(choice, absl::GetFlag(FLAGS_split));
-  if (!chosen.ok()) return chosen.status();
-  const data::DatasetInfo& info = chosen->dataset->info();
-  if (info.num_classes() != network->info.num_classes()) {
-    return absl::InvalidArgumentError(absl::StrCat("--dataset=", choice.name, " has ", info.num_classes(),
-                                                   " classes, the network of --checkpoint ",
-                                                   network->info.num_classes()));
-  }
-
-  const absl::StatusOr<InferenceOptions> options = InferenceFromFlags(chosen->inference);
-  if (!options.ok()) return options.status();
-
-  std::string folder;
-  if (const std::string asked = absl::GetFlag(FLAGS_export); !asked.empty()) {
-    absl::StatusOr<std::string> created = CreateOutputFolder(asked);
-    if (!created.ok()) return created.status();
-    folder = *created;
-  }
-  std::optional<CityscapesBenchmark> cityscapes;
-  if (info.name == "cityscapes" && info.labelled) cityscapes.emplace(choice.root, info);
-  const PredictionVisitor visitor = [&](const data::Sample& sample, const data::LabelMap& prediction) {
-    if (cityscapes) cityscapes->Add(sample, prediction);
-    return folder.empty() ? absl::OkStatus() : data::WriteSubmission(folder, info, sample.id, prediction);
-  };
-  absl::StatusOr<Evaluation> evaluation = Evaluate(*network->segmenter, *chosen->dataset, *options,
-                                                   absl::GetFlag(FLAGS_limit), visitor, &execution.collective());
-  if (!evaluation.ok()) return evaluation.status();
-
-  std::printf("%s on %s, split %s, %lld images\n", network->segmenter->Description().c_str(), info.name.c_str(),
-              info.split.c_str(), static_cast<long long>(evaluation->images));
-  if (info.labelled) {
-    PrintScores(info, *evaluation);
-    if (cityscapes) cityscapes->Print(execution.collective());
   } else {
-    std::printf("The labels of this split are the test server's.\n");
+    std::printf("note: the file does not say how its network was scored; images are taken at %g of their size\n",
+                options.data.image_scale);
   }
-  if (!folder.empty()) std::printf("The predictions are in %s.\n", folder.c_str());
+  const absl::StatusOr<InferenceOptions> inference = options.views.Override(std::move(base));
+  if (inference.ok() && network.says_how_scored) {
+    for (const std::string& note : OtherThanInTraining(network.inference, *inference))
+      std::printf("note: %s\n", note.c_str());
+  }
+  return inference;
+}
+
+absl::Status CheckClasses(const EvaluateOptions& options, const data::DatasetInfo& network,
+                          const data::DatasetInfo& data) {
+  if (network.num_classes() != data.num_classes())
+    return absl::InvalidArgumentError(absl::StrCat("--dataset=", options.data.name, " has ", data.num_classes(),
+                                                   " classes, the network of --checkpoint ", network.num_classes()));
+  if (options.classes_by == ClassesBy::kPosition) return absl::OkStatus();
+  for (int k = 0; k < data.num_classes(); ++k) {
+    if (network.class_names[k] == data.class_names[k]) continue;
+    return absl::InvalidArgumentError(absl::StrCat("--checkpoint: class ", k, " of its network is '",
+                                                   network.class_names[k], "', of --dataset=", options.data.name, " '",
+                                                   data.class_names[k],
+                                                   "'; --classes_by=position compares them all the same"));
+  }
   return absl::OkStatus();
 }
 
-absl::Status Main() {
-  const absl::StatusOr<std::unique_ptr<Execution>> execution = Execution::FromFlags();
+// The folder for predictions: never one that holds the data's own files.
+absl::StatusOr<std::string> ExportFolder(const EvaluateOptions& options) {
+  if (options.export_folder.empty()) return std::string();
+  if (!options.data.root.empty()) {
+    std::error_code error;
+    const std::filesystem::path root = std::filesystem::weakly_canonical(options.data.root, error);
+    for (std::filesystem::path path = std::filesystem::weakly_canonical(options.export_folder, error);
+         path != path.parent_path(); path = path.parent_path()) {
+      if (path == root)
+        return WrongFlag(
+            absl::StrCat("--export: ", options.export_folder, " lies in --data_root, whose labels it would replace"));
+    }
+  }
+  return CreateOutputFolder(options.export_folder);
+}
+
+absl::Status Score(const EvaluateOptions& options, Execution& execution) {
+  absl::StatusOr<SavedNetwork> saved = LoadNetwork(options.checkpoint);
+  if (!saved.ok()) return saved.status();
+  const NetworkDescription& description = saved->description;
+  absl::StatusOr<EvaluationData> data = OpenEvaluationData(options.data, options.split);
+  if (!data.ok()) return data.status();
+  const data::DatasetInfo& info = data->dataset->info();
+  if (absl::Status status = CheckClasses(options, description.info, info); !status.ok()) return status;
+  const absl::StatusOr<InferenceOptions> inference = ChooseInference(options, description, data->inference);
+  if (!inference.ok()) return inference.status();
+  const absl::StatusOr<std::string> folder = ExportFolder(options);
+  if (!folder.ok()) return folder.status();
+  for (const std::string& note : data->dataset->Notes()) std::printf("note: %s\n", note.c_str());
+
+  std::set<std::string> exported;
+  const PredictionVisitor visitor = [&](const data::Sample& sample, const data::LabelMap& prediction) -> absl::Status {
+    if (folder->empty()) return absl::OkStatus();
+    if (!exported.insert(sample.id).second)
+      return absl::FailedPreconditionError(
+          absl::StrCat("--export: two samples are called ", sample.id, ", and one file cannot hold both predictions"));
+    return data::WriteSubmission(*folder, info, sample.id, prediction);
+  };
+  const std::unique_ptr<Scorer> scorer = MakeScorer(info, options.data.root);
+  absl::StatusOr<Evaluation> evaluation = Evaluate(*saved->network, *data->dataset, *inference, *scorer,
+                                                   {.limit = options.limit,
+                                                    .reader_threads = options.reader_threads,
+                                                    .visitor = visitor,
+                                                    .collective = &execution.collective()});
+  if (!evaluation.ok()) return evaluation.status();
+
+  std::printf("%s on %s, split %s, %lld images\n", saved->network->description().c_str(), info.name.c_str(),
+              info.split.c_str(), static_cast<long long>(evaluation->images));
+  if (info.labelled) {
+    PrintScores(info, *evaluation);
+  } else {
+    std::printf("The labels of this split are the test server's.\n");
+  }
+  if (!folder->empty()) std::printf("The predictions are in %s.\n", folder->c_str());
+  return absl::OkStatus();
+}
+
+// The network's file has the defaults of the flags, so that it is read before them.
+absl::Status Main(int argc, char** argv) {
+  EvaluateOptions options;
+  SettingVisitor settings;
+  options.Settings(settings);
+  const absl::StatusOr<Arguments> arguments = ParseArguments(std::vector<const char*>(argv + 1, argv + argc), settings);
+  if (!arguments.ok()) return arguments.status();
+  if (const Assignment* given = FindAssignment(arguments->assignments, "checkpoint"); given != nullptr) {
+    const absl::StatusOr<NetworkDescription> network = ReadDescription(ResolvePath(given->text));
+    if (!network.ok()) return network.status();
+    options.data = network->data;
+    if (!network->says_how_scored) options.data.scene_classes = network->info.num_classes();
+  }
+  const absl::StatusOr<bool> read = ReadCommandLine(argc, argv, "evaluate", kUsage, settings);
+  if (!read.ok() || !*read) return read.status();
+  if (options.checkpoint.empty())
+    return WrongFlag("--checkpoint is missing: the weights.safetensors of a trained network");
+  const absl::StatusOr<std::unique_ptr<Execution>> execution = Execution::Open(options.execution);
   if (!execution.ok()) return execution.status();
-  return (*execution)->Run([&] { return ScoreCheckpoint(**execution); });
+  return (*execution)->Run([&] { return Score(options, **execution); });
 }
 
 }  // namespace
 }  // namespace experiments
 
 int main(int argc, char** argv) {
-  return experiments::RunProgram(
-      argc, argv, "evaluate",
-      "scores a trained network.\n\n  evaluate --checkpoint=runs/…/weights.safetensors --dataset=camvid "
-      "--data_root=DIR --multi_scale --flip\n  evaluate --checkpoint=… --dataset=cityscapes --data_root=DIR "
-      "--split=test --export=submission",
-      experiments::Main);
+  return experiments::RunProgram("evaluate", [&] { return experiments::Main(argc, argv); });
 }

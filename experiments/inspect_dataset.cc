@@ -1,5 +1,5 @@
-// What is in a dataset, before a night is spent on it: sizes, classes, void, files that are missing or cannot be read, and a picture with
-// samples and a legend.
+// What is in a dataset, before a night is spent on it: sizes, classes, void, files that are missing or cannot be read,
+// and a picture with samples and a legend.
 
 #include <algorithm>
 #include <cstdint>
@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -20,21 +19,12 @@
 #include "data/formats/png.h"
 #include "data/scenes/scene_dataset.h"
 #include "data/transforms/resize.h"
-#include "experiments/runner/dataset_choice.h"
+#include "experiments/report/overlay.h"
+#include "experiments/report/picture_text.h"
+#include "experiments/report/text_table.h"
+#include "experiments/runner/data_options.h"
 #include "experiments/runner/output_folder.h"
-#include "experiments/runner/overlay.h"
-#include "experiments/runner/picture_text.h"
 #include "experiments/runner/program.h"
-#include "experiments/runner/text_table.h"
-
-ABSL_FLAG(
-    std::string, dataset, "scenes",
-    "scenes, camvid, pascal_context, pascal_context_60, voc2012, voc2012_aug, cityscapes, mapillary, mapillary_v2");
-ABSL_FLAG(std::string, data_root, "", "folder of the dataset's files");
-ABSL_FLAG(std::string, split, "train", "train, val, test or another split of the dataset");
-ABSL_FLAG(int64_t, limit, 0, "look at so many samples only, spread over the split; 0 takes all");
-ABSL_FLAG(int, pictures, 6, "samples in the picture");
-ABSL_FLAG(std::string, output, "", "folder for the picture and the lists; inspection/DATASET_SPLIT if empty");
 
 namespace experiments {
 namespace {
@@ -44,7 +34,7 @@ constexpr size_t kListed = 10;          // lines on the screen; files have all
 constexpr size_t kNamed = 12;           // classes that never occur, by name
 
 struct Statistics {
-  int64_t images = 0, pixels = 0, void_pixels = 0;
+  int64_t images = 0, pixels = 0, void_pixels = 0, oriented = 0;
   std::vector<int64_t> class_pixels, class_images;
   std::map<std::pair<int, int>, int64_t> sizes;  // (width, height) -> images
   std::map<int64_t, std::string> failures;       // index -> what is wrong
@@ -54,6 +44,7 @@ void Count(const data::Sample& sample, Statistics& statistics) {
   std::vector<int64_t> counts(256);
   for (const uint8_t value : sample.label.values) ++counts[value];
   ++statistics.images;
+  statistics.oriented += sample.image.orientation > 1 ? 1 : 0;
   statistics.pixels += static_cast<int64_t>(sample.label.values.size());
   statistics.void_pixels += counts[data::kVoidLabel];
   ++statistics.sizes[{sample.image.width, sample.image.height}];
@@ -136,6 +127,10 @@ void PrintStatistics(const data::Dataset& dataset, const Statistics& statistics)
   std::printf("%s, split %s: %s%s, %d classes\n", info.name.c_str(), info.split.c_str(), size.c_str(), read.c_str(),
               info.num_classes());
   std::printf("sizes   %s\n", Sizes(statistics.sizes).c_str());
+  if (statistics.oriented > 0)
+    std::printf("tags    %s turned or mirrored by an orientation tag, which is obeyed unless --ignore_orientation\n",
+                Images(statistics.oriented).c_str());
+  for (const std::string& note : dataset.Notes()) std::printf("note    %s\n", note.c_str());
   if (!info.labelled) {
     std::printf("labels  none: they are the test server's\n");
     return;
@@ -286,9 +281,10 @@ data::Image Poster(const data::DatasetInfo& info, const std::vector<data::Sample
   return poster;
 }
 
-absl::Status WritePoster(const data::Dataset& dataset, const std::vector<int64_t>& readable, const std::string& path) {
+absl::Status WritePoster(const data::Dataset& dataset, const std::vector<int64_t>& readable, int pictures,
+                         const std::string& path) {
   std::vector<data::Sample> samples;
-  for (const int64_t i : Spread(static_cast<int64_t>(readable.size()), absl::GetFlag(FLAGS_pictures))) {
+  for (const int64_t i : Spread(static_cast<int64_t>(readable.size()), pictures)) {
     absl::StatusOr<data::Sample> sample = dataset.Load(readable[i]);
     if (!sample.ok()) return sample.status();
     samples.push_back(*std::move(sample));
@@ -299,28 +295,42 @@ absl::Status WritePoster(const data::Dataset& dataset, const std::vector<int64_t
   return status;
 }
 
-absl::Status Main() {
-  if (absl::GetFlag(FLAGS_limit) < 0) return absl::InvalidArgumentError("--limit must not be negative");
-  if (absl::GetFlag(FLAGS_pictures) < 0) return absl::InvalidArgumentError("--pictures must not be negative");
-  DatasetChoice choice;
-  choice.name = absl::GetFlag(FLAGS_dataset);
-  choice.root = ResolvePath(absl::GetFlag(FLAGS_data_root));
-  choice.crop = 128;  // of the scenes
-  choice.incomplete = data::IncompleteSamples::kSkip;
-  const absl::StatusOr<EvaluationData> chosen = OpenEvaluationData(choice, absl::GetFlag(FLAGS_split));
-  if (!chosen.ok()) return chosen.status();
-  const data::Dataset& dataset = *chosen->dataset;
+struct InspectOptions {
+  DataOptions data;
+  std::string split = "train";
+  int64_t limit = 0;
+  int pictures = 6;
+  std::string output;
 
-  int64_t limit = absl::GetFlag(FLAGS_limit);
+  InspectOptions() {
+    data.crop = 128;  // of the scenes
+    data.incomplete = data::IncompleteSamples::kSkip;
+  }
+  void Settings(SettingVisitor& visitor) {
+    visitor.Group("What to inspect");
+    visitor.Setting("split", split, "train, val, test or another split of the dataset");
+    visitor.Setting("limit", limit, "look at so many samples, spread over the split; 0: all", AtLeast(0));
+    visitor.Setting("pictures", pictures, "samples in the picture", AtLeast(0));
+    visitor.Path("output", output, "folder for picture and lists; default: inspection/DATASET_SPLIT");
+    data.Settings(visitor);
+  }
+};
+
+absl::Status InspectData(const InspectOptions& options) {
+  const absl::StatusOr<EvaluationData> opened = OpenEvaluationData(options.data, options.split);
+  if (!opened.ok()) return opened.status();
+  const data::Dataset& dataset = *opened->dataset;
+
+  int64_t limit = options.limit;
   const bool endless = dataset.size() == data::SceneOptions::kUnlimited;
   if (limit == 0) limit = endless ? kEndlessLimit : dataset.size();
   const std::vector<int64_t> indices = Spread(endless ? limit : dataset.size(), limit);
   const Statistics statistics = Inspect(dataset, indices);
   PrintStatistics(dataset, statistics);
 
-  const std::string asked = absl::GetFlag(FLAGS_output);
-  const absl::StatusOr<std::string> folder =
-      CreateOutputFolder(asked.empty() ? absl::StrCat("inspection/", choice.name, "_", dataset.info().split) : asked);
+  const absl::StatusOr<std::string> folder = CreateOutputFolder(
+      options.output.empty() ? absl::StrCat("inspection/", options.data.name, "_", dataset.info().split)
+                             : options.output);
   if (!folder.ok()) return folder.status();
   std::vector<std::string> missing, unreadable;
   for (const data::MissingFile& file : dataset.Missing())
@@ -335,7 +345,7 @@ absl::Status Main() {
   for (const int64_t index : indices) {
     if (!statistics.failures.contains(index)) readable.push_back(index);
   }
-  status = WritePoster(dataset, readable, absl::StrCat(*folder, "/pictures.png"));
+  status = WritePoster(dataset, readable, options.pictures, absl::StrCat(*folder, "/pictures.png"));
   if (!status.ok()) return status;
   if (missing.empty() && unreadable.empty()) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(missing.size(), " files are missing and ", unreadable.size(),
@@ -346,8 +356,9 @@ absl::Status Main() {
 }  // namespace experiments
 
 int main(int argc, char** argv) {
-  return experiments::RunProgram(argc, argv, "inspect_dataset",
-                                 "shows what is in a dataset.\n\n  inspect_dataset --dataset=voc2012_aug "
-                                 "--data_root=/data/VOCdevkit --split=train",
-                                 experiments::Main);
+  return experiments::RunProgram<experiments::InspectOptions>(argc, argv, "inspect_dataset",
+                                                              "shows what is in a dataset.\n\n"
+                                                              "  inspect_dataset --dataset=voc2012_aug "
+                                                              "--data_root=/data/VOCdevkit --split=train",
+                                                              experiments::InspectData);
 }

@@ -1,89 +1,159 @@
 // Segments a folder of images: NAME.png, a palette PNG of class indices, and NAME_overlay.png for people.
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "absl/flags/flag.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "data/formats/image_files.h"
 #include "data/formats/png.h"
 #include "data/formats/read_image.h"
+#include "experiments/report/overlay.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
 #include "experiments/runner/inference_flags.h"
 #include "experiments/runner/output_folder.h"
-#include "experiments/runner/overlay.h"
 #include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
-
-ABSL_FLAG(std::string, checkpoint, "", "weights.safetensors of a trained network");
-ABSL_FLAG(std::string, input, "", "an image, or a folder of .png, .jpg and .jpeg files");
-ABSL_FLAG(std::string, output, "", "folder for the label maps and overlays; created if needed");
-ABSL_FLAG(double, image_scale, 1,
-          "images are resized to this share of their size for the network; results have the image's size");
-ABSL_FLAG(double, opacity, 0.6, "of the classes' colours in the overlay, 0 to 1");
 
 namespace experiments {
 namespace {
 
 namespace fs = std::filesystem;
 
+struct PredictOptions {
+  std::string checkpoint, input, output;
+  std::optional<double> image_scale;
+  double opacity = 0.6;
+  bool ignore_orientation = false;
+  ViewFlags views;
+  ExecutionOptions execution;
+
+  void Settings(SettingVisitor& visitor) {
+    visitor.Group("What to segment");
+    visitor.Path("checkpoint", checkpoint, "weights.safetensors of a trained network, or a training checkpoint");
+    visitor.Path("input", input, "an image, or a folder of .png, .jpg and .jpeg files");
+    visitor.Path("output", output, "folder for the label maps and overlays; created if needed");
+    visitor.Setting("image_scale", image_scale, "share of their size for the network; default: as in training",
+                    Bounds{0, 8, true});
+    visitor.Setting("opacity", opacity, "of the classes' colours in the overlay", In(0, 1));
+    visitor.Setting("ignore_orientation", ignore_orientation, "photos as stored, whatever their orientation tag says");
+    views.Settings(visitor);
+    execution.Settings(visitor);
+  }
+};
+
 absl::StatusOr<std::vector<fs::path>> Images(const std::string& input) {
   std::error_code error;
   if (fs::is_regular_file(input, error)) return std::vector<fs::path>{input};
   if (!fs::is_directory(input, error))
     return absl::NotFoundError(absl::StrCat("--input: ", input, " is neither an image nor a folder"));
+  const absl::StatusOr<data::FolderContents> contents = data::ListFolder(input);
+  if (!contents.ok()) return contents.status();
   std::vector<fs::path> images;
-  for (const fs::directory_entry& entry : fs::directory_iterator(input, error)) {
-    const std::string extension = absl::AsciiStrToLower(entry.path().extension().string());
-    if (extension == ".png" || extension == ".jpg" || extension == ".jpeg") images.push_back(entry.path());
+  for (const std::string& name : contents->files) {
+    if (data::HasImageExtension(name)) images.push_back(fs::path(input) / name);
   }
-  if (error) return absl::PermissionDeniedError(absl::StrCat("--input: cannot list ", input, ": ", error.message()));
   if (images.empty())
     return absl::NotFoundError(absl::StrCat("--input: ", input, " holds no .png, .jpg or .jpeg file"));
-  std::sort(images.begin(), images.end());
   return images;
 }
 
-absl::Status Main() {
-  const absl::StatusOr<std::unique_ptr<Execution>> execution = Execution::FromFlags();
-  if (!execution.ok()) return execution.status();
-  if (absl::GetFlag(FLAGS_input).empty())
-    return absl::InvalidArgumentError("--input is missing: an image or a folder of images");
-  if (absl::GetFlag(FLAGS_output).empty())
-    return absl::InvalidArgumentError("--output is missing: the folder to write to");
-  const double opacity = absl::GetFlag(FLAGS_opacity), scale = absl::GetFlag(FLAGS_image_scale);
-  if (!(opacity >= 0 && opacity <= 1)) return absl::InvalidArgumentError("--opacity must lie in [0, 1]");
-  if (!(scale > 0 && scale <= 8)) return absl::InvalidArgumentError("--image_scale must lie in (0, 8]");
-  InferenceOptions defaults;
-  defaults.scales = {scale};
-  const absl::StatusOr<InferenceOptions> options = InferenceFromFlags(defaults);
-  if (!options.ok()) return options.status();
-  absl::StatusOr<SavedNetwork> network = LoadCheckpoint(absl::GetFlag(FLAGS_checkpoint));
-  if (!network.ok()) return network.status();
-  absl::StatusOr<std::vector<fs::path>> images = Images(ResolvePath(absl::GetFlag(FLAGS_input)));
-  if (!images.ok()) return images.status();
-  absl::StatusOr<std::string> folder = CreateOutputFolder(absl::GetFlag(FLAGS_output));
-  if (!folder.ok()) return folder.status();
+struct Outputs {
+  std::string map, overlay;
+};
 
-  const data::Normalization normalization(network->info);
+// Two names for every image: its stem's, or, where those of two images would meet, its whole name's.
+absl::StatusOr<std::vector<Outputs>> ChooseOutputs(const std::vector<fs::path>& images, const std::string& folder) {
+  const auto of_name = [&](const std::string& name) {
+    return Outputs{absl::StrCat(folder, "/", name, ".png"), absl::StrCat(folder, "/", name, "_overlay.png")};
+  };
+  std::map<std::string, int> uses;
+  for (const fs::path& image : images) {
+    const Outputs outputs = of_name(image.stem().string());
+    ++uses[outputs.map];
+    ++uses[outputs.overlay];
+  }
+  std::vector<Outputs> chosen;
+  std::set<std::string> taken;
+  for (const fs::path& image : images) {
+    Outputs outputs = of_name(image.stem().string());
+    if (uses[outputs.map] > 1 || uses[outputs.overlay] > 1) outputs = of_name(image.filename().string());
+    for (const std::string& path : {outputs.map, outputs.overlay}) {
+      if (!taken.insert(path).second)
+        return absl::FailedPreconditionError(absl::StrCat("--input: the maps of ", image.filename().string(),
+                                                          " and of another image would both be called ", path));
+    }
+    chosen.push_back(std::move(outputs));
+  }
+  // Nothing that is read is written.
+  std::error_code error;
+  for (const fs::path& image : images) {
+    const fs::path input = fs::weakly_canonical(image, error);
+    for (const Outputs& outputs : chosen) {
+      for (const std::string& path : {outputs.map, outputs.overlay}) {
+        if (fs::weakly_canonical(path, error) == input)
+          return WrongFlag(absl::StrCat("--output: ", folder, " would replace the image ", image.string(),
+                                        "; choose another folder"));
+      }
+    }
+  }
+  return chosen;
+}
+
+absl::Status Segment(const PredictOptions& options) {
+  if (options.checkpoint.empty())
+    return WrongFlag("--checkpoint is missing: the weights.safetensors of a trained network");
+  if (options.input.empty()) return WrongFlag("--input is missing: an image or a folder of images");
+  if (options.output.empty()) return WrongFlag("--output is missing: the folder to write to");
+  if (const absl::Status status = options.views.Override(InferenceOptions()).status(); !status.ok()) return status;
+  const absl::StatusOr<std::unique_ptr<Execution>> execution = Execution::Open(options.execution);
+  if (!execution.ok()) return execution.status();
+  absl::StatusOr<SavedNetwork> saved = LoadNetwork(options.checkpoint);
+  if (!saved.ok()) return saved.status();
+
+  const NetworkDescription& description = saved->description;
+  InferenceOptions inference = description.inference;
+  if (!description.says_how_scored && !options.image_scale.has_value())
+    std::printf("note: the file does not say at which scale its network saw images; 1 is taken (--image_scale)\n");
+  if (options.image_scale.has_value() && *options.image_scale != description.data.image_scale) {
+    if (description.says_how_scored)
+      std::printf("note: images at %g of their size, by --image_scale; in training at %g\n", *options.image_scale,
+                  description.data.image_scale);
+    inference.scales = {*options.image_scale};
+  }
+  const absl::StatusOr<InferenceOptions> views = options.views.Override(inference);
+  if (!views.ok()) return views.status();
+  if (description.says_how_scored) {
+    for (const std::string& note : OtherThanInTraining(description.inference, *views))
+      std::printf("note: %s\n", note.c_str());
+  }
+
+  const absl::StatusOr<std::vector<fs::path>> images = Images(options.input);
+  if (!images.ok()) return images.status();
+  const absl::StatusOr<std::vector<Outputs>> outputs = ChooseOutputs(*images, options.output);
+  if (!outputs.ok()) return outputs.status();
+  if (absl::Status status = CreateOutputFolder(options.output).status(); !status.ok()) return status;
+
+  const data::Normalization normalization(description.info);
   int failures = 0;
   absl::Status first_failure;
   for (size_t i = 0; i < images->size(); ++i) {
     const fs::path& path = (*images)[i];
-    absl::StatusOr<data::Image> image = data::ReadImage(path.string());
+    const absl::StatusOr<data::Image> image =
+        data::ReadImage(path.string(), {.ignore_orientation = options.ignore_orientation});
     absl::Status status = image.status();
     if (status.ok()) {
-      const data::LabelMap prediction = Predict(*network->segmenter, *image, normalization, *options);
-      const std::string stem = absl::StrCat(*folder, "/", path.stem().string());
-      status = data::WritePalettePng(absl::StrCat(stem, ".png"), prediction, network->info.palette);
+      const data::LabelMap prediction = Predict(*saved->network, *image, normalization, *views);
+      status = data::WritePalettePng((*outputs)[i].map, prediction, description.info.palette);
       if (status.ok())
-        status = data::WritePng(absl::StrCat(stem, "_overlay.png"),
-                                BlendLabels(*image, prediction, network->info.palette, opacity));
+        status = data::WritePng((*outputs)[i].overlay,
+                                BlendLabels(*image, prediction, description.info.palette, options.opacity));
     }
     if (!status.ok()) {
       // One bad file does not cost the others.
@@ -103,8 +173,8 @@ absl::Status Main() {
 }  // namespace experiments
 
 int main(int argc, char** argv) {
-  return experiments::RunProgram(
+  return experiments::RunProgram<experiments::PredictOptions>(
       argc, argv, "predict",
       "segments images.\n\n  predict --checkpoint=runs/…/weights.safetensors --input=photos --output=maps",
-      experiments::Main);
+      experiments::Segment);
 }

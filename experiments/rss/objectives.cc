@@ -1,23 +1,21 @@
 #include "experiments/rss/objectives.h"
 
 #include <algorithm>
-#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/resize.h"
-#include "experiments/rss/image_reward.h"
-#include "experiments/rss/label_reward.h"
+#include "experiments/rewards/image_reward.h"
+#include "experiments/rewards/label_reward.h"
+#include "experiments/runner/supervised.h"
 #include "rl/rss/pixel_reward_loss.h"
 #include "rl/rss/rss_loss.h"
-#include "seg/losses/segmentation_loss.h"
 
 namespace experiments::rss {
 namespace {
 
-using autograd::Array;
 using autograd::Variable;
 
 std::vector<int64_t> Slots(const data::Batch& batch) {
@@ -26,22 +24,7 @@ std::vector<int64_t> Slots(const data::Batch& batch) {
   return slots;
 }
 
-absl::StatusOr<StepResult> Supervised(const Variable& logits, const StepView& view, double auxiliary_weight) {
-  Variable loss = seg::SegmentationLoss(logits, view.labels);
-  if (view.auxiliary.defined())
-    loss = loss + autograd::Scale(seg::SegmentationLoss(view.auxiliary, view.labels), auxiliary_weight);
-  const int ranks = view.collective.world_size();
-  if (ranks == 1) return StepResult{loss, nullptr};
-  // The mean over the pixels of all ranks that are not void: this rank's counts by its share of them.
-  const std::vector<uint8_t>& labels = view.batch.labels;
-  const auto own = static_cast<double>(labels.size() - std::count(labels.begin(), labels.end(), data::kVoidLabel));
-  double all[1] = {own};
-  autograd::OperationScope scope("Supervised");
-  view.collective.AllReduceSum(all);
-  return StepResult{autograd::Scale(loss, own * ranks / std::max(all[0], 1.0)), nullptr};
-}
-
-rl::CategoricalSurrogateOptions Surrogate(const RunOptions& options) {
+rl::CategoricalSurrogateOptions Surrogate(const RssOptions& options) {
   rl::CategoricalSurrogateOptions surrogate;
   surrogate.clip = options.clip;
   surrogate.entropy_weight = options.entropy_weight;
@@ -50,17 +33,18 @@ rl::CategoricalSurrogateOptions Surrogate(const RunOptions& options) {
 }
 
 // A rollout serves all updates of its step.
-class PixelObjective {
+class PixelReward : public OfNetwork {
  public:
-  PixelObjective(const RunOptions& options, int classes) : reward_(classes) {
-    options_.group_size = options.samples;
+  PixelReward(const RssOptions& options, Network& network) : OfNetwork(network), reward_(network.classes()) {
+    options_.group_size = options.group_size;
     options_.synchronize_advantages = options.synchronized_advantages;
     options_.surrogate = Surrogate(options);
-    options_.keep_old_log_probability = options.training.inner_updates > 1;
+    options_.keep_old_log_probability = options.gradient.inner_updates > 1;
   }
 
-  absl::StatusOr<StepResult> operator()(const Variable& logits, const StepView& view) {
-    const Variable full = autograd::ResizeBilinear(logits, view.batch.height, view.batch.width);
+  absl::StatusOr<StepResult> Loss(const StepView& view) override {
+    const Variable full = autograd::ResizeBilinear(network_.Logits(Variable(view.images), view.context),
+                                                   view.batch.height, view.batch.width);
     if (view.update == 0) {
       reward_.SetLabels(view.labels);
       const std::vector<int64_t> slots = Slots(view.batch);
@@ -76,25 +60,28 @@ class PixelObjective {
                       }};
   }
 
+  bool recordable() const override { return true; }
+
  private:
   rl::PixelRewardOptions options_;
   LabelMatchReward reward_;
   rl::PixelRollout rollout_;
 };
 
-class ImageObjective {
+class ImageReward : public OfNetwork {
  public:
-  ImageObjective(const RunOptions& options, int classes)
-      : reward_(MakeImageReward(options, classes)), divergence_(options.divergence_weight > 0) {
+  ImageReward(const RssOptions& options, Network& network)
+      : OfNetwork(network),
+        reward_(MakeImageReward(
+            options.reward, network.classes(),
+            options.reward_classes == RewardClasses::kUnion ? seg::ClassSet::kUnion : seg::ClassSet::kTruth)),
+        divergence_(options.divergence_weight > 0),
+        recordable_(options.reward.command.empty()) {
     const std::vector<int64_t> strides(options.scales.begin(), options.scales.end());
-    options_.group_size = options.samples;
+    options_.group_size = options.group_size;
     options_.scales = options.progressive ? rl::CoarseToFine(strides) : rl::AllAtOnce(strides);
-    options_.credit = options.advantage == AdvantageKind::kGroupRelative ? rl::Credit::kWholeMap
-                      : options.advantage == AdvantageKind::kPosterior   ? rl::Credit::kPosterior
-                                                                         : rl::Credit::kPairwise;
-    options_.normalization = options.normalisation == Normalisation::kNonZero ? rl::DifferenceNormalization::kNonZero
-                             : options.normalisation == Normalisation::kAll   ? rl::DifferenceNormalization::kAll
-                                                                              : rl::DifferenceNormalization::kNone;
+    options_.credit = options.credit;
+    options_.normalization = options.normalization;
     if (options.resampled_share > 0) options_.counterfactual = {rl::Variation::kCells, options.resampled_share};
     options_.surrogate = Surrogate(options);
     if (options_.credit == rl::Credit::kPosterior) {
@@ -102,10 +89,11 @@ class ImageObjective {
       options_.surrogate.entropy_weight = 0;
     }
     options_.synchronize_advantages = options.synchronized_advantages;
-    options_.keep_old_log_probability = options.training.inner_updates > 1;
+    options_.keep_old_log_probability = options.gradient.inner_updates > 1;
   }
 
-  absl::StatusOr<StepResult> operator()(const Variable& logits, const StepView& view) {
+  absl::StatusOr<StepResult> Loss(const StepView& view) override {
+    const Variable logits = network_.Logits(Variable(view.images), view.context);
     const std::vector<rl::ScaledLogits> grids = rl::OnGrids(logits, view.batch.height, view.batch.width,
                                                             options_.scales, Progress(view.step, view.total_steps));
     if (view.update == 0) {
@@ -129,8 +117,9 @@ class ImageObjective {
                       }};
   }
 
+  bool recordable() const override { return recordable_; }
   // Steps in which the same scales are in use do the same work: a bit for each.
-  int64_t Phase(int64_t step, int64_t total_steps) const {
+  int64_t Phase(int64_t step, int64_t total_steps) const override {
     int64_t phase = 0;
     for (const rl::RewardScale& scale : options_.scales)
       phase = 2 * phase + (scale.ActiveAt(Progress(step, total_steps)) ? 1 : 0);
@@ -143,31 +132,23 @@ class ImageObjective {
   }
 
   rl::RssOptions options_;
-  ImageReward reward_;
-  bool divergence_;
+  experiments::ImageReward reward_;
+  const bool divergence_, recordable_;
   rl::Rollout rollout_;
 };
 
 }  // namespace
 
-Objective MakeObjective(const RunOptions& options, int classes) {
+std::unique_ptr<Objective> MakeObjective(const RssOptions& options, Network& network) {
   switch (options.supervision) {
     case Supervision::kLabels:
-      return {[weight = options.auxiliary_weight](const Variable& logits, const StepView& view) {
-                return Supervised(logits, view, weight);
-              },
-              true};
-    case Supervision::kPixelReward: {
-      auto objective = std::make_shared<PixelObjective>(options, classes);
-      return {[objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); }, true};
-    }
+      return std::make_unique<Supervised>(network, options.auxiliary_weight);
+    case Supervision::kPixelReward:
+      return std::make_unique<PixelReward>(options, network);
     case Supervision::kImageReward:
       break;
   }
-  auto objective = std::make_shared<ImageObjective>(options, classes);
-  return {[objective](const Variable& logits, const StepView& view) { return (*objective)(logits, view); },
-          options.reward_command.empty(),
-          [objective](int64_t step, int64_t total_steps) { return objective->Phase(step, total_steps); }};
+  return std::make_unique<ImageReward>(options, network);
 }
 
 }  // namespace experiments::rss

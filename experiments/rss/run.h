@@ -1,49 +1,18 @@
 #pragma once
 
-// Runs one RunOptions from data to scores.
-
-#include <optional>
-#include <string>
-#include <vector>
+// The RSS programs: their rows, and how one is run.
 
 #include "absl/status/statusor.h"
-#include "autograd/collective/collective.h"
-#include "data/datasets/dataset.h"
-#include "experiments/rss/run_options.h"
-#include "experiments/runner/interrupt.h"
-#include "experiments/runner/training.h"
+#include "experiments/rss/options.h"
+#include "experiments/runner/experiment.h"
+#include "experiments/runner/run.h"
 
 namespace experiments::rss {
 
-// A validation image with its label and what the trained network says.
-struct Example {
-  data::Image image;
-  data::LabelMap label, prediction;
-};
+// Trains and evaluates, and writes weights.safetensors and pictures into the run's folder.
+absl::StatusOr<RunRecord> Run(const RssOptions& options, const RunContext& context);
 
-struct RunResult {
-  RunOptions options;
-  TrainingResult training;
-  data::DatasetInfo dataset;
-  std::string data_description;
-  std::vector<Example> examples;
-  int64_t parameters = 0;
-  std::optional<double> multi_scale_mean_iou;  // where RunOptions::multi_scale asked for it
-};
-
-// Trains and evaluates, and writes weights.safetensors and pictures into the run's directory.
-absl::StatusOr<RunResult> Run(const RunOptions& options, autograd::Collective& collective,
-                              const InterruptHandler& interrupt);
-
-// A run's final scores in a small JSON file, so that a table can be continued, or printed again, without training again.
-struct RunScores {
-  double mean_iou = 0, pixel_accuracy = 0, seconds = 0;
-  int64_t steps = 0;
-  std::vector<CurvePoint> curve;  // validation mIoU
-  std::optional<double> multi_scale_mean_iou = {};
-};
-absl::Status WriteScores(const std::string& directory, const RunResult& result);
-// NotFound when the run has not ended; InvalidArgument when it ended with other settings than `options`.
-absl::StatusOr<RunScores> ReadScores(const RunOptions& options);
+// The parts that the programs share; each adds its name, usage, dataset and default table.
+Experiment<RssOptions> BaseExperiment();
 
 }  // namespace experiments::rss

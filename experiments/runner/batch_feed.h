@@ -1,6 +1,7 @@
 #pragma once
 
-// The loader's batches where the network is. On a device the next batch travels on a queue of its own while a step computes.
+// The loader's batches where the network is. On a device the next batch travels on a queue of its own while a step
+// computes.
 //
 //   BatchFeed feed(*loader);
 //   while (…) {

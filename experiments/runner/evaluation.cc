@@ -2,16 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "autograd/core/array_kernels.h"
 #include "autograd/ops/concatenate.h"
-#include "autograd/ops/elementwise.h"
 #include "autograd/ops/gather.h"
 #include "autograd/ops/resize.h"
+#include "autograd/ops/sliding_windows.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/transpose.h"
 #include "autograd/runtime/allocator.h"
+#include "autograd/runtime/parallel.h"
+#include "data/loaders/sample_reader.h"
 #include "data/transforms/resize.h"
 #include "seg/metrics/confusion_matrix.h"
 
@@ -24,9 +30,21 @@ using autograd::Variable;
 // Enough for a batch to fill the cores, small enough for the memory of a large image's decoder.
 constexpr int64_t kPixelsPerPass = 1 << 18;
 
-// Ranks take turns by so many images, and none of them is passed through the network with one of another turn: how many there are
-// in a pass may change a prediction's last bits, and must not depend on the number of ranks.
+// Ranks take turns by so many images, and none of them is passed through the network with one of another turn: how many
+// there are in a pass may change a prediction's last bits, and must not depend on the number of ranks.
 constexpr int64_t kImagesPerTurn = 16;
+
+// Samples that are read before they are asked for: a turn of small images may go through the network in one pass. A
+// pixel of a sample is 4 bytes, so that what is read ahead is no more than the scores of 16 classes are for one such
+// image.
+constexpr int kReadAhead = kImagesPerTurn;
+
+using Images = std::span<const data::Image* const>;  // of one size
+
+// How many images or windows of a size go through the network together.
+int64_t CountPerPass(int height, int width) {
+  return std::max<int64_t>(1, kPixelsPerPass / (static_cast<int64_t>(height) * width));
+}
 
 data::Image Mirrored(const data::Image& image) {
   data::Image mirrored(image.height, image.width, image.channels);
@@ -48,56 +66,12 @@ Variable Crop(Variable x, int height, int width) {
   return x;
 }
 
-// Logits of images of one size, padded to what the network takes: [N, H', W', K].
-Variable PaddedLogits(Segmenter& segmenter, const std::vector<data::Image>& images,
-                      const data::Normalization& normalization) {
-  const int count = static_cast<int>(images.size());
-  const int height = RoundUp(images[0].height, segmenter.SizeMultiple()),
-            width = RoundUp(images[0].width, segmenter.SizeMultiple());
-  std::vector<float> input(static_cast<size_t>(count) * height * width * 3);
-  for (int i = 0; i < count; ++i) {
-    data::NormalizeInto(images[i], normalization, height, width, input.data() + input.size() / count * i);
-  }
-  const Variable x(Array::From<float>({count, height, width, 3}, input));
-  return autograd::ResizeBilinear(segmenter.Logits(x, nn::Context()), height, width);
-}
-
-// Logits, or probabilities, of one image at its own size: [1, H, W, K].
-Variable WholeImage(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
-                    bool probabilities) {
-  const Variable logits = PaddedLogits(segmenter, {image}, normalization);
-  return Crop(probabilities ? autograd::Softmax(logits) : logits, image.height, image.width);
-}
-
-// Sum of the windows' scores over each pixel, divided by their number: [1, H, W, K].
-Variable SlidingWindows(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
-                        const InferenceOptions& options, bool probabilities) {
-  const int window = options.window, stride = options.stride > 0 ? options.stride : std::max(1, window * 2 / 3);
-  const int window_height = std::min(window, image.height), window_width = std::min(window, image.width);
-  const int rows = std::max(image.height - window_height + stride - 1, 0) / stride + 1;
-  const int columns = std::max(image.width - window_width + stride - 1, 0) / stride + 1;
-  const int64_t classes = segmenter.classes();
-  std::vector<float> sums(static_cast<size_t>(image.height) * image.width * classes);
-  std::vector<float> counts(static_cast<size_t>(image.height) * image.width);
-  for (int row = 0; row < rows; ++row) {
-    for (int column = 0; column < columns; ++column) {
-      const int top = std::min(row * stride, image.height - window_height),
-                left = std::min(column * stride, image.width - window_width);
-      const data::Image part = data::CropImage(image, {top, left, window_height, window_width});
-      const std::vector<float> scores =
-          WholeImage(segmenter, part, normalization, probabilities).array().ToVector<float>();
-      for (int y = 0; y < window_height; ++y) {
-        const int64_t pixel = static_cast<int64_t>(top + y) * image.width + left;
-        const float* from = scores.data() + static_cast<int64_t>(y) * window_width * classes;
-        for (int64_t i = 0; i < window_width * classes; ++i) sums[pixel * classes + i] += from[i];
-        for (int x = 0; x < window_width; ++x) counts[pixel + x] += 1;
-      }
-    }
-  }
-  for (size_t pixel = 0; pixel < counts.size(); ++pixel) {
-    for (int64_t k = 0; k < classes; ++k) sums[pixel * classes + k] /= counts[pixel];
-  }
-  return Variable(Array::From<float>({1, image.height, image.width, classes}, sums));
+// Where windows begin along one axis: every `stride`, the last one ends at the border.
+std::vector<int> WindowBegins(int size, int window, int stride) {
+  std::vector<int> begins;
+  for (int begin = 0; begin < size - window; begin += stride) begins.push_back(begin);
+  begins.push_back(size - window);
+  return begins;
 }
 
 bool OnePass(const InferenceOptions& options) {
@@ -116,125 +90,243 @@ std::vector<data::LabelMap> BestClasses(const Variable& scores, int height, int 
   return maps;
 }
 
+// Images of one size through a network.
+class Inference {
+ public:
+  Inference(Network& network, const data::Normalization& normalization, const InferenceOptions& options,
+            std::function<bool()> stop = nullptr)
+      : network_(network), normalization_(normalization), options_(options), stop_(std::move(stop)) {}
+
+  // Scores [N, H, W, K] at the images' own size.
+  absl::StatusOr<Variable> Scores(Images images) const {
+    const int height = images[0]->height, width = images[0]->width;
+    const bool one_view = options_.scales.size() == 1 && !options_.flip;
+    Array sums;
+    for (const double scale : options_.scales) {
+      const int scaled_height = std::max(1, static_cast<int>(std::lround(height * scale))),
+                scaled_width = std::max(1, static_cast<int>(std::lround(width * scale)));
+      for (const bool mirrored : {false, true}) {
+        if (mirrored && !options_.flip) continue;
+        const int64_t count = static_cast<int64_t>(images.size()), at_once = CountPerPass(scaled_height, scaled_width);
+        for (int64_t begin = 0; begin < count; begin += at_once) {
+          const int64_t end = std::min(begin + at_once, count);
+          const absl::StatusOr<Variable> view =
+              ScoresOfViews(images.subspan(begin, end - begin), scaled_height, scaled_width, mirrored);
+          if (!view.ok()) return view.status();
+          Variable scores = autograd::ResizeBilinear(*view, height, width);
+          if (mirrored) scores = autograd::Flip(scores, 2);
+          if (one_view && end - begin == count) return scores;
+          if (!sums.defined()) sums = Array::Zeros({count, height, width, network_.classes()}, scores.dtype());
+          Array part = sums.Slice(begin, end);
+          autograd::kernels::Accumulate(autograd::Stream::Current(), scores.array(), part);
+        }
+      }
+    }
+    return Variable(sums);
+  }
+
+  absl::StatusOr<std::vector<data::LabelMap>> Predictions(Images images) const {
+    const int height = images[0]->height, width = images[0]->width;
+    const absl::StatusOr<Variable> scores =
+        OnePass(options_) ? PaddedLogits(images, WholeImages(images), height, width) : Scores(images);
+    if (!scores.ok()) return scores.status();
+    return BestClasses(*scores, height, width);
+  }
+
+ private:
+  using Places = std::vector<autograd::WindowPlace>;
+
+  static Places WholeImages(Images images) {
+    Places places;
+    for (size_t i = 0; i < images.size(); ++i) places.push_back({.image = static_cast<int64_t>(i)});
+    return places;
+  }
+
+  // Logits of parts of images, padded to what the network takes: [parts, H', W', K].
+  absl::StatusOr<Variable> PaddedLogits(Images images, std::span<const autograd::WindowPlace> parts, int height,
+                                        int width) const {
+    if (stop_ != nullptr && stop_()) return absl::CancelledError("the evaluation was stopped");
+    const int padded_height = RoundUp(height, network_.size_multiple()),
+              padded_width = RoundUp(width, network_.size_multiple());
+    const int64_t count = static_cast<int64_t>(parts.size()), size = int64_t{3} * padded_height * padded_width;
+    const auto input = std::make_unique_for_overwrite<float[]>(count * size);
+    autograd::ParallelFor(count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto normalize = [&](const data::Image& part) {
+          data::NormalizeInto(part, normalization_, padded_height, padded_width, input.get() + i * size);
+        };
+        const data::Image& image = *images[parts[i].image];
+        if (image.height == height && image.width == width) {
+          normalize(image);
+        } else {
+          normalize(
+              data::CropImage(image, {static_cast<int>(parts[i].top), static_cast<int>(parts[i].left), height, width}));
+        }
+      }
+    });
+    const Variable x(Array::FromHost({count, padded_height, padded_width, 3}, autograd::kFloat32, input.get()));
+    return autograd::ResizeBilinear(network_.Logits(x, nn::Context()), padded_height, padded_width);
+  }
+
+  // Scores [N, height, width, K] of the images resized and mirrored.
+  absl::StatusOr<Variable> ScoresOfViews(Images images, int height, int width, bool mirrored) const {
+    const bool resized = height != images[0]->height || width != images[0]->width;
+    if (!resized && !mirrored) return ScoresOfImages(images);
+    std::vector<data::Image> views(images.size());
+    autograd::ParallelFor(static_cast<int64_t>(images.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        if (resized) views[i] = data::ResizeImage(*images[i], height, width);
+        if (mirrored) views[i] = Mirrored(resized ? views[i] : *images[i]);
+      }
+    });
+    std::vector<const data::Image*> pointers;
+    for (const data::Image& view : views) pointers.push_back(&view);
+    return ScoresOfImages(pointers);
+  }
+
+  // Scores [N, H, W, K] as they are: of the whole images, or the mean over windows.
+  absl::StatusOr<Variable> ScoresOfImages(Images images) const {
+    const int height = images[0]->height, width = images[0]->width;
+    const int window = options_.window, stride = options_.stride > 0 ? options_.stride : std::max(1, window * 2 / 3);
+    if (window == 0 || (window >= height && window >= width)) {
+      const absl::StatusOr<Variable> logits = PaddedLogits(images, WholeImages(images), height, width);
+      if (!logits.ok()) return logits.status();
+      return Crop(Averaged(*logits), height, width);
+    }
+    const int window_height = std::min(window, height), window_width = std::min(window, width);
+    Places places;
+    for (size_t i = 0; i < images.size(); ++i) {
+      for (const int top : WindowBegins(height, window_height, stride)) {
+        for (const int left : WindowBegins(width, window_width, stride))
+          places.push_back({static_cast<int64_t>(i), top, left});
+      }
+    }
+    const int64_t count = static_cast<int64_t>(images.size()), parts = static_cast<int64_t>(places.size()),
+                  at_once = CountPerPass(window_height, window_width);
+    Array sums = Array::Zeros({count, height, width, network_.classes()}, autograd::kFloat32);
+    Array coverage = Array::Zeros({count, height, width}, autograd::kInt32);
+    for (int64_t begin = 0; begin < parts; begin += at_once) {
+      const Places some(places.begin() + begin, places.begin() + std::min(begin + at_once, parts));
+      const absl::StatusOr<Variable> logits = PaddedLogits(images, some, window_height, window_width);
+      if (!logits.ok()) return logits.status();
+      autograd::AddWindows(Averaged(*logits).array(), some, window_height, window_width, sums, coverage);
+    }
+    autograd::DivideByCoverage(coverage, sums);
+    return Variable(sums);
+  }
+
+  // What is averaged over windows and views.
+  Variable Averaged(const Variable& logits) const {
+    return OnePass(options_) || options_.average_logits ? logits : autograd::Softmax(logits);
+  }
+
+  Network& network_;
+  const data::Normalization& normalization_;
+  const InferenceOptions& options_;
+  const std::function<bool()> stop_;
+};
+
 }  // namespace
 
-Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
-            const InferenceOptions& options) {
-  const bool probabilities = !OnePass(options) && !options.average_logits;
-  Variable sum;
-  for (double scale : options.scales) {
-    const int height = std::max(1, static_cast<int>(std::lround(image.height * scale)));
-    const int width = std::max(1, static_cast<int>(std::lround(image.width * scale)));
-    const data::Image resized =
-        height == image.height && width == image.width ? image : data::ResizeImage(image, height, width);
-    for (const bool mirrored : {false, true}) {
-      if (mirrored && !options.flip) continue;
-      const data::Image view = mirrored ? Mirrored(resized) : resized;
-      Variable scores = options.window > 0 ? SlidingWindows(segmenter, view, normalization, options, probabilities)
-                                           : WholeImage(segmenter, view, normalization, probabilities);
-      scores = autograd::ResizeBilinear(scores, image.height, image.width);
-      if (mirrored) scores = autograd::Flip(scores, 2);
-      sum = sum.defined() ? autograd::Add(sum, scores) : scores;
-    }
-  }
-  return sum.array().Reshape({image.height, image.width, segmenter.classes()});
+void InferenceOptions::Settings(SettingVisitor& visitor) {
+  visitor.Group("Inference");
+  visitor.Setting("test_scales", scales, "shares of the image's size", Bounds{0, 8, true});
+  visitor.Setting("flip", flip, "average with the mirrored image");
+  visitor.Setting("window", window, "side of sliding windows; 0: whole images", AtLeast(0));
+  visitor.Setting("stride", stride, "between windows; 0: two thirds of the window", AtLeast(0));
+  visitor.Setting("average_logits", average_logits, "average logits (iSeg), not probabilities (mmsegmentation)");
 }
 
-data::LabelMap Predict(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+Array Infer(Network& network, const data::Image& image, const data::Normalization& normalization,
+            const InferenceOptions& options) {
+  const data::Image* const images[] = {&image};
+  const Variable scores = Inference(network, normalization, options).Scores(images).value();
+  return scores.array().Reshape({image.height, image.width, network.classes()});
+}
+
+data::LabelMap Predict(Network& network, const data::Image& image, const data::Normalization& normalization,
                        const InferenceOptions& options) {
-  const Variable scores =
-      OnePass(options)
-          ? PaddedLogits(segmenter, {image}, normalization)
-          : Variable(Infer(segmenter, image, normalization, options).Reshape({1, image.height, image.width, -1}));
-  return BestClasses(scores, image.height, image.width)[0];
+  const data::Image* const images[] = {&image};
+  return Inference(network, normalization, options).Predictions(images).value()[0];
 }
 
 namespace {
 
-// Adds images [begin, end) to `confusion`.
-absl::Status EvaluateImages(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
-                            int64_t begin, int64_t end, const PredictionVisitor& visitor,
-                            seg::ConfusionMatrix& confusion) {
+// Adds the samples with these indices, a list of whole turns, to `scorer`.
+absl::Status EvaluateSamples(Network& network, const data::Dataset& dataset, const InferenceOptions& options,
+                             const EvaluationRun& run, std::vector<int64_t> indices, Scorer& scorer) {
   const data::Normalization normalization(dataset.info());
+  const Inference inference(network, normalization, options, run.stop);
   std::vector<data::Sample> group;
-  auto score = [&]() -> absl::Status {
-    if (group.empty()) return absl::OkStatus();
-    std::vector<data::LabelMap> predictions;
-    if (OnePass(options)) {
-      std::vector<data::Image> images;
-      for (const data::Sample& sample : group) images.push_back(sample.image);
-      predictions = BestClasses(PaddedLogits(segmenter, images, normalization), images[0].height, images[0].width);
-    } else {
-      for (const data::Sample& sample : group)
-        predictions.push_back(Predict(segmenter, sample.image, normalization, options));
-    }
+  const auto score = [&]() -> absl::Status {
+    std::vector<const data::Image*> images;
+    for (const data::Sample& sample : group) images.push_back(&sample.image);
+    const absl::StatusOr<std::vector<data::LabelMap>> predictions = inference.Predictions(images);
+    if (!predictions.ok()) return predictions.status();
     for (size_t i = 0; i < group.size(); ++i) {
-      confusion.Add(group[i].label.values, predictions[i].values);
-      if (visitor != nullptr) {
-        if (absl::Status status = visitor(group[i], predictions[i]); !status.ok()) return status;
+      scorer.Add(group[i], (*predictions)[i]);
+      if (run.visitor != nullptr) {
+        if (absl::Status status = run.visitor(group[i], (*predictions)[i]); !status.ok()) return status;
       }
     }
     group.clear();
     return absl::OkStatus();
   };
-  for (int64_t i = begin; i < end; ++i) {
-    absl::StatusOr<data::Sample> sample = dataset.Load(i);
+  data::SampleReader reader(&dataset, {.threads = run.reader_threads, .ahead = kReadAhead}, std::move(indices));
+  for (int64_t position = 0; reader.remaining() > 0; ++position) {
+    absl::StatusOr<data::Sample> sample = reader.Next();
     if (!sample.ok()) return sample.status();
-    const int64_t pixels = static_cast<int64_t>(sample->image.height) * sample->image.width;
-    const bool fits = group.empty() ||
-                      (sample->image.height == group[0].image.height && sample->image.width == group[0].image.width &&
-                       static_cast<int64_t>(group.size() + 1) * pixels <= kPixelsPerPass);
-    if (!fits) {
+    const data::Image& image = sample->image;
+    if (!group.empty() && (position % kImagesPerTurn == 0 || image.height != group[0].image.height ||
+                           image.width != group[0].image.width ||
+                           static_cast<int64_t>(group.size()) == CountPerPass(image.height, image.width))) {
       if (absl::Status status = score(); !status.ok()) return status;
     }
     group.push_back(*std::move(sample));
   }
-  return score();
+  return group.empty() ? absl::OkStatus() : score();
 }
 
-// counts ← their sum over the ranks, and the error of the first rank that has one.
-absl::Status ShareResults(autograd::Collective& collective, const absl::Status& own, std::vector<int64_t>& counts) {
+// The error of the first rank that has one, on every rank.
+absl::Status ShareError(autograd::Collective& collective, const absl::Status& own) {
   const autograd::StreamScope on_the_cpu(autograd::Stream::Cpu());
-  std::vector<int64_t> values = counts;
-  values.resize(counts.size() + collective.world_size());
-  if (!own.ok()) values[counts.size() + collective.rank()] = static_cast<int64_t>(own.message().size()) + 1;
-  Array sums = Array::From({static_cast<int64_t>(values.size())}, values);
-  collective.AllReduceSum(sums);
-  values = sums.ToVector<int64_t>();
-  std::copy_n(values.begin(), counts.size(), counts.begin());
-  const auto failed = std::find_if(values.begin() + counts.size(), values.end(), [](int64_t size) { return size > 0; });
-  if (failed == values.end()) return absl::OkStatus();
+  const int64_t ranks = collective.world_size(), rank = collective.rank();
+  Array reports = [&] {
+    std::vector<int64_t> values(2 * ranks);  // by rank: the code, and the size of the message
+    values[2 * rank] = own.raw_code();
+    values[2 * rank + 1] = static_cast<int64_t>(own.message().size());
+    return Array::From({ranks, 2}, values);
+  }();
+  collective.AllReduceSum(reports);
+  const std::vector<int64_t> all = reports.ToVector<int64_t>();
+  int64_t failed = 0;
+  while (failed < ranks && all[2 * failed] == 0) ++failed;
+  if (failed == ranks) return absl::OkStatus();
   std::string message(own.message());
-  message.resize(*failed - 1);
-  Array bytes = Array::FromHost({*failed - 1}, autograd::kUInt8, message.data());
-  collective.Broadcast(bytes, static_cast<int>(failed - values.begin() - counts.size()));
+  message.resize(all[2 * failed + 1]);
+  Array bytes = Array::FromHost({all[2 * failed + 1]}, autograd::kUInt8, message.data());
+  collective.Broadcast(bytes, static_cast<int>(failed));
   bytes.CopyToHost(message.data());
-  return own.ok() ? absl::AbortedError(message) : own;
+  return failed == rank ? own : absl::Status(static_cast<absl::StatusCode>(all[2 * failed]), message);
 }
 
 }  // namespace
 
-absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
-                                    int64_t limit, const PredictionVisitor& visitor, autograd::Collective* collective) {
+absl::StatusOr<Evaluation> Evaluate(Network& network, const data::Dataset& dataset, const InferenceOptions& options,
+                                    Scorer& scorer, const EvaluationRun& run) {
   autograd::OperationScope scope("Evaluate");
-  const int64_t count = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
-  const int ranks = collective != nullptr ? collective->world_size() : 1, rank = ranks > 1 ? collective->rank() : 0;
-  seg::ConfusionMatrix confusion(segmenter.classes());
-  absl::Status status;
-  for (int64_t begin = rank * kImagesPerTurn; begin < count && status.ok(); begin += ranks * kImagesPerTurn) {
-    status =
-        EvaluateImages(segmenter, dataset, options, begin, std::min(begin + kImagesPerTurn, count), visitor, confusion);
+  const int64_t count = run.limit > 0 ? std::min(run.limit, dataset.size()) : dataset.size();
+  const int ranks = run.collective != nullptr ? run.collective->world_size() : 1,
+            rank = ranks > 1 ? run.collective->rank() : 0;
+  std::vector<int64_t> indices;
+  for (int64_t begin = rank * kImagesPerTurn; begin < count; begin += ranks * kImagesPerTurn) {
+    for (int64_t i = begin; i < std::min(begin + kImagesPerTurn, count); ++i) indices.push_back(i);
   }
-  if (ranks > 1) status = ShareResults(*collective, status, confusion.counts());
+  absl::Status status = EvaluateSamples(network, dataset, options, run, std::move(indices), scorer);
+  if (ranks > 1) status = ShareError(*run.collective, status);
   if (!status.ok()) return status;
-
-  Evaluation evaluation;
-  evaluation.iou = confusion.ClassIou();
-  evaluation.mean_iou = confusion.MeanIou();
-  evaluation.pixel_accuracy = confusion.PixelAccuracy();
-  evaluation.class_accuracy = confusion.ClassAccuracy();
-  evaluation.images = count;
-  return evaluation;
+  if (ranks > 1) scorer.Share(*run.collective);
+  return Evaluation{scorer.Scores(), scorer.confusion(), count};
 }
 
 }  // namespace experiments

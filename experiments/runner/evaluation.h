@@ -1,7 +1,7 @@
 #pragma once
 
-// Inference and scores. Single scale, several scales, mirrored, and sliding windows are one code path, so `evaluate`, `predict` and
-// the training loop cannot disagree.
+// Inference and scores. Single scale, several scales, mirrored, and sliding windows are one code path, so `evaluate`,
+// `predict` and the training loop cannot disagree.
 
 #include <cstdint>
 #include <functional>
@@ -13,7 +13,10 @@
 #include "autograd/core/array.h"
 #include "data/datasets/dataset.h"
 #include "data/transforms/normalize.h"
-#include "experiments/runner/segmenter.h"
+#include "experiments/runner/network.h"
+#include "experiments/runner/scorer.h"
+#include "experiments/settings/settings.h"
+#include "seg/metrics/confusion_matrix.h"
 
 namespace experiments {
 
@@ -24,34 +27,47 @@ struct InferenceOptions {
   int stride = 0;                      // between windows; 0 means two thirds of the window
   // Averages probabilities (mmsegmentation, PSPNet) or logits (iSeg, the code RSS comes from).
   bool average_logits = false;
+
+  void Settings(SettingVisitor& visitor);
 };
 
-// Scores [H, W, K] of one image at its own size: logits if one pass suffices, else the sum of what `options` averages. Windows and
-// padded borders follow facts of the reference code: the last window ends at the border; images are padded at the bottom and
-// right with the mean colour to a multiple of the network's stride.
-autograd::Array Infer(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+// Scores [H, W, K] of one image at its own size: logits if one pass suffices, else the sum of what `options` averages.
+// Windows and padded borders follow facts of the reference code: the last window ends at the border; images are padded
+// at the bottom and right with the mean colour to a multiple of the network's stride.
+autograd::Array Infer(Network& network, const data::Image& image, const data::Normalization& normalization,
                       const InferenceOptions& options);
 
 // argmax of the scores.
-data::LabelMap Predict(Segmenter& segmenter, const data::Image& image, const data::Normalization& normalization,
+data::LabelMap Predict(Network& network, const data::Image& image, const data::Normalization& normalization,
                        const InferenceOptions& options);
 
 struct Evaluation {
-  double mean_iou = 0;  // over classes with a non-empty union, in [0, 1]
-  double pixel_accuracy = 0;
-  double class_accuracy = 0;
-  std::vector<double> iou;  // by class; NaN when absent
+  std::vector<Score> scores;  // of the scorer, over all ranks
+  seg::ConfusionMatrix confusion{1};
   int64_t images = 0;
 };
 
 // Called for every image after its prediction; may be null.
 using PredictionVisitor = std::function<absl::Status(const data::Sample& sample, const data::LabelMap& prediction)>;
 
-// At the labels' own resolution; void is not counted. Takes the first `limit` images (0: all). With a collective every rank calls this,
-// predicts (and visits) its share of the images, and gets the result over all of them: the same bits as one rank alone. When a
-// rank's share cannot be read or visited, every rank gets that error.
-absl::StatusOr<Evaluation> Evaluate(Segmenter& segmenter, const data::Dataset& dataset, const InferenceOptions& options,
-                                    int64_t limit = 0, const PredictionVisitor& visitor = nullptr,
-                                    autograd::Collective* collective = nullptr);
+struct EvaluationRun {
+  int64_t limit = 0;       // the first images only; 0: all
+  int reader_threads = 1;  // that read images ahead, beside the threads that compute; at least 1
+  PredictionVisitor visitor = nullptr;
+  // Every rank calls Evaluate, predicts (and visits) its share of the images, and gets the result over all of them: the
+  // same bits as one rank alone. When a rank's share cannot be read or visited, or is stopped, every rank gets the
+  // error of the first such rank.
+  autograd::Collective* collective = nullptr;
+  // Asked before every pass through the network, so that a long evaluation can be left: if it says true, Evaluate
+  // returns Cancelled, and what `scorer` has counted by then means nothing. Of several ranks each asks for itself, and
+  // a stopped one waits until the others are through with their shares or stopped as well.
+  std::function<bool()> stop = nullptr;
+};
+
+// At the labels' own resolution. `scorer` is new and counts what is asked of it. Images are predicted and visited in
+// the order of the dataset; images of one size that are neighbours, and windows of one image, go through the network
+// together.
+absl::StatusOr<Evaluation> Evaluate(Network& network, const data::Dataset& dataset, const InferenceOptions& options,
+                                    Scorer& scorer, const EvaluationRun& run = {});
 
 }  // namespace experiments

@@ -4,31 +4,36 @@
 #include <iostream>
 #include <optional>
 
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "autograd/collective/launch.h"
 #include "autograd/device/device.h"
+#include "autograd/ops/convolution_plans.h"
 #include "autograd/runtime/allocator.h"
 #include "autograd/runtime/error.h"
 #include "autograd/runtime/parallel.h"
-
-ABSL_FLAG(std::string, device, "cpu", "cpu, cuda or cuda:N");
-ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 
 namespace experiments {
 
 using autograd::Array;
 
-absl::StatusOr<std::unique_ptr<Execution>> Execution::FromFlags() {
-  const int threads = absl::GetFlag(FLAGS_threads);
-  if (threads < 0) return absl::InvalidArgumentError("--threads must not be negative");
-  if (threads > 0) autograd::SetThreadCount(threads);
+void ExecutionOptions::Settings(SettingVisitor& visitor) {
+  visitor.Group("Execution");
+  visitor.Setting("device", device, "cpu, cuda or cuda:N").Role(SettingRole::kFree);
+  visitor.Setting("threads", threads, "of the CPU; 0: all cores", AtLeast(0)).Role(SettingRole::kFree);
+  visitor.Setting("measure_plans", measure_plans, "on CUDA, time cuDNN's plans and take the fastest")
+      .Role(SettingRole::kFree);
+}
+
+absl::StatusOr<std::unique_ptr<Execution>> Execution::Open(const ExecutionOptions& options) {
+  if (options.threads > 0) autograd::SetThreadCount(options.threads);
+  if (options.measure_plans) autograd::SetConvolutionPlans(autograd::ConvolutionPlans::kMeasured);
   const absl::StatusOr<std::optional<autograd::LaunchedRank>> launched = autograd::FindLaunchedRank();
   if (!launched.ok()) return launched.status();
-  std::string device = absl::GetFlag(FLAGS_device);
+  if (launched->has_value() && !(*launched)->note.empty()) std::cerr << "note: " << (*launched)->note << "\n";
+  std::string device = options.device;
   if (launched->has_value() && device == "cuda") absl::StrAppend(&device, ":", (*launched)->local_rank);
   absl::StatusOr<std::unique_ptr<autograd::Stream>> stream = autograd::OpenStream(device);
-  if (!stream.ok()) return absl::Status(stream.status().code(), absl::StrCat("--device: ", stream.status().message()));
+  if (!stream.ok()) return WrongFlag(absl::StrCat("--device: ", stream.status().message()));
   std::unique_ptr<Execution> execution(new Execution(*std::move(stream)));
   absl::StatusOr<std::unique_ptr<autograd::Collective>> world = autograd::OpenWorld(*execution->stream_, *launched);
   if (!world.ok()) return world.status();
@@ -45,11 +50,12 @@ absl::Status Execution::Run(const std::function<absl::Status()>& body) {
   int exit_code = 1;
   try {
     const absl::Status status = body();
-    if (status.ok()) return status;
+    if (status.ok() || status.code() == absl::StatusCode::kCancelled) return status;  // all ranks stop together
     error = std::string(status.message());
+    if (IsWrongFlag(status)) exit_code = 2;
   } catch (const autograd::Error& thrown) {
     error = absl::StrCat("internal error: ", thrown.what());
-    exit_code = 2;
+    exit_code = 3;
   }
   std::fflush(stdout);
   std::cerr << "\nrank " << collective_->rank() << " of " << ranks << ": " << error << std::endl;

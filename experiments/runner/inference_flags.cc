@@ -1,44 +1,70 @@
 #include "experiments/runner/inference_flags.h"
 
-#include <string>
-#include <vector>
+#include <utility>
 
-#include "absl/flags/flag.h"
-#include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/types/optional.h"
-
-ABSL_FLAG(bool, multi_scale, false, "average over --scales");
-ABSL_FLAG(std::vector<std::string>, scales, std::vector<std::string>({"0.5", "0.75", "1", "1.25", "1.5", "1.75"}),
-          "with --multi_scale: shares of the image's size");
-ABSL_FLAG(bool, flip, false, "average with the mirrored image");
-ABSL_FLAG(int, window, 0, "side of sliding windows; 0 takes whole images");
-ABSL_FLAG(int, stride, 0, "between windows; 0 is two thirds of the window");
-ABSL_FLAG(absl::optional<bool>, average_logits, absl::nullopt,
-          "average logits (iSeg) or probabilities (mmsegmentation); by default as published numbers on the dataset do");
 
 namespace experiments {
 
-absl::StatusOr<InferenceOptions> InferenceFromFlags(const InferenceOptions& defaults) {
-  InferenceOptions options = defaults;
-  if (absl::GetFlag(FLAGS_multi_scale)) {
-    options.scales.clear();
-    for (const std::string& text : absl::GetFlag(FLAGS_scales)) {
-      double scale = 0;
-      if (!absl::SimpleAtod(text, &scale) || !(scale > 0 && scale <= 8))
-        return absl::InvalidArgumentError(absl::StrCat("--scales: '", text, "' is not a scale in (0, 8]"));
-      options.scales.push_back(scale * defaults.scales[0]);
-    }
-    if (options.scales.empty()) return absl::InvalidArgumentError("--scales is empty");
+std::vector<double> PublishedScales() { return {0.5, 0.75, 1, 1.25, 1.5, 1.75}; }
+
+void WindowFlags::Settings(SettingVisitor& visitor) {
+  visitor.Group("Inference");
+  visitor.Setting("window", window, "side of sliding windows; 0: whole images", AtLeast(0));
+  visitor.Setting("stride", stride, "between windows; default: two thirds of the window", AtLeast(1));
+  visitor.Setting("average_logits", average_logits, "average logits (iSeg), not probabilities (mmseg)");
+}
+
+absl::StatusOr<InferenceOptions> WindowFlags::Override(InferenceOptions inference) const {
+  if (window.has_value() && *window != inference.window) {
+    inference.window = *window;
+    inference.stride = 0;
   }
-  options.flip = absl::GetFlag(FLAGS_flip);
-  options.window = absl::GetFlag(FLAGS_window);
-  options.stride = absl::GetFlag(FLAGS_stride);
-  options.average_logits = absl::GetFlag(FLAGS_average_logits).value_or(defaults.average_logits);
-  if (options.window < 0 || options.stride < 0)
-    return absl::InvalidArgumentError("--window and --stride must not be negative");
-  return options;
+  if (stride.has_value()) inference.stride = *stride;
+  if (average_logits.has_value()) inference.average_logits = *average_logits;
+  if (inference.window == 0 && stride.has_value())
+    return WrongFlag(absl::StrCat("--stride=", *stride, " has no effect without --window"));
+  if (inference.stride > inference.window)
+    return WrongFlag(absl::StrCat("--stride=", inference.stride, " leaves pixels between windows of --window=",
+                                  inference.window, " that none of them covers"));
+  return inference;
+}
+
+void ViewFlags::Settings(SettingVisitor& visitor) {
+  visitor.Group("Inference");
+  visitor.Setting("multi_scale", multi_scale, "average over --test_scales");
+  visitor
+      .Setting("test_scales", test_scales, "shares of the image's size; default: 0.5,0.75,1,1.25,1.5,1.75",
+               Bounds{0, 8, true})
+      .Formerly("scales");
+  visitor.Setting("flip", flip, "average with the mirrored image");
+  windows.Settings(visitor);
+}
+
+absl::StatusOr<InferenceOptions> ViewFlags::Override(InferenceOptions inference) const {
+  if (!multi_scale && !test_scales.empty()) return WrongFlag("--test_scales has no effect without --multi_scale");
+  if (multi_scale) {
+    const double base = inference.scales.front();
+    inference.scales.clear();
+    for (double scale : test_scales.empty() ? PublishedScales() : test_scales) inference.scales.push_back(scale * base);
+  }
+  inference.flip |= flip;
+  return windows.Override(std::move(inference));
+}
+
+std::vector<std::string> OtherThanInTraining(const InferenceOptions& in_training, const InferenceOptions& now) {
+  InferenceOptions before = in_training, after = now;
+  after.scales = before.scales;
+  SettingVisitor settings_before, settings_after;
+  before.Settings(settings_before);
+  after.Settings(settings_after);
+  std::vector<std::string> notes;
+  for (size_t i = 0; i < settings_after.settings().size(); ++i) {
+    const BoundSetting &earlier = settings_before.settings()[i], &setting = settings_after.settings()[i];
+    if (setting.text() != earlier.text())
+      notes.push_back(absl::StrCat("--", setting.name, "=", setting.text(), " here, ", earlier.text(), " in training"));
+  }
+  return notes;
 }
 
 }  // namespace experiments

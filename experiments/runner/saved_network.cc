@@ -1,5 +1,6 @@
 #include "experiments/runner/saved_network.h"
 
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -8,10 +9,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "experiments/runner/network.h"
-#include "experiments/runner/output_folder.h"
-#include "nn/checkpoints/safetensors.h"
-#include "nn/checkpoints/weights.h"
+#include "experiments/runner/networks.h"
+#include "experiments/settings/arguments.h"
+#include "experiments/settings/identity.h"
+#include "nlohmann/json.hpp"
+#include "nn/optimizers/moving_average.h"
 
 namespace experiments {
 namespace {
@@ -29,65 +31,150 @@ bool ParseTriple(const std::string& text, std::array<float, 3>& values) {
   return true;
 }
 
+std::string Dump(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// The settings of `options` as a JSON object, and back. The folder of the files is the machine's matter, not the
+// network's.
+template <typename Options>
+std::string SettingsJson(Options options) {
+  SettingVisitor visitor;
+  options.Settings(visitor);
+  nlohmann::json json = nlohmann::json::object();
+  for (const SettingValue& setting : ValuesOf(visitor)) {
+    if (setting.name != "data_root") json[setting.name] = setting.value;
+  }
+  return Dump(json);
+}
+
+template <typename Options>
+bool ReadSettingsJson(const std::string& text, Options& options) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return false;
+  SettingVisitor visitor;
+  options.Settings(visitor);
+  for (const auto& [name, value] : json.items()) {
+    BoundSetting* setting = visitor.Find(name);
+    std::string error;
+    if (setting == nullptr || !value.is_string() || !setting->parse(value.template get<std::string>(), error))
+      return false;
+  }
+  return CheckBounds(visitor).ok();
+}
+
+// Files of before had the names joined by commas.
+bool ParseNames(const std::string& text, std::vector<std::string>& names) {
+  if (text.empty() || text[0] != '[') {
+    names = absl::StrSplit(text, ',', absl::SkipEmpty());
+  } else {
+    const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_array()) return false;
+    for (const auto& name : json) {
+      if (!name.is_string()) return false;
+      names.push_back(name);
+    }
+  }
+  return !names.empty() && names.size() <= 254;
+}
+
+absl::StatusOr<NetworkDescription> FromMetadata(const std::string& path, const nn::Metadata& metadata) {
+  const auto entry = [&](const char* name) {
+    const auto found = metadata.find(name);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  const auto wrong = [&](const char* name) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": metadata '", name, "' is '", entry(name),
+                     "'; a file written by this project's training describes its network there"));
+  };
+  NetworkDescription description;
+  description.model = entry("model");
+  description.info.name = entry("dataset");
+  if (description.model.empty()) return wrong("model");
+  if (!ParseNames(entry("classes"), description.info.class_names)) return wrong("classes");
+  for (const std::string& text : std::vector<std::string>(absl::StrSplit(entry("palette"), ',', absl::SkipEmpty()))) {
+    uint32_t value = 0;
+    if (text.size() != 6 || !absl::SimpleHexAtoi(text, &value)) return wrong("palette");
+    description.info.palette.push_back(
+        {static_cast<uint8_t>(value >> 16), static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)});
+  }
+  if (description.info.palette.size() != description.info.class_names.size()) return wrong("palette");
+  if (!ParseTriple(entry("mean"), description.info.mean)) return wrong("mean");
+  if (!ParseTriple(entry("standard_deviation"), description.info.standard_deviation))
+    return wrong("standard_deviation");
+  if (const std::string precision = entry("precision"); !precision.empty()) {
+    if (precision != "float32" && precision != "bfloat16") return wrong("precision");
+    description.precision = precision == "float32" ? autograd::kFloat32 : autograd::kBFloat16;
+  }
+  description.says_how_scored = !entry("data").empty() && !entry("inference").empty();
+  if (!entry("data").empty() && !ReadSettingsJson(entry("data"), description.data)) return wrong("data");
+  if (!entry("inference").empty() && !ReadSettingsJson(entry("inference"), description.inference))
+    return wrong("inference");
+  return description;
+}
+
 }  // namespace
 
-absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model,
-                         const data::DatasetInfo& info) {
+nn::Metadata ToMetadata(const NetworkDescription& description) {
   std::vector<std::string> colors;
-  for (const data::Color& color : info.palette)
+  for (const data::Color& color : description.info.palette)
     colors.push_back(absl::StrFormat("%02x%02x%02x", color.red, color.green, color.blue));
-  return nn::SaveWeights(path, segmenter.module(),
-                         {{"model", model},
-                          {"dataset", info.name},
-                          {"classes", absl::StrJoin(info.class_names, ",")},
-                          {"palette", absl::StrJoin(colors, ",")},
-                          {"mean", Triple(info.mean)},
-                          {"standard_deviation", Triple(info.standard_deviation)}});
+  return {{"model", description.model},
+          {"precision", autograd::Name(description.precision)},
+          {"dataset", description.info.name},
+          {"classes", Dump(description.info.class_names)},
+          {"palette", absl::StrJoin(colors, ",")},
+          {"mean", Triple(description.info.mean)},
+          {"standard_deviation", Triple(description.info.standard_deviation)},
+          {"data", SettingsJson(description.data)},
+          {"inference", SettingsJson(description.inference)}};
+}
+
+absl::StatusOr<NetworkDescription> ReadDescription(const std::string& path) {
+  const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(path);
+  if (!file.ok()) return file.status();
+  return FromMetadata(path, file->metadata());
+}
+
+absl::Status SaveNetwork(const std::string& path, Network& network, const NetworkDescription& description) {
+  return nn::SaveWeights(path, network.module(), ToMetadata(description));
+}
+
+absl::StatusOr<nn::LoadReport> LoadTrainedWeights(const std::string& path, Network& network, nn::LoadOptions options) {
+  bool averaged = false;
+  {
+    const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(path);
+    if (!file.ok()) return file.status();
+    const bool is_checkpoint = file->metadata().contains("step") && file->metadata().contains("network");
+    for (const nn::TensorInfo& tensor : file->tensors()) {
+      averaged |= is_checkpoint && absl::StartsWith(tensor.name, "average.");
+      if (is_checkpoint && absl::StartsWith(tensor.name, "model.")) options.prefix = "model.";
+    }
+  }
+  if (!averaged) return nn::LoadWeights(path, network.module(), options);
+  // An average is stored in the shapes of this program, not in those of public files.
+  options.prefix = "average.";
+  nn::MovingAverage average(network.module(), 0);
+  absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(path, nn::ModuleReference(average), options);
+  if (report.ok()) average.CopyTo(network.module());
+  return report;
 }
 
 absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path) {
-  SavedNetwork network;
-  {
-    absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(path);
-    if (!file.ok()) return file.status();
-    auto entry = [&](const char* name) {
-      const auto found = file->metadata().find(name);
-      return found == file->metadata().end() ? std::string() : found->second;
-    };
-    auto wrong = [&](const char* name) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": metadata '", name, "' is '", entry(name),
-                       "'; a file written by this project's training describes its network there"));
-    };
-    network.model = entry("model");
-    network.info.name = entry("dataset");
-    if (network.model.empty()) return wrong("model");
-    network.info.class_names = absl::StrSplit(entry("classes"), ',', absl::SkipEmpty());
-    if (network.info.class_names.empty() || network.info.num_classes() > 254) return wrong("classes");
-    for (const std::string& text : std::vector<std::string>(absl::StrSplit(entry("palette"), ',', absl::SkipEmpty()))) {
-      uint32_t value = 0;
-      if (text.size() != 6 || !absl::SimpleHexAtoi(text, &value)) return wrong("palette");
-      network.info.palette.push_back(
-          {static_cast<uint8_t>(value >> 16), static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)});
-    }
-    if (network.info.palette.size() != network.info.class_names.size()) return wrong("palette");
-    if (!ParseTriple(entry("mean"), network.info.mean)) return wrong("mean");
-    if (!ParseTriple(entry("standard_deviation"), network.info.standard_deviation)) return wrong("standard_deviation");
-  }
-  absl::StatusOr<std::unique_ptr<Segmenter>> segmenter =
-      MakeNetwork(network.model, network.info.num_classes(), autograd::RandomKey(0));
-  if (!segmenter.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", segmenter.status().message()));
-  network.segmenter = *std::move(segmenter);
-  absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(
-      path, network.segmenter->module(), {.rename = nn::RenamePrefixes({{"aux_classifier.", nullptr}})});
+  SavedNetwork saved;
+  absl::StatusOr<NetworkDescription> description = ReadDescription(path);
+  if (!description.ok()) return description.status();
+  saved.description = *std::move(description);
+  absl::StatusOr<std::unique_ptr<Network>> network =
+      MakeNetwork(saved.description.model, saved.description.info.num_classes(), autograd::RandomKey(0),
+                  {.precision = saved.description.precision});
+  if (!network.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", network.status().message()));
+  saved.network = *std::move(network);
+  const absl::StatusOr<nn::LoadReport> report =
+      LoadTrainedWeights(path, *saved.network, {.rename = nn::RenamePrefixes({{"aux_classifier.", nullptr}})});
   if (!report.ok()) return report.status();
-  return network;
-}
-
-absl::StatusOr<SavedNetwork> LoadCheckpoint(const std::string& flag) {
-  if (flag.empty())
-    return absl::InvalidArgumentError("--checkpoint is missing: the weights.safetensors of a trained network");
-  return LoadNetwork(ResolvePath(flag));
+  return saved;
 }
 
 }  // namespace experiments

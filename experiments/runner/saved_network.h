@@ -1,32 +1,53 @@
 #pragma once
 
-// weights.safetensors: a trained network that describes itself. The weights have public names; the metadata says which model it
-// is and what its classes are called and coloured, so `evaluate` and `predict` need no flags.
+// weights.safetensors: a trained network that describes itself. The weights have public names; the metadata says which
+// model it is, what its classes are called and coloured, and how it was scored, so that `evaluate` and `predict` need
+// no flags. A checkpoint of training carries the same description.
 
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "autograd/runtime/dtype.h"
 #include "data/datasets/dataset.h"
-#include "experiments/runner/segmenter.h"
+#include "experiments/runner/data_options.h"
+#include "experiments/runner/evaluation.h"
+#include "experiments/runner/network.h"
+#include "nn/checkpoints/safetensors.h"
+#include "nn/checkpoints/weights.h"
 
 namespace experiments {
 
-// `model` is the network's name (network.h).
-absl::Status SaveNetwork(const std::string& path, Segmenter& segmenter, const std::string& model,
-                         const data::DatasetInfo& info);
-
-struct SavedNetwork {
-  std::unique_ptr<Segmenter> segmenter;
-  data::DatasetInfo info;  // names, palette, normalisation
-  std::string model;
+struct NetworkDescription {
+  std::string model;                               // the network's name (networks.h)
+  autograd::DType precision = autograd::kFloat32;  // of the activations, in training and in its evaluations
+  data::DatasetInfo info;                          // name, classes, palette, normalisation
+  DataOptions data;                                // what it was trained on, but for the folder
+  InferenceOptions inference;                      // by which its scores were measured
+  bool says_how_scored = true;                     // false for a file of before, which lacks the last two
 };
 
-// Without an auxiliary head: that of a file is left out, only training needs it. Errors name the file and the metadata field or the tensors
-// at fault.
-absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path);
+// For the file: keys "model", "precision", "dataset", "classes" (a JSON list: names may have commas), "palette",
+// "mean", "standard_deviation", "data" and "inference" (JSON objects).
+nn::Metadata ToMetadata(const NetworkDescription& description);
 
-// The network that the flag --checkpoint names; InvalidArgument, naming the flag, when it is empty.
-absl::StatusOr<SavedNetwork> LoadCheckpoint(const std::string& flag);
+absl::Status SaveNetwork(const std::string& path, Network& network, const NetworkDescription& description);
+
+struct SavedNetwork {
+  std::unique_ptr<Network> network;
+  NetworkDescription description;
+};
+
+// The description alone. Errors name the file and the metadata field.
+absl::StatusOr<NetworkDescription> ReadDescription(const std::string& path);
+
+// The weights of a network's file, or those of the network in a training checkpoint (the moving average, if it has one,
+// as evaluation took it), into `network`.
+absl::StatusOr<nn::LoadReport> LoadTrainedWeights(const std::string& path, Network& network, nn::LoadOptions options);
+
+// From weights.safetensors, or from a checkpoint: then the moving average, if it has one, as evaluation took it.
+// Without an auxiliary head: that of a file is left out, only training needs it. Errors name the file and the metadata
+// field or the tensors at fault.
+absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path);
 
 }  // namespace experiments

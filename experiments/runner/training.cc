@@ -2,89 +2,24 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <functional>
 #include <map>
-#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "autograd/core/captured_step.h"
-#include "autograd/core/tape.h"
-#include "experiments/runner/batch_feed.h"
+#include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
-#include "experiments/runner/run_directory.h"
-#include "experiments/runner/training_state.h"
-#include "nn/optimizers/adamw.h"
-#include "nn/optimizers/gradient_average.h"
-#include "nn/optimizers/moving_average.h"
-#include "nn/optimizers/sgd.h"
-#include "nn/schedules/schedule.h"
+#include "experiments/runner/run_folder.h"
+#include "experiments/runner/training_log.h"
+#include "nlohmann/json.hpp"
+#include "nn/checkpoints/weights.h"
 
 namespace experiments {
 namespace {
-
-using autograd::Array;
-using autograd::Variable;
-
-std::unique_ptr<nn::Optimizer> MakeOptimizer(const TrainingOptions& options, Segmenter& segmenter) {
-  nn::GroupOptions groups;
-  groups.weight_decay = options.weight_decay;
-  if (options.last_layer_factor != 1) groups.rate_factors.push_back({segmenter.LastLayer(), options.last_layer_factor});
-  std::vector<nn::OptimizedParameter> parameters = nn::GroupParameters(segmenter.module(), groups);
-  if (options.optimizer == OptimizerKind::kSgd) {
-    return std::make_unique<nn::Sgd>(std::move(parameters), nn::SgdOptions{.momentum = options.momentum});
-  }
-  return std::make_unique<nn::AdamW>(std::move(parameters));
-}
-
-// The buffers (running statistics), which a forward pass has changed by the time its loss turns out not to be finite.
-class BufferSnapshot {
- public:
-  explicit BufferSnapshot(const nn::ModuleReference& module) : buffers_(nn::NamedBuffers(module)) {
-    for (const nn::NamedBuffer& buffer : buffers_) copies_.push_back(buffer.array->Copy());
-  }
-  void Take() {
-    for (size_t i = 0; i < copies_.size(); ++i) copies_[i].CopyFrom(*buffers_[i].array);
-  }
-  void Restore() const {
-    for (size_t i = 0; i < copies_.size(); ++i) buffers_[i].array->CopyFrom(copies_[i]);
-  }
-
- private:
-  std::vector<nn::NamedBuffer> buffers_;
-  std::vector<Array> copies_;
-};
-
-data::LoaderOptions Loading(const TrainingOptions& options, const autograd::Collective& collective,
-                            const autograd::RandomKey& key, int64_t start_batch) {
-  data::LoaderOptions loading;
-  loading.batch_size = options.batch_size;
-  loading.threads = options.loader_threads;
-  loading.prefetch = 4;
-  loading.key = key;
-  loading.shuffle = true;
-  loading.height = options.crop_height;
-  loading.width = options.crop_width;
-  loading.rank = collective.rank();
-  loading.world_size = collective.world_size();
-  loading.start_batch = start_batch;
-  return loading;
-}
-
-nn::Schedule RateSchedule(const TrainingOptions& options) {
-  nn::Schedule schedule = nn::PolynomialSchedule(options.learning_rate, options.steps, options.power);
-  schedule.warm_up_steps = options.warm_up_steps;
-  schedule.warm_up_factor = 0.01;
-  return schedule;
-}
-
-autograd::ReplicaSum Replicas(autograd::Collective& collective) {
-  if (collective.world_size() == 1) return {};
-  return {[](Array& values, void* context) { static_cast<autograd::Collective*>(context)->AllReduceSum(values); },
-          &collective};
-}
 
 using Traffic = std::map<std::string, autograd::Collective::Traffic>;
 
@@ -106,272 +41,242 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-class Trainer {
- public:
-  Trainer(const TrainingOptions& options, Segmenter& segmenter, const data::Dataset& training,
-          const data::Dataset& validation, const Objective& objective, autograd::Collective& collective)
-      : options_(options),
-        segmenter_(segmenter),
-        training_(training),
-        validation_(validation),
-        objective_(objective),
-        collective_(collective),
-        key_(autograd::RandomKey(options.seed).Split("training")),
-        schedule_(RateSchedule(options)),
-        replicas_(Replicas(collective)),
-        optimizer_(MakeOptimizer(options, segmenter)),
-        gradient_average_(optimizer_->parameters(), collective) {
-    if (options.average_decay > 0) average_.emplace(segmenter.module(), options.average_decay);
+// The step of a checkpoint that this run may go on from.
+absl::StatusOr<int64_t> CheckCheckpoint(const std::string& path, const TrainingOptions& options, const Network& network,
+                                        const RunContext& context) {
+  const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(path);
+  if (!file.ok()) return file.status();
+  const auto entry = [&](const char* name) {
+    const auto found = file->metadata().find(name);
+    return found == file->metadata().end() ? std::string() : found->second;
+  };
+  int64_t step = 0;
+  if (!absl::SimpleAtoi(entry("step"), &step) || step < 0)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": metadata 'step' is '", entry("step"),
+                                                   "', not a step count: this is no training checkpoint"));
+  if (entry("network") != network.description())
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": is a checkpoint of '", entry("network"), "', not of '", network.description(), "'"));
+  const nlohmann::json json = nlohmann::json::parse(entry("settings"), nullptr, false);
+  std::vector<std::pair<std::string, std::string>> settings;
+  try {
+    settings = json.get<std::vector<std::pair<std::string, std::string>>>();
+  } catch (const nlohmann::json::exception&) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": metadata 'settings' is no list of settings"));
   }
+  if (const auto other = Differences(settings, context.settings, SettingRole::kResult); !other.empty())
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": the run that is to go on has other settings: ", ToString(other),
+                     "; leave them out to go on, or choose another --output"));
+  if (step > options.steps)
+    return absl::FailedPreconditionError(absl::StrCat(path, ": step ", step, " is beyond --steps=", options.steps));
+  return step;
+}
 
-  // Before the first step: the folder, the checkpoint to go on from, the data, the log.
+class Course {
+ public:
+  Course(const TrainingOptions& options, Learner& learner, Network& network, const OpenedData& data,
+         const NetworkDescription& description, const RunContext& context)
+      : options_(options),
+        learner_(learner),
+        network_(network),
+        data_(data),
+        description_(description),
+        context_(context) {}
+
+  // Before the first step: the folder, the checkpoint to go on from, the log.
   absl::Status Open();
-  absl::StatusOr<TrainingResult> Run(const InterruptHandler& interrupt);
+  absl::StatusOr<RunRecord> Run();
 
  private:
-  bool first_rank() const { return collective_.rank() == 0; }
-  TrainingState State() {
-    return {.segmenter = segmenter_,
-            .optimizer = *optimizer_,
-            .average = average_.has_value() ? &*average_ : nullptr,
-            .seed = options_.seed,
-            .step = step_};
-  }
+  bool StopRequested() const { return OnAnyRank(context_.collective, context_.interrupt.stop_requested()); }
+  int64_t NextPause() const;
   absl::Status Save();
+  // `error` with what became of the steps so far.
+  absl::Status SaveAfter(const absl::Status& error);
   absl::Status Evaluate();
-  absl::Status Step();
-  void Compute(const autograd::RandomKey& key);
-  void ComputeOrReplay();
-  // Averages what is shown and logged over the ranks, so that a loss that is not finite on one is so on all.
-  StepNumbers ReadBack(double learning_rate);
-  absl::Status StopAt(const char* what);
+  absl::Status RunToPause();
 
   const TrainingOptions& options_;
-  Segmenter& segmenter_;
-  const data::Dataset& training_;
-  const data::Dataset& validation_;
-  const Objective& objective_;
-  autograd::Collective& collective_;
-  const autograd::RandomKey key_;
-  const nn::Schedule schedule_;
-  const autograd::ReplicaSum replicas_;
-
-  std::unique_ptr<nn::Optimizer> optimizer_;
-  std::optional<nn::MovingAverage> average_;
-  nn::GradientAverage gradient_average_;
-  std::optional<RunDirectory> directory_;
-  std::optional<BufferSnapshot> buffers_;
-  std::unique_ptr<data::Loader> loader_;
-  std::optional<BatchFeed> feed_;
+  Learner& learner_;
+  Network& network_;
+  const OpenedData& data_;
+  const NetworkDescription& description_;
+  const RunContext& context_;
+  std::optional<RunFolder> folder_;
   std::unique_ptr<TrainingLog> log_;
   Evaluation evaluation_;
-
-  int64_t step_ = 0;  // steps done
-  int update_ = 0;    // of this step
-  // What Compute leaves behind.
-  absl::StatusOr<StepResult> outcome_ = StepResult();
-  Array norm_, sound_;
-  std::optional<autograd::CapturedStep> captured_;
-  int64_t captured_phase_ = 0;
+  int64_t first_step_ = 0, step_ = 0, saved_step_ = -1;
+  bool stop_ = false;
+  bool evaluation_missing_ = false;  // the last one was left because of a signal
+  double evaluation_seconds_ = 0;
 };
 
-absl::Status Trainer::Open() {
-  absl::StatusOr<RunDirectory> directory = RunDirectory::Open(options_.directory, options_.resume || !first_rank());
-  if (!directory.ok()) return directory.status();
-  directory_ = *std::move(directory);
+absl::Status Course::Open() {
+  absl::StatusOr<RunFolder> folder = RunFolder::Open(context_.folder, context_.resume || !context_.first_rank());
+  if (!folder.ok()) return folder.status();
+  folder_ = *std::move(folder);
 
   std::optional<int64_t> resumed_step;
-  if (std::optional<CheckpointFile> latest = directory_->LatestCheckpoint(); options_.resume && latest.has_value()) {
-    TrainingState state = State();
-    if (absl::Status status = LoadTrainingState(latest->path, state); !status.ok()) return status;
-    step_ = state.step;
+  if (std::optional<CheckpointFile> latest = folder_->LatestCheckpoint(); context_.resume && latest.has_value()) {
+    const absl::StatusOr<int64_t> step = CheckCheckpoint(latest->path, options_, network_, context_);
+    if (!step.ok()) return step.status();
+    nn::ModuleReference state(learner_);
+    if (absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(latest->path, state); !report.ok())
+      return report.status();
+    first_step_ = step_ = saved_step_ = *step;
     resumed_step = step_;
   }
-  buffers_.emplace(segmenter_.module());
-
-  absl::StatusOr<std::unique_ptr<data::Loader>> loader = data::Loader::Create(
-      &training_, options_.augmentation, Loading(options_, collective_, key_.Split("data"), step_));
-  if (!loader.ok()) return loader.status();
-  loader_ = *std::move(loader);
-  feed_.emplace(*loader_);
+  if (context_.accepted != nullptr) {
+    if (absl::Status status = context_.accepted(); !status.ok()) return status;
+  }
 
   const TrainingLog::Options logging = {
-      .title = absl::StrCat(options_.label, ": ", options_.steps, " steps of ",
-                            options_.batch_size * collective_.world_size(), " images",
+      .title = absl::StrCat(context_.label, ": ", options_.steps, " steps of ",
+                            options_.batch_size * context_.collective.world_size(), " images",
                             step_ > 0 ? absl::StrCat(", resumed after step ", step_) : std::string()),
       .first_step = step_,
       .steps = options_.steps,
       .log_every = options_.log_every,
-      .resumed_step = resumed_step};
-  if (!first_rank()) {
+      .resumed_step = resumed_step,
+      .score_names = MakeScorer(data_.validation->info(), data_.root)->Names()};
+  if (!context_.first_rank()) {
     log_ = TrainingLog::Silent(logging);
     return absl::OkStatus();
   }
-  absl::StatusOr<std::unique_ptr<TrainingLog>> log = TrainingLog::Open(*directory_, logging);
+  absl::StatusOr<std::unique_ptr<TrainingLog>> log = TrainingLog::Open(*folder_, logging);
   if (!log.ok()) return log.status();
   log_ = *std::move(log);
   return absl::OkStatus();
 }
 
-absl::Status Trainer::Save() {
-  if (!first_rank()) return absl::OkStatus();
-  TrainingState state = State();
-  absl::Status status = SaveTrainingState(directory_->CheckpointPath(step_), state);
-  if (status.ok()) status = directory_->RemoveOldCheckpoints(2);
+absl::Status Course::Save() {
+  if (!context_.first_rank() || saved_step_ == step_) return absl::OkStatus();
+  nn::Metadata metadata = ToMetadata(description_);
+  metadata["step"] = absl::StrCat(step_);
+  metadata["network"] = network_.description();
+  nlohmann::json settings = nlohmann::json::array();
+  for (const SettingValue& setting : context_.settings) settings.push_back({setting.name, setting.value});
+  metadata["settings"] = settings.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  absl::Status status = nn::SaveWeights(folder_->CheckpointPath(step_), nn::ModuleReference(learner_), metadata);
+  if (status.ok()) saved_step_ = step_;
+  if (status.ok()) status = folder_->RemoveOldCheckpoints(2);
   if (status.ok()) status = log_->Flush();
   return status;
 }
 
-absl::Status Trainer::Evaluate() {
-  std::optional<nn::AverageScope> averaged;
-  if (average_.has_value()) averaged.emplace(*average_);
-  absl::StatusOr<Evaluation> evaluation =
-      experiments::Evaluate(segmenter_, validation_, options_.inference,
-                            step_ < options_.steps ? options_.evaluation_images : 0, nullptr, &collective_);
-  if (!evaluation.ok()) return evaluation.status();
-  evaluation_ = *evaluation;
-  return log_->Evaluated(step_, evaluation_);
-}
-
-// A whole update. Nothing is changed by one whose numbers are not finite; what it leaves in outcome_, norm_ and sound_ is read afterwards.
-void Trainer::Compute(const autograd::RandomKey& key) {
-  if (update_ == 0) buffers_->Take();
-  autograd::Tape tape;
-  const nn::Context context =
-      nn::Context::Training(key.Split("network"), replicas_, collective_.rank() * feed_->images().shape()[0]);
-  Variable auxiliary;
-  const Variable logits = segmenter_.Logits(Variable(feed_->images()), context, &auxiliary);
-  outcome_ = objective_.evaluate(logits, StepView{step_, update_, options_.steps, feed_->host(), feed_->labels(),
-                                                  auxiliary, key.Split("objective"), collective_});
-  if (!outcome_.ok()) return;
-  gradient_average_.Watch(tape);
-  tape.Backward(outcome_->loss);
-  gradient_average_.Finish();
-  norm_ = options_.clip_norm > 0 ? nn::ClipGradientNorm(optimizer_->parameters(), options_.clip_norm)
-                                 : nn::GradientNorm(optimizer_->parameters());
-  Array loss = outcome_->loss.array();
-  if (collective_.world_size() > 1) {  // all ranks update or none
-    loss = loss.Copy();
-    collective_.AllReduceSum(loss);
-  }
-  sound_ = nn::AllFinite({loss, norm_});
-  optimizer_->Update(sound_);
-  optimizer_->ClearGradients();
-  if (average_.has_value() && update_ + 1 == options_.inner_updates) average_->Update(sound_);
-}
-
-void Trainer::ComputeOrReplay() {
-  const autograd::RandomKey key = key_.Split("step");
-  if (!options_.capture) return Compute(key.Split(step_));
-  const int64_t phase = objective_.phase != nullptr ? objective_.phase(step_, options_.steps) : 0;
-  if (!captured_.has_value() || phase != captured_phase_) {
-    captured_.reset();  // its memory is free again before the next one is recorded
-    captured_.emplace([this](const autograd::RandomKey& step_key) { Compute(step_key); });
-    captured_phase_ = phase;
-  }
-  captured_->Run(key, step_);
-}
-
-StepNumbers Trainer::ReadBack(double learning_rate) {
-  // On a device the host waits for the step here and nowhere else.
-  StepNumbers numbers;
-  numbers.learning_rate = learning_rate;
-  numbers.gradient_norm = norm_.Item();
-  std::vector<double> of_this_rank = {outcome_->loss.Item()};
-  if (outcome_->report != nullptr) numbers.values = outcome_->report();
-  for (const auto& [name, value] : numbers.values) of_this_rank.push_back(value);
-  AverageOverRanks(collective_, of_this_rank);
-  numbers.loss = of_this_rank[0];
-  for (size_t i = 0; i < numbers.values.size(); ++i) numbers.values[i].second = of_this_rank[i + 1];
-  return numbers;
-}
-
-// The parameters are still those from before the step, so they are saved.
-absl::Status Trainer::StopAt(const char* what) {
-  buffers_->Restore();
-  const absl::Status saved = Save();
-  collective_.Barrier();  // every rank is here, and the first to leave ends the others
-  return absl::AbortedError(absl::StrFormat(
-      "%s: the %s is not finite at step %d; %s. Try a lower --learning_rate or --last_layer_factor, or a smaller "
-      "--clip_norm.",
-      options_.label, what, step_ + 1,
-      saved.ok() ? absl::StrCat("the state after step ", step_, " is in ", directory_->CheckpointPath(step_))
-                 : std::string(saved.message())));
-}
-
-absl::Status Trainer::Step() {
-  if (absl::Status status = feed_->Next(); !status.ok()) return status;
-  const double learning_rate = schedule_(step_);
-  StepNumbers numbers;
-  for (update_ = 0; update_ < options_.inner_updates; ++update_) {
-    optimizer_->SetLearningRate(learning_rate);
-    ComputeOrReplay();
-    if (!outcome_.ok()) return outcome_.status();
-    if (update_ == 0 && step_ + 1 < options_.steps) feed_->Prefetch();
-    numbers = ReadBack(learning_rate);
-    if (sound_.Item() == 0) return StopAt(std::isfinite(numbers.loss) ? "gradient" : "loss");
-  }
-  ++step_;
-  return log_->Step(step_, numbers);
-}
-
-absl::StatusOr<TrainingResult> Trainer::Run(const InterruptHandler& interrupt) {
-  const auto start = std::chrono::steady_clock::now();
-  const int64_t first_step = step_;
-  const Traffic traffic = collective_.traffic();
-  double evaluation_seconds = 0;
-  while (step_ < options_.steps && !OnAnyRank(collective_, interrupt.stop_requested())) {
-    if (absl::Status status = Step(); !status.ok()) return status;
-    const bool last = step_ == options_.steps;
-    if (last || (options_.evaluate_every > 0 && step_ % options_.evaluate_every == 0)) {
-      const auto before = std::chrono::steady_clock::now();
-      if (absl::Status status = Evaluate(); !status.ok()) return status;
-      evaluation_seconds += SecondsSince(before);
-    }
-    if (!last && options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) {
-      if (absl::Status status = Save(); !status.ok()) return status;
-    }
-    log_->Show(step_);
-  }
-
-  TrainingResult result;
-  result.seconds = SecondsSince(start);
-  result.steps = step_;
-  result.interrupted = step_ < options_.steps;
-  if (const double seconds = result.seconds - evaluation_seconds; seconds > 0) {
-    result.images_per_second =
-        static_cast<double>((step_ - first_step) * options_.batch_size * collective_.world_size()) / seconds;
-  }
+absl::Status Course::SaveAfter(const absl::Status& error) {
   log_->Finish();
-  result.traffic = MeanTraffic(traffic, collective_.traffic(), step_ - first_step);
-  if (step_ == first_step && !result.interrupted) {  // resumed after the last step
-    if (absl::Status status = Evaluate(); !status.ok()) return status;
+  if (step_ == 0 || IsWrongFlag(error)) return error;
+  const absl::Status saved = Save();
+  absl::Status told(
+      error.code(),
+      absl::StrCat(error.message(), "; ",
+                   saved.ok()
+                       ? absl::StrCat("the state after step ", step_, " is saved in ", folder_->CheckpointPath(step_))
+                       : absl::StrCat("and the state after step ", step_, " could not be saved: ", saved.message())));
+  error.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { told.SetPayload(url, payload); });
+  return told;
+}
+
+absl::Status Course::Evaluate() {
+  const auto before = std::chrono::steady_clock::now();
+  std::optional<nn::AverageScope> averaged;
+  if (learner_.average() != nullptr) averaged.emplace(*learner_.average());
+  const std::unique_ptr<Scorer> scorer = MakeScorer(data_.validation->info(), data_.root);
+  absl::StatusOr<Evaluation> evaluation =
+      experiments::Evaluate(network_, *data_.validation, data_.inference, *scorer,
+                            {.limit = step_ < options_.steps ? options_.evaluation_images : 0,
+                             .reader_threads = options_.loader_threads,
+                             .collective = &context_.collective,
+                             // Ranks are stopped together, between steps.
+                             .stop = context_.collective.world_size() > 1 ? std::function<bool()>() : [this] {
+                               return context_.interrupt.stop_requested();
+                             }});
+  if (absl::IsCancelled(evaluation.status())) {
+    stop_ = evaluation_missing_ = true;
+    return absl::OkStatus();
   }
-  if (step_ > first_step) {
+  if (!evaluation.ok()) return evaluation.status();
+  evaluation_missing_ = false;
+  evaluation_ = *std::move(evaluation);
+  evaluation_seconds_ += SecondsSince(before);
+  return log_->Evaluated(step_, evaluation_.scores);
+}
+
+// The first step after which something else is to be done.
+int64_t Course::NextPause() const {
+  int64_t pause = options_.steps;
+  for (const int64_t period : {options_.evaluate_every, options_.checkpoint_every}) {
+    if (period > 0) pause = std::min(pause, (step_ / period + 1) * period);
+  }
+  return pause;
+}
+
+absl::Status Course::RunToPause() {
+  const int64_t pause = NextPause();
+  const auto done = [&](int64_t step, const StepNumbers& numbers) -> absl::StatusOr<bool> {
+    step_ = step;
+    if (absl::Status status = log_->Step(step, numbers); !status.ok()) return status;
+    if (step == pause) return true;  // asked below, after what is to be done there
+    log_->Show(step);
+    stop_ = StopRequested();
+    return !stop_;
+  };
+  if (const absl::StatusOr<int64_t> reached = learner_.Run(step_, pause, done); !reached.ok()) return reached.status();
+  const bool last = step_ == options_.steps;
+  // Saved before it is evaluated: whoever kills a long evaluation loses nothing.
+  if (last || (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0)) {
     if (absl::Status status = Save(); !status.ok()) return status;
   }
+  if (last || (options_.evaluate_every > 0 && step_ % options_.evaluate_every == 0)) {
+    if (absl::Status status = Evaluate(); !status.ok()) return status;
+  }
+  log_->Show(step_);
+  if (!last && step_ == pause && !stop_) stop_ = StopRequested();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RunRecord> Course::Run() {
+  const auto start = std::chrono::steady_clock::now();
+  const Traffic traffic = context_.collective.traffic();
+  stop_ = step_ < options_.steps && StopRequested();
+  while (step_ < options_.steps && !stop_) {
+    if (absl::Status status = RunToPause(); !status.ok()) return SaveAfter(status);
+  }
+
+  RunRecord record;
+  record.seconds = SecondsSince(start);
+  record.steps = step_;
+  record.interrupted = step_ < options_.steps || evaluation_missing_;
+  if (const double seconds = record.seconds - evaluation_seconds_; seconds > 0) {
+    record.images_per_second =
+        static_cast<double>((step_ - first_step_) * options_.batch_size * context_.collective.world_size()) / seconds;
+  }
+  log_->Finish();
+  record.traffic = MeanTraffic(traffic, context_.collective.traffic(), step_ - first_step_);
+  if (step_ == first_step_ && !record.interrupted) {  // resumed after the last step
+    if (absl::Status status = Evaluate(); !status.ok()) return status;
+    record.interrupted = evaluation_missing_;
+  }
+  if (absl::Status status = Save(); !status.ok()) return status;
   if (absl::Status status = log_->Flush(); !status.ok()) return status;
-  result.evaluation = evaluation_;
-  result.curves = log_->curves();
-  return result;
+  record.learner_summary = learner_.Summary();
+  record.scores = evaluation_.scores;
+  record.class_iou = evaluation_.confusion.ClassIou();
+  record.curves = log_->curves();
+  record.dataset = data_.validation->info();
+  return record;
 }
 
 }  // namespace
 
-absl::StatusOr<TrainingResult> Train(const TrainingOptions& options, Segmenter& segmenter,
-                                     const data::Dataset& training, const data::Dataset& validation,
-                                     const Objective& objective, autograd::Collective& collective,
-                                     const InterruptHandler& interrupt) {
-  if (options.capture && (!objective.recordable || options.inner_updates != 1 || collective.world_size() != 1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--capture needs the same work every step on one rank: ", options.label,
-                     collective.world_size() != 1 ? " has several ranks"
-                     : options.inner_updates != 1 ? " has several updates a batch"
-                                                  : " has rewards that come from outside"));
-  }
-  Trainer trainer(options, segmenter, training, validation, objective, collective);
-  if (absl::Status status = trainer.Open(); !status.ok()) return status;
-  return trainer.Run(interrupt);
+absl::StatusOr<RunRecord> Train(const TrainingOptions& options, Learner& learner, Network& network,
+                                const OpenedData& data, const NetworkDescription& description,
+                                const RunContext& context) {
+  Course course(options, learner, network, data, description, context);
+  if (absl::Status status = course.Open(); !status.ok()) return status;
+  return course.Run();
 }
 
 }  // namespace experiments

@@ -1,4 +1,5 @@
-// The loop itself, with a network of one linear map: what end-to-end tests (tests/end_to_end) cannot see from outside a program.
+// The loop itself, with a network of one linear map: what end-to-end tests (tests/end_to_end) cannot see from outside a
+// program.
 
 #include "experiments/runner/training.h"
 
@@ -16,6 +17,7 @@
 #include "autograd/autograd.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "data/scenes/scene_dataset.h"
+#include "experiments/runner/gradient_learner.h"
 #include "nn/nn.h"
 
 namespace experiments {
@@ -29,13 +31,29 @@ constexpr int kClasses = 6;
 constexpr int64_t kSteps = 9;
 
 struct PixelModel {
-  nn::Linear classifier{3, kClasses, {}, autograd::RandomKey(7)};
+  struct Config {};
 
+  explicit PixelModel(const Config& = {}, autograd::RandomKey key = autograd::RandomKey(7))
+      : classifier(3, kClasses, {}, key) {}
+
+  seg::Features Encode(const Variable& images, const nn::Context&) { return {images}; }
+  Variable Decode(const seg::Features& features, const nn::Context&) { return classifier(features[0]); }
   Variable operator()(const Variable& images, const nn::Context&) { return classifier(images); }
   void Fields(nn::FieldVisitor& visitor) { visitor.Field("classifier", classifier); }
+  absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string&) {
+    return absl::NotFoundError("it has no public weights");
+  }
+  int64_t classes() const { return kClasses; }
+  int64_t size_multiple() const { return 1; }
+  size_t latent_tap() const { return 0; }
+  std::string last_layer() const { return "classifier"; }
+  std::optional<seg::NormExtent> SmallestNorm(int64_t, int64_t) const { return std::nullopt; }
+
+  Config config;
+  nn::Linear classifier;
 };
 
-using PixelSegmenter = SegmenterOf<PixelModel>;
+using PixelNetwork = NetworkOf<PixelModel>;
 
 std::unique_ptr<data::Dataset> Scenes(const std::string& split) {
   data::SceneOptions options;
@@ -48,47 +66,77 @@ std::unique_ptr<data::Dataset> Scenes(const std::string& split) {
 struct Trained {
   absl::Status status;
   std::vector<std::vector<float>> weights;
-  TrainingResult result;
+  RunRecord record;
 };
 
-Trained TrainPixels(const std::string& name, const Objective& objective, bool capture) {
-  PixelModel model;
-  PixelSegmenter segmenter(std::move(model), 1, kClasses, "classifier", "pixels", [](const std::string&, PixelModel&) {
-    return absl::NotFoundError("it has no public weights");
-  });
-  TrainingOptions options;
-  options.label = name;
-  options.directory = (std::filesystem::path(::testing::TempDir()) / name).string();
-  std::filesystem::remove_all(options.directory);
-  options.steps = kSteps;
-  options.batch_size = 2;
-  options.crop_height = options.crop_width = 32;
-  options.warm_up_steps = 2;
-  options.log_every = 2;
-  options.evaluate_every = 4;
-  options.capture = capture;
-  const auto training = Scenes("train"), validation = Scenes("val");
-  autograd::OneRank alone;
-  const InterruptHandler interrupt;
-  Trained trained;
-  absl::StatusOr<TrainingResult> result =
-      Train(options, segmenter, *training, *validation, objective, alone, interrupt);
-  trained.status = result.status();
-  if (result.ok()) trained.result = *std::move(result);
-  for (const nn::NamedParameter& named : nn::NamedParameters(segmenter.module()))
-    trained.weights.push_back(named.parameter->value().ToVector<float>());
-  return trained;
+// Labels, and in the second phase the size of the logits as well. Counts its calls.
+class TwoPhases : public Objective {
+ public:
+  TwoPhases(int& calls, std::function<int64_t(int64_t, int64_t)> phase, bool tells_phase = true, bool recordable = true)
+      : calls_(calls), phase_(std::move(phase)), tells_phase_(tells_phase), recordable_(recordable) {}
+
+  void Use(Network& network) { network_ = &network; }
+  nn::ModuleReference module() override { return network_->module(); }
+  absl::StatusOr<StepResult> Loss(const StepView& view) override {
+    ++calls_;
+    const Variable logits = network_->Logits(Variable(view.images), view.context);
+    Variable loss = autograd::CrossEntropy(logits, view.labels);
+    if (phase_(view.step, view.total_steps) != 0) loss = loss + autograd::Mean(autograd::Square(logits)) * 0.5;
+    return StepResult{loss, nullptr};
+  }
+  bool recordable() const override { return recordable_; }
+  int64_t Phase(int64_t step, int64_t total_steps) const override {
+    return tells_phase_ ? phase_(step, total_steps) : 0;
+  }
+
+ private:
+  int& calls_;
+  const std::function<int64_t(int64_t, int64_t)> phase_;
+  const bool tells_phase_, recordable_;
+  Network* network_ = nullptr;
+};
+
+// The interrupt handler blocks signals for every thread of the process, so that there is one.
+const InterruptHandler& Interrupt() {
+  static const auto* interrupt = new InterruptHandler();
+  return *interrupt;
 }
 
-// Labels, and in the second phase the size of the logits as well. Counts its calls.
-Objective TwoPhases(int& calls, const std::function<int64_t(int64_t, int64_t)>& phase) {
-  return {[&calls, phase](const Variable& logits, const StepView& view) -> absl::StatusOr<StepResult> {
-            ++calls;
-            Variable loss = autograd::CrossEntropy(logits, view.labels);
-            if (phase(view.step, view.total_steps) != 0) loss = loss + autograd::Mean(autograd::Square(logits)) * 0.5;
-            return StepResult{loss, nullptr};
-          },
-          true, phase};
+Trained TrainPixels(const std::string& name, TwoPhases objective, bool capture) {
+  PixelNetwork network(PixelModel(), "pixels");
+  objective.Use(network);
+  autograd::OneRank alone;
+  RunContext context(alone, Interrupt());
+  context.label = name;
+  context.folder = (std::filesystem::path(::testing::TempDir()) / name).string();
+  context.key = autograd::RandomKey(0);
+  std::filesystem::remove_all(context.folder);
+  TrainingOptions options;
+  options.steps = kSteps;
+  options.batch_size = 2;
+  options.log_every = 2;
+  options.evaluate_every = 4;
+  GradientOptions gradient;
+  gradient.warm_up_steps = 2;
+  gradient.capture = capture;
+  OpenedData data;
+  data.training = Scenes("train");
+  data.validation = Scenes("val");
+  data.crop_height = data.crop_width = 32;
+  Trained trained;
+  const absl::StatusOr<std::unique_ptr<GradientLearner>> learner =
+      GradientLearner::Create(options, gradient, objective, data, context);
+  trained.status = learner.status();
+  if (!learner.ok()) return trained;
+  NetworkDescription description;
+  description.model = "pixels";
+  description.info = data.validation->info();
+  absl::StatusOr<RunRecord> record = Train(options, **learner, network, data, description, context);
+  trained.status = record.status();
+  if (record.ok()) trained.record = *std::move(record);
+  for (const nn::NamedParameter& named : nn::NamedParameters(network.module()))
+    trained.weights.push_back(named.parameter->value().ToVector<float>());
+  return trained;
 }
 
 int64_t LateSteps(int64_t step, int64_t total_steps) { return 2 * step >= total_steps ? 1 : 0; }
@@ -102,14 +150,14 @@ void ExpectOneRecordingAPhase(Stream& stream, int expected_calls) {
   EXPECT_EQ(replayed.weights, eager.weights);
   EXPECT_EQ(eager_calls, kSteps);
   EXPECT_EQ(calls, expected_calls);
-  ASSERT_EQ(replayed.result.curves.loss.size(), eager.result.curves.loss.size());
-  for (size_t i = 0; i < eager.result.curves.loss.size(); ++i)
-    EXPECT_EQ(replayed.result.curves.loss[i].value, eager.result.curves.loss[i].value) << i;
+  const std::vector<CurvePoint>&replayed_loss = FindCurve(replayed.record.curves.training, "loss")->points,
+        &eager_loss = FindCurve(eager.record.curves.training, "loss")->points;
+  ASSERT_EQ(replayed_loss.size(), eager_loss.size());
+  for (size_t i = 0; i < eager_loss.size(); ++i) EXPECT_EQ(replayed_loss[i].value, eager_loss[i].value) << i;
   if (expected_calls == kSteps) return;
   // The control: a recording that nobody tells of the second phase goes on with the first.
-  Objective blind = TwoPhases(blind_calls, LateSteps);
-  blind.phase = nullptr;
-  EXPECT_NE(TrainPixels("blind", blind, true).weights, eager.weights);
+  EXPECT_NE(TrainPixels("blind", TwoPhases(blind_calls, LateSteps, /*tells_phase=*/false), true).weights,
+            eager.weights);
 }
 
 // In each phase one step runs as it is and one is recorded; on the CPU, where a replay is another run, all of them run.
@@ -123,17 +171,18 @@ TEST(TrainingTest, CurvesHaveTheStepsThatWereAskedFor) {
   int calls = 0;
   const Trained trained = TrainPixels("curves", TwoPhases(calls, LateSteps), false);
   ASSERT_TRUE(trained.status.ok()) << trained.status.message();
-  const auto steps = [](const std::vector<CurvePoint>& points) {
+  const auto steps = [](const Curve* curve) {
     std::vector<int64_t> found;
-    for (const CurvePoint& point : points) found.push_back(point.step);
+    for (const CurvePoint& point : curve->points) found.push_back(point.step);
     return found;
   };
-  EXPECT_EQ(steps(trained.result.curves.loss), (std::vector<int64_t>{2, 4, 6, 8, 9}));
-  EXPECT_EQ(steps(trained.result.curves.mean_iou), (std::vector<int64_t>{4, 8, 9}));
-  EXPECT_EQ(trained.result.curves.mean_iou.back().value, trained.result.evaluation.mean_iou);
-  EXPECT_EQ(trained.result.steps, kSteps);
-  EXPECT_FALSE(trained.result.interrupted);
-  EXPECT_TRUE(trained.result.traffic.empty());
+  EXPECT_EQ(steps(FindCurve(trained.record.curves.training, "loss")), (std::vector<int64_t>{2, 4, 6, 8, 9}));
+  const Curve* validation = FindCurve(trained.record.curves.validation, "mIoU");
+  EXPECT_EQ(steps(validation), (std::vector<int64_t>{4, 8, 9}));
+  EXPECT_EQ(validation->points.back().value, FindScore(trained.record.scores, "mIoU")->value);
+  EXPECT_EQ(trained.record.steps, kSteps);
+  EXPECT_FALSE(trained.record.interrupted);
+  EXPECT_TRUE(trained.record.traffic.empty());
 }
 
 // The step's own optimizer, schedule and clipping, written out.
@@ -143,7 +192,7 @@ TEST(TrainingTest, AStepIsTheDefinition) {
   ASSERT_TRUE(trained.status.ok()) << trained.status.message();
 
   PixelModel model;
-  const TrainingOptions defaults;
+  const GradientOptions defaults;
   nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = defaults.weight_decay}));
   const auto scenes = Scenes("train");
   data::LoaderOptions loading;
@@ -167,16 +216,15 @@ TEST(TrainingTest, AStepIsTheDefinition) {
   size_t i = 0;
   for (const nn::NamedParameter& named : nn::NamedParameters(model)) {
     const std::vector<float> expected = named.parameter->value().ToVector<float>();
-    for (size_t j = 0; j < expected.size(); ++j) EXPECT_NEAR(trained.weights[i][j], expected[j], 1e-6) << named.name;
+    EXPECT_EQ(trained.weights[i], expected) << named.name;  // the same operations in the same order
     ++i;
   }
 }
 
 TEST(TrainingTest, WhatCannotBeRecordedIsRefused) {
   int calls = 0;
-  Objective objective = TwoPhases(calls, LateSteps);
-  objective.recordable = false;
-  const absl::Status status = TrainPixels("refused", objective, true).status;
+  const absl::Status status =
+      TrainPixels("refused", TwoPhases(calls, LateSteps, /*tells_phase=*/true, /*recordable=*/false), true).status;
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(std::string(status.message()).find("--capture"), std::string::npos) << status.message();
   EXPECT_EQ(calls, 0);

@@ -1,5 +1,5 @@
-// RSS on a CUDA device beside the CPU: the same draws, rewards, advantages and gradients from the same logits. Each kernel of it runs in the emulator
-// in the tests beside its source; this is for a machine with a device.
+// RSS on a CUDA device beside the CPU: the same draws, rewards, advantages and gradients from the same logits. Each
+// kernel of it runs in the emulator in the tests beside its source; this is for a machine with a device.
 
 #include <gtest/gtest.h>
 
@@ -25,9 +25,6 @@ constexpr int64_t kImages = 3, kSize = 24, kClasses = 7;
 class LabelReward : public rl::Reward, public rl::PixelReward {
  public:
   explicit LabelReward(Array labels) : labels_(std::move(labels), kClasses) {}
-  absl::StatusOr<std::vector<float>> Score(std::span<const int64_t>, const rl::SampledMaps&) override {
-    return absl::FailedPreconditionError("maps are scored where they lie");
-  }
   absl::StatusOr<Array> ScoreInPlace(std::span<const int64_t>, const Array& maps, int64_t, int64_t) override {
     return labels_.MeanIou(maps, seg::ClassSet::kUnion);
   }
@@ -47,8 +44,8 @@ struct Step {
 
 enum class Kind { kPixels, kPairwise, kPosterior };
 
-// The image-level loss at three scales, of counterfactual maps with pair-wise credit or of sharper draws with posterior credit; or the
-// pixel-level one.
+// The image-level loss at three scales, of counterfactual maps with pair-wise credit or of sharper draws with posterior
+// credit; or the pixel-level one.
 Step TakeStep(Stream& stream, Kind kind) {
   autograd::StreamScope scope(stream);
   std::vector<float> values(kImages * kSize * kSize * kClasses);

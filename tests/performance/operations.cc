@@ -1,6 +1,6 @@
-// Times operations by themselves on the CPU or a CUDA device, at the shapes that they have in SFPNeXt-Nano and in ViT-L, beside a copy of a large array:
-// an operation that moves no more than its definition says, as fast as the copy, has 1 in "share_of_copy". One line of JSON for each, which
-// compare_operations.py lays beside PyTorch's.
+// Times operations by themselves on the CPU or a CUDA device, at the shapes that they have in SFPNeXt-Nano and in
+// ViT-L, beside a copy of a large array: an operation that moves no more than its definition says, as fast as the copy,
+// has 1 in "share_of_copy". One line of JSON for each, which compare_operations.py lays beside PyTorch's.
 
 #include <algorithm>
 #include <chrono>

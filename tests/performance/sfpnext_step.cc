@@ -1,5 +1,6 @@
-// Times one training step of SFPNeXt on the CPU or a CUDA device: forward, cross entropy (or the image-level RSS loss), backward, AdamW. Prints one
-// line of JSON that compare.py reads. --profile adds the kernels' shares, what the tape keeps, and the peak of memory by operation, on standard error.
+// Times one training step of SFPNeXt on the CPU or a CUDA device: forward, cross entropy (or the image-level RSS loss),
+// backward, AdamW. Prints one line of JSON that compare.py reads. --profile adds the kernels' shares, what the tape
+// keeps, and the peak of memory by operation, on standard error.
 
 #include <sys/resource.h>
 
@@ -18,7 +19,7 @@
 #include "absl/flags/usage.h"
 #include "autograd/autograd.h"
 #include "autograd/device/device.h"
-#include "experiments/rss/label_reward.h"
+#include "experiments/rewards/label_reward.h"
 #include "nn/nn.h"
 #include "rl/rl.h"
 #include "seg/seg.h"
@@ -106,7 +107,7 @@ int Main() {
         static_cast<uint8_t>(autograd::UniformBelow(autograd::Philox(RandomKey(2), i / 64).x, classes));
   const Variable images(Array::From<float>({batch, size, size, 3}, pixels));
   const Array labels = Array::From<uint8_t>({batch, size, size}, classes_of_pixels);
-  experiments::rss::MeanIouReward reward(classes, seg::ClassSet::kTruth);
+  experiments::MeanIouReward reward(classes, seg::ClassSet::kTruth);
   reward.SetLabels(labels);
   rl::RssOptions rss;
   rss.group_size = absl::GetFlag(FLAGS_samples);

@@ -1,0 +1,128 @@
+#include "experiments/runner/network_settings.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "data/formats/png.h"
+#include "experiments/report/overlay.h"
+#include "experiments/runner/evaluation.h"
+#include "experiments/runner/networks.h"
+#include "experiments/settings/enum_text.h"
+#include "nn/checkpoints/weights.h"
+
+namespace experiments {
+namespace {
+
+constexpr int kExamples = 6;
+
+constexpr EnumText<autograd::DType> kPrecisions[] = {{autograd::kFloat32, "float32"},
+                                                     {autograd::kBFloat16, "bfloat16"}};
+
+void PrintReport(const char* what, const std::string& path, const nn::LoadReport& report) {
+  std::printf("  %s %s\n", what, path.c_str());
+  std::string text = report.ToString(), indented = "    ";
+  for (char c : text) {
+    indented.push_back(c);
+    if (c == '\n') indented += "    ";
+  }
+  std::printf("%s\n", indented.c_str());
+}
+
+}  // namespace
+
+template <>
+struct SettingText<autograd::DType> {
+  static bool Parse(absl::string_view text, autograd::DType& value, std::string& error) {
+    return ParseEnum(text, kPrecisions, &value, &error);
+  }
+  static std::string Print(autograd::DType value) { return PrintEnum(value, kPrecisions); }
+};
+
+void NetworkSettings::Settings(SettingVisitor& visitor) {
+  visitor.Group("Network");
+  visitor.Setting("model", model, "sfpnext_nano, deeplabv3_resnet101, fcn_…, segmenter_… or …_micro (docs)");
+  visitor.Path("init_weights", init_weights, "public weights of the encoder (timm, torchvision, …)");
+  visitor.Path("cold_start", cold_start, "weights of a whole network; every tensor that fits is taken");
+  visitor.Setting("precision", precision, "of the activations: float32 or bfloat16");
+  visitor.Setting("drop_path", drop_path, "stochastic depth of the last block; default: as published", Below(0, 1));
+}
+
+absl::StatusOr<std::unique_ptr<Network>> StartNetwork(const NetworkSettings& settings, const data::DatasetInfo& info,
+                                                      const RunContext& context, bool auxiliary_head) {
+  absl::StatusOr<std::unique_ptr<Network>> made =
+      MakeNetwork(settings.model, info.num_classes(), context.key.Split("weights"),
+                  {.precision = settings.precision, .drop_path = settings.drop_path, .auxiliary_head = auxiliary_head});
+  if (!made.ok()) return WrongFlag(absl::StrCat("--model: ", made.status().message()));
+  Network& network = **made;
+  if (!settings.init_weights.empty()) {
+    absl::StatusOr<nn::LoadReport> report = network.LoadEncoder(settings.init_weights);
+    if (!report.ok())
+      return absl::Status(report.status().code(), absl::StrCat("--init_weights: ", report.status().message()));
+    PrintReport("encoder weights from", settings.init_weights, *report);
+  }
+  const std::string& start = context.start_weights.empty() ? settings.cold_start : context.start_weights;
+  if (!start.empty()) {
+    absl::StatusOr<nn::LoadReport> report = LoadTrainedWeights(start, network, {.strict = false});
+    if (!report.ok())
+      return absl::Status(report.status().code(), absl::StrCat("--cold_start: ", report.status().message()));
+    if (report->loaded.empty())
+      return absl::InvalidArgumentError(absl::StrCat("--cold_start: no tensor of ", start, " fits the network",
+                                                     report->hint.empty() ? "" : "; ", report->hint));
+    PrintReport("cold start from", start, *report);
+  }
+  return made;
+}
+
+absl::Status CheckTrainingShape(Network& network, const TrainingOptions& training, const OpenedData& data,
+                                const autograd::Collective& collective) {
+  const absl::Status status =
+      network.CheckTrainingShape(training.batch_size, data.crop_height, data.crop_width, collective.world_size());
+  return status.ok() ? status : WrongFlag(status.message());
+}
+
+NetworkDescription Describe(const NetworkSettings& settings, const DataOptions& options, const OpenedData& data) {
+  return {settings.model, settings.precision, data.validation->info(), options, data.inference};
+}
+
+absl::Status KeepNetwork(Network& network, const NetworkDescription& description, const OpenedData& data,
+                         const RunContext& context, RunRecord& record) {
+  if (record.interrupted || !context.first_rank()) return absl::OkStatus();
+  if (absl::Status status = SaveNetwork(absl::StrCat(context.folder, "/weights.safetensors"), network, description);
+      !status.ok())
+    return status;
+  // Spread over the validation set: neighbours in a video look alike.
+  const int64_t images = std::min<int64_t>(data.validation->size(), 256);
+  const data::DatasetInfo& info = description.info;
+  for (int i = 0; i < kExamples; ++i) {
+    absl::StatusOr<data::Sample> sample = data.validation->Load(i * images / kExamples);
+    if (!sample.ok()) return sample.status();
+    Example example;
+    example.prediction = Predict(network, sample->image, data::Normalization(info), data.inference);
+    example.image = std::move(sample->image);
+    example.label = std::move(sample->label);
+    const data::Image picture = PictureGrid(
+        {{example.image, ColorLabels(example.label, info.palette), ColorLabels(example.prediction, info.palette),
+          ErrorPicture(example.label, example.prediction, info.palette)}});
+    if (absl::Status status =
+            data::WritePng(absl::StrFormat("%s/pictures/validation_%d.png", context.folder, i + 1), picture);
+        !status.ok())
+      return status;
+    record.examples.push_back(std::move(example));
+  }
+  std::printf("  %s:", context.label.c_str());
+  for (const Score& score : record.scores) std::printf(" %s %.2f %%,", score.name.c_str(), 100 * score.value);
+  std::printf(" %.0f s, %.0f images/s\n    %s/pictures shows image, label, prediction and errors\n", record.seconds,
+              record.images_per_second, context.folder.c_str());
+  if (!record.learner_summary.empty()) std::printf("    %s\n", record.learner_summary.c_str());
+  for (const TrafficOfAStep& traffic : record.traffic) {
+    std::printf("    a step brings %.0f bytes in %.2f calls to %s\n", traffic.bytes, traffic.calls,
+                traffic.operation.c_str());
+  }
+  std::fflush(stdout);
+  return absl::OkStatus();
+}
+
+}  // namespace experiments

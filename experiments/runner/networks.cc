@@ -1,0 +1,128 @@
+#include "experiments/runner/networks.h"
+
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "seg/models/deeplabv3.h"
+#include "seg/models/fcn.h"
+#include "seg/models/segmenter.h"
+#include "seg/models/semantic_fpn.h"
+#include "seg/models/sfpnext.h"
+
+namespace experiments {
+namespace {
+
+using autograd::RandomKey;
+using MadeNetwork = absl::StatusOr<std::unique_ptr<Network>>;
+
+// A family of networks: one seg::Model on encoders of several names.
+struct Family {
+  const char* prefix;  // of the networks' names
+  const char* title;   // for people, in front of the encoder
+  bool auxiliary_head;
+  // The network on `encoder`; NotFound where the family has no such encoder.
+  MadeNetwork (*make)(const Family& family, const std::string& encoder, int classes, RandomKey key,
+                      const NetworkOptions& options);
+};
+
+template <typename EncoderConfig>
+bool SetDropPath(EncoderConfig& encoder, double rate) {
+  if constexpr (requires { encoder.drop_path; }) {
+    encoder.drop_path = rate;
+    return true;
+  }
+  return false;
+}
+template <typename... EncoderConfigs>
+bool SetDropPath(std::variant<EncoderConfigs...>& encoder, double rate) {
+  return std::visit([rate](auto& chosen) { return SetDropPath(chosen, rate); }, encoder);
+}
+
+std::string FamiliesWithAuxiliaryHead();
+
+template <typename Model, auto kConfigure>
+MadeNetwork Make(const Family& family, const std::string& encoder, int classes, RandomKey key,
+                 const NetworkOptions& options) {
+  auto config = kConfigure(encoder, classes);
+  if (!config.ok()) return config.status();
+  std::string description = absl::StrCat(family.title, encoder, ", ", classes, " classes");
+  config->compute = options.precision;
+  if (options.drop_path.has_value()) {
+    const double rate = *options.drop_path;
+    if (!(rate >= 0 && rate < 1))
+      return absl::InvalidArgumentError(absl::StrCat("drop_path ", rate, " is not in [0, 1)"));
+    if (!SetDropPath(config->encoder, rate) && rate > 0)
+      return absl::InvalidArgumentError(absl::StrCat("no stochastic depth in ", description));
+  }
+  if (options.auxiliary_head) {
+    if constexpr (requires { config->auxiliary; }) {
+      config->auxiliary = true;
+      absl::StrAppend(&description, ", auxiliary head");
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no auxiliary head in ", description, "; ", FamiliesWithAuxiliaryHead()));
+    }
+  }
+  return std::make_unique<NetworkOf<Model>>(Model(*config, key), std::move(description));
+}
+
+template <typename Model, auto kConfigure>
+constexpr Family Row(const char* prefix, const char* title) {
+  return {prefix, title, requires(Model & model){model.config.auxiliary;
+}
+, Make<Model, kConfigure>
+};  // namespace
+}  // namespace experiments
+
+// A name without any of the prefixes is an encoder of the first family.
+constexpr Family kFamilies[] = {
+    Row<seg::SFPNeXt, seg::ConfigureSFPNeXt>("sfpnext_", "SFPNeXt, ConvNeXt-V2 "),
+    Row<seg::DeepLabV3, seg::ConfigureDeepLabV3>("deeplabv3_", "DeepLabv3, "),
+    Row<seg::Fcn, seg::ConfigureFcn>("fcn_", "FCN, "),
+    Row<seg::ResNetSemanticFpn, seg::ConfigureResNetSemanticFpn>("semantic_fpn_", "SemanticFPN, "),
+    Row<seg::Segmenter, seg::ConfigureSegmenter>("segmenter_", "Segmenter, "),
+};
+
+// "sfpnext_…, fcn_… and segmenter_…", of all families or of those with an auxiliary head.
+std::string Prefixes(const char* last_separator, bool only_with_auxiliary_head) {
+  std::vector<std::string> prefixes;
+  for (const Family& family : kFamilies) {
+    if (family.auxiliary_head || !only_with_auxiliary_head) prefixes.push_back(absl::StrCat(family.prefix, "…"));
+  }
+  std::string last = std::move(prefixes.back());
+  prefixes.pop_back();
+  return prefixes.empty() ? last : absl::StrCat(absl::StrJoin(prefixes, ", "), last_separator, last);
+}
+
+std::string FamiliesWithAuxiliaryHead() { return absl::StrCat(Prefixes(" and ", true), " have one"); }
+
+// The family that a name asks for, and the encoder.
+std::pair<const Family&, std::string> Parse(const std::string& name) {
+  absl::string_view encoder = name;
+  for (const Family& family : kFamilies) {
+    if (absl::ConsumePrefix(&encoder, family.prefix)) return {family, std::string(encoder)};
+  }
+  return {kFamilies[0], name};
+}
+
+}  // namespace
+
+std::string DescribeNetwork(const std::string& name) {
+  const auto& [family, encoder] = Parse(name);
+  return absl::StrCat(family.title, encoder);
+}
+
+absl::StatusOr<std::unique_ptr<Network>> MakeNetwork(const std::string& name, int classes, RandomKey key,
+                                                     const NetworkOptions& options) {
+  const auto& [family, encoder] = Parse(name);
+  MadeNetwork network = family.make(family, encoder, classes, key, options);
+  if (network.ok() || network.status().code() != absl::StatusCode::kNotFound) return network;
+  return absl::InvalidArgumentError(absl::StrCat(name, ": ", network.status().message(), "; a network is called ",
+                                                 Prefixes(" or ", false), " with its encoder"));
+}
+
+}  // namespace experiments

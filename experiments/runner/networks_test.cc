@@ -1,0 +1,188 @@
+#include "experiments/runner/networks.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "autograd/autograd.h"
+#include "nn/nn.h"
+
+namespace experiments {
+namespace {
+
+using autograd::Array;
+using autograd::RandomKey;
+using autograd::Variable;
+
+constexpr const char* kNames[] = {
+    "micro",           "sfpnext_micro",        "deeplabv3_micro", "fcn_micro", "semantic_fpn_micro",
+    "segmenter_micro", "segmenter_eva02_micro"};
+
+Variable Images(int64_t count, int64_t height, int64_t width) {
+  return Variable(Array::Full({count, height, width, 3}, autograd::kFloat32, 0.5));
+}
+
+// Every family gives logits for images of its size multiple, trains, and has the layer that it calls its last.
+TEST(NetworkTest, EveryFamilyMakesANetworkThatTrains) {
+  for (const char* name : kNames) {
+    SCOPED_TRACE(name);
+    const auto made = MakeNetwork(name, 5, RandomKey(1));
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    Network& network = **made;
+    EXPECT_EQ(network.classes(), 5);
+    const int size = 2 * network.size_multiple();
+    autograd::Tape tape;
+    const Variable logits = network.Logits(Images(2, size, size), nn::Context::Training(RandomKey(2)));
+    ASSERT_EQ(logits.rank(), 4);
+    EXPECT_EQ(logits.shape()[3], 5);
+    EXPECT_EQ(size % logits.shape()[1], 0);
+    tape.Backward(autograd::Mean(logits));
+    nn::GroupOptions groups;
+    groups.rate_factors.push_back({network.last_layer(), 4});
+    int last = 0;
+    for (const nn::OptimizedParameter& parameter : nn::GroupParameters(network.module(), groups)) {
+      EXPECT_TRUE(parameter.parameter->has_gradient()) << parameter.name;
+      if (parameter.rate_factor == 4) ++last;
+    }
+    EXPECT_GE(last, 1);
+  }
+}
+
+TEST(NetworkTest, TheLatentTapIsReplacedBetweenTheHalves) {
+  for (const char* name : kNames) {
+    SCOPED_TRACE(name);
+    const auto network = MakeNetwork(name, 5, RandomKey(1));
+    const Variable images = Images(2, 64, 64);
+    seg::Features features = (*network)->Encode(images, {});
+    ASSERT_LT((*network)->latent_tap(), features.size());
+    const std::vector<float> logits = (*network)->Decode(features, {}).array().ToVector<float>();
+    EXPECT_EQ(logits, (*network)->Logits(images, {}).array().ToVector<float>());
+    Variable& z = features[(*network)->latent_tap()];
+    EXPECT_EQ(z.shape()[1], 64 / (*network)->size_multiple());
+    z = Variable(autograd::ZerosLike(z.array()));
+    EXPECT_NE(logits, (*network)->Decode(features, {}).array().ToVector<float>());
+  }
+}
+
+TEST(NetworkTest, AuxiliaryHeadsAreMadeWhereAskedFor) {
+  for (const char* name : {"deeplabv3_micro", "fcn_micro"}) {
+    SCOPED_TRACE(name);
+    const Variable images = Images(2, 32, 32);
+    const auto without = MakeNetwork(name, 5, RandomKey(1));
+    EXPECT_FALSE((*without)->Auxiliary((*without)->Encode(images, {}), {}).defined());
+
+    const auto with = MakeNetwork(name, 5, RandomKey(1), {.auxiliary_head = true});
+    ASSERT_TRUE(with.ok()) << with.status().message();
+    EXPECT_NE((*with)->description(), (*without)->description());
+    autograd::Tape tape;
+    const nn::Context context = nn::Context::Training(RandomKey(2));
+    const seg::Features features = (*with)->Encode(images, context);
+    const Variable auxiliary = (*with)->Auxiliary(features, context), logits = (*with)->Decode(features, context);
+    ASSERT_TRUE(auxiliary.defined());
+    EXPECT_EQ(auxiliary.shape(), logits.shape());  // both taps are at the output stride
+    tape.Backward(autograd::Mean(auxiliary));
+    int head = 0, main = 0;
+    for (const nn::NamedParameter& named : nn::NamedParameters((*with)->module())) {
+      const bool has = named.parameter->has_gradient();
+      if (named.name.starts_with("aux_classifier.")) {
+        EXPECT_TRUE(has) << named.name;
+        ++head;
+      } else if (named.name.starts_with("classifier.")) {
+        EXPECT_FALSE(has) << named.name;
+        ++main;
+      }
+    }
+    EXPECT_GT(head, 0);
+    EXPECT_GT(main, 0);
+    EXPECT_EQ(nn::NamedParameters((*with)->module()).size(), nn::NamedParameters((*without)->module()).size() + head);
+  }
+  for (const char* name : {"sfpnext_micro", "semantic_fpn_micro", "segmenter_micro"}) {
+    const auto network = MakeNetwork(name, 5, RandomKey(1), {.auxiliary_head = true});
+    EXPECT_EQ(network.status().code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_TRUE(absl::StrContains(network.status().message(), "deeplabv3_… and fcn_… have one"))
+        << network.status().message();
+    const auto plain = MakeNetwork(name, 5, RandomKey(1));
+    EXPECT_FALSE((*plain)->Auxiliary((*plain)->Encode(Images(1, 64, 64), {}), {}).defined());
+  }
+}
+
+// A twin has the same names and shapes, the options among them, and shares no value: training one leaves the other.
+TEST(NetworkTest, TwinsHaveTheSameShapeAndTheirOwnValues) {
+  for (const char* name : kNames) {
+    SCOPED_TRACE(name);
+    const bool heads = absl::StartsWith(name, "deeplabv3_");
+    const auto network = MakeNetwork(name, 5, RandomKey(1), {.auxiliary_head = heads});
+    const std::unique_ptr<Network> twin = (*network)->Twin();
+    EXPECT_EQ(twin->description(), (*network)->description());
+    const std::vector<nn::NamedParameter> ours = nn::NamedParameters((*network)->module()),
+                                          theirs = nn::NamedParameters(twin->module());
+    ASSERT_EQ(ours.size(), theirs.size());
+    for (size_t i = 0; i < ours.size(); ++i) {
+      EXPECT_EQ(ours[i].name, theirs[i].name);
+      EXPECT_EQ(ours[i].parameter->shape(), theirs[i].parameter->shape());
+      const std::vector<float> before = ours[i].parameter->value().ToVector<float>();
+      theirs[i].parameter->mutable_value().CopyFrom(
+          Array::Full(theirs[i].parameter->shape(), autograd::kFloat32, 0.25));
+      EXPECT_EQ(ours[i].parameter->value().ToVector<float>(), before) << ours[i].name;
+    }
+    EXPECT_EQ(nn::NamedBuffers((*network)->module()).size(), nn::NamedBuffers(twin->module()).size());
+  }
+}
+
+TEST(NetworkTest, UnknownNamesSayWhatThereIs) {
+  for (const char* name : {"unet", "sfpnext_huge", "deeplabv3_micro2", "segmenter_"}) {
+    const auto network = MakeNetwork(name, 5, RandomKey(1));
+    EXPECT_EQ(network.status().code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_TRUE(absl::StrContains(network.status().message(),
+                                  "sfpnext_…, deeplabv3_…, fcn_…, semantic_fpn_… or segmenter_… with its encoder"))
+        << network.status().message();
+  }
+  EXPECT_EQ(DescribeNetwork("deeplabv3_resnet101"), "DeepLabv3, resnet101");
+  EXPECT_EQ(DescribeNetwork("nano"), "SFPNeXt, ConvNeXt-V2 nano");
+}
+
+std::string Refusal(const char* name, int64_t batch, int64_t height, int64_t width, int64_t ranks = 1) {
+  return std::string((*MakeNetwork(name, 5, RandomKey(1)))->CheckTrainingShape(batch, height, width, ranks).message());
+}
+
+TEST(NetworkTest, BatchesThatBatchNormsCannotTakeAreRefusedWithWhatWouldDo) {
+  EXPECT_EQ(Refusal("deeplabv3_micro", 1, 64, 96),
+            "--batch_size=1 leaves one value a channel to the batch norm of the image pooling (DeepLabv3, micro, 5 "
+            "classes, crops of 96×64); --batch_size=2 would do");
+  EXPECT_EQ(Refusal("deeplabv3_micro", 2, 64, 96), "");
+  EXPECT_EQ(Refusal("sfpnext_micro", 1, 32, 32),
+            "--batch_size=1 leaves one value a channel to the batch norm of the top of the feature pyramid (SFPNeXt, "
+            "ConvNeXt-V2 micro, 5 classes, crops of 32×32); --batch_size=2 or --crop=64 would do");
+  EXPECT_EQ(Refusal("sfpnext_micro", 2, 32, 32), "");
+  EXPECT_EQ(Refusal("sfpnext_micro", 1, 32, 64), "");
+  EXPECT_EQ(Refusal("sfpnext_micro", 4, 31, 64),
+            "--crop leaves no pixel to the batch norm of the top of the feature pyramid (SFPNeXt, ConvNeXt-V2 micro, 5 "
+            "classes, crops of 64×31); --crop=32 would do");
+  EXPECT_TRUE(absl::EndsWith(Refusal("sfpnext_micro", 1, 31, 64), "; --crop=64 would do"));
+  EXPECT_TRUE(absl::EndsWith(Refusal("fcn_micro", 1, 8, 8), "; --batch_size=2 or --crop=16 would do"));
+  EXPECT_EQ(Refusal("segmenter_micro", 1, 8, 8), "");
+  // The batch norms of ranks are synchronised, so that their images count together.
+  EXPECT_EQ(Refusal("deeplabv3_micro", 1, 64, 64, 2), "");
+  EXPECT_TRUE(absl::EndsWith(Refusal("sfpnext_micro", 1, 31, 64, 2), "; --crop=32 would do"));
+}
+
+// What the query says comes true in a training pass, as does what it says would do.
+TEST(NetworkTest, RefusalsCoincideWithErrorsOfTraining) {
+  for (const char* name : kNames) {
+    const auto network = MakeNetwork(name, 5, RandomKey(1));
+    for (const int64_t size : {31, 32, 33, 63, 64}) {
+      for (const int64_t batch : {1, 2}) {
+        SCOPED_TRACE(absl::StrCat(name, ", ", batch, " of ", size));
+        const auto train = [&] { (*network)->Logits(Images(batch, size, size), nn::Context::Training(RandomKey(2))); };
+        if ((*network)->CheckTrainingShape(batch, size, size).ok()) {
+          EXPECT_NO_THROW(train());
+        } else {
+          EXPECT_THROW(train(), autograd::Error);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace experiments

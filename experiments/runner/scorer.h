@@ -1,0 +1,41 @@
+#pragma once
+
+// What a protocol counts over a validation set, and the scores that follow from it.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/collective/collective.h"
+#include "data/datasets/dataset.h"
+#include "experiments/runner/curves.h"
+#include "seg/metrics/confusion_matrix.h"
+
+namespace experiments {
+
+class Scorer {
+ public:
+  explicit Scorer(int classes) : confusion_(classes) {}
+  virtual ~Scorer() = default;
+
+  // `prediction` in train ids, of the label's size. Void pixels count nowhere.
+  virtual void Add(const data::Sample& sample, const data::LabelMap& prediction);
+  // What was counted becomes the sum over the ranks; every rank calls it.
+  virtual void Share(autograd::Collective& collective);
+  // The protocol's scores, the most important one first: "mIoU" (over classes with a non-empty union), "pixel
+  // accuracy", "class accuracy". One that is not defined, as where no pixel has a label, is left out.
+  virtual std::vector<Score> Scores() const;
+  // The names that Scores() can give, in its order.
+  virtual std::vector<std::string> Names() const;
+
+  const seg::ConfusionMatrix& confusion() const { return confusion_; }
+
+ protected:
+  seg::ConfusionMatrix confusion_;
+};
+
+// The scorer of the dataset's own kit: for Cityscapes the four scores of its program after the usual ones (the iIoU
+// where every image has its instances), else the usual ones. `root` is the folder of the dataset's files.
+std::unique_ptr<Scorer> MakeScorer(const data::DatasetInfo& info, const std::string& root);
+
+}  // namespace experiments

@@ -1,0 +1,33 @@
+#pragma once
+
+// Objectives of one network, and learning from labels, which every paper needs beside its own.
+
+#include "absl/status/statusor.h"
+#include "experiments/runner/network.h"
+#include "experiments/runner/objective.h"
+
+namespace experiments {
+
+// `network` must outlive the objective.
+class OfNetwork : public Objective {
+ public:
+  explicit OfNetwork(Network& network) : network_(network) {}
+  nn::ModuleReference module() override { return network_.module(); }
+
+ protected:
+  Network& network_;
+};
+
+// Cross-entropy of logits resized to the labels, plus auxiliary_weight times that of the network's auxiliary head: the
+// mean over the pixels of all ranks that are not void.
+class Supervised : public OfNetwork {
+ public:
+  Supervised(Network& network, double auxiliary_weight) : OfNetwork(network), auxiliary_weight_(auxiliary_weight) {}
+  absl::StatusOr<StepResult> Loss(const StepView& view) override;
+  bool recordable() const override { return true; }
+
+ private:
+  const double auxiliary_weight_;
+};
+
+}  // namespace experiments
