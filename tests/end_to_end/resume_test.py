@@ -4,13 +4,12 @@ import csv
 import os
 import random
 import signal
-import subprocess
 import time
 import unittest
 
-from tests.end_to_end.commands import RSS, TEMPORARY, TINY, folder, run
+from tests.end_to_end.commands import RSS, TINY, folder, run, start
 
-ARGUMENTS = ["--method=rss_image", "--steps=40", "--batch_size=2", "--samples=3", "--crop=32", "--scales=8,4", "--evaluate_every=15",
+ARGUMENTS = ["--method=rss_image", "--steps=40", "--batch_size=2", "--group_size=3", "--crop=32", "--reward_scales=8,4", "--evaluate_every=15",
              "--checkpoint_every=3", "--threads=1", "--average_decay=0.9", "--seed=5"]
 
 
@@ -47,7 +46,7 @@ def table(output):
 
 class ResumeTest(unittest.TestCase):
     def start(self, output, arguments=ARGUMENTS):
-        return subprocess.Popen([RSS, *arguments, "--resume", f"--output={output}"], cwd=TEMPORARY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return start([RSS, *arguments, "--resume", f"--output={output}"])
 
     def test_killed_and_resumed(self):
         whole = folder("whole")
@@ -105,15 +104,15 @@ class ResumeTest(unittest.TestCase):
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate()
-        self.assertEqual(process.returncode, 0, errors)
-        self.assertIn("--resume", text)
+        self.assertEqual(process.returncode, 128 + signal.SIGINT, errors)
+        self.assertIn(f"Go on with --resume --output={output}", text)
         self.assertTrue(checkpoints(output))
 
     def test_thread_count_does_not_matter(self):
         outputs = []
         for threads in (1, 2):
             output = folder(f"threads_{threads}")
-            result = run([RSS, "--method=rss_image", "--steps=5", "--batch_size=3", "--samples=3", "--crop=32", "--scales=8,4",
+            result = run([RSS, "--method=rss_image", "--steps=5", "--batch_size=3", "--group_size=3", "--crop=32", "--reward_scales=8,4",
                           f"--threads={threads}", f"--output={output}"])
             self.assertEqual(result.returncode, 0, result.stderr)
             outputs.append(weights(output))

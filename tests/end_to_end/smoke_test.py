@@ -23,7 +23,7 @@ class SmokeTest(unittest.TestCase):
         self.assertNotIn("http://", page.replace("http://www.w3.org", ""))
 
         weights = os.path.join(output, "rss_image/weights.safetensors")
-        result = run([EVALUATE, f"--checkpoint={weights}", "--crop=32", "--limit=8", "--multi_scale", "--flip", "--scales=1,2"])
+        result = run([EVALUATE, f"--checkpoint={weights}", "--crop=32", "--limit=8", "--multi_scale", "--flip", "--test_scales=1,2"])
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("mIoU", result.stdout)
 
@@ -33,7 +33,7 @@ class SmokeTest(unittest.TestCase):
         result = run([PREDICT, f"--checkpoint={weights}", f"--input={photos}", f"--output={folder('maps')}"])
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(sorted(os.listdir(folder("maps"))), ["a.png", "a_overlay.png"])
-        result = run([PREDICT, f"--checkpoint={weights}", f"--input={photos}", f"--output={folder('averaged')}", "--multi_scale", "--scales=0.5,1",
+        result = run([PREDICT, f"--checkpoint={weights}", f"--input={photos}", f"--output={folder('averaged')}", "--multi_scale", "--test_scales=0.5,1",
                       "--flip", "--window=32", "--stride=16"])
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(sorted(os.listdir(folder("averaged"))), ["a.png", "a_overlay.png"])
@@ -74,8 +74,38 @@ class SmokeTest(unittest.TestCase):
         rows = [line for line in result.stdout.splitlines() if line.startswith(("PSL ", "RSS naive", "RSS PSR (single) "))]
         self.assertEqual(len([row for row in rows if "–" not in row.split()[3:4]]) >= 3, True, result.stdout)
         result = run([*command, "--rows=psl", "--resume", "--learning_rate=0.5"])
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("other settings", result.stderr)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("other settings: --learning_rate is 0.004 there, 0.5 here", result.stderr)
+
+    # Their old names are read, and what they are called now is said.
+    def test_former_names(self):
+        former = [flag.replace("--group_size", "--samples").replace("--reward_scales", "--scales") for flag in TINY]
+        self.assertNotEqual(former, TINY)
+        outputs = []
+        for name, flags, notes in (
+            ("now", [*TINY, "--normalization=all"], []),
+            ("formerly", [*former, "--normalisation=all"], ["--samples is called --group_size", "--scales is called --reward_scales",
+                                                             "--normalisation is called --normalization"])):
+            output = folder(name)
+            result = run([RSS, *flags, "--method=rss_image", f"--output={output}"])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(" is called " in result.stderr, bool(notes))
+            for note in notes:
+                self.assertIn(note, result.stderr)
+            with open(f"{output}/rss_image/weights.safetensors", "rb") as file:
+                outputs.append(file.read())
+        self.assertEqual(*outputs)
+        result = run([EVALUATE, f"--checkpoint={folder('now')}/rss_image/weights.safetensors", "--limit=2", "--multi_scale", "--scales=1"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("--scales is called --test_scales", result.stderr)
+
+    # What --help shows are the values that the flags beside it leave.
+    def test_help(self):
+        for program, flags, line in ((RSS, ["--preset=paper"], "--steps=40000 "), (RSS, [], "--steps=2000 "), (EVALUATE, [], "--split=val "),
+                                     (PREDICT, [], "--opacity=0.6 ")):
+            result = run([program, *flags, "--help"])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn(line, result.stdout)
 
 
 if __name__ == "__main__":

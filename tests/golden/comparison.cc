@@ -46,16 +46,17 @@ seg::SFPNeXtConfig NetworkConfig(const File& file) {
 
 }  // namespace
 
-std::vector<Difference> CompareConvNeXtV2(const File& file) {
+std::vector<Difference> CompareConvNeXtV2(const File& file, const Arithmetic& arithmetic) {
   const seg::ConvNeXtV2Config config = EncoderConfig(file, "");
   seg::ConvNeXtV2 encoder(config, autograd::RandomKey(1)), gradients(config, autograd::RandomKey(2));
   const size_t parameters = nn::NamedParameters(encoder).size();
   file.Load("", kEncoderParts, nn::ModuleReference(encoder), parameters);
   file.Load("gradient.", kEncoderParts, nn::ModuleReference(gradients), parameters);
+  Prepare(encoder, arithmetic);
 
   std::vector<Difference> differences;
   autograd::Tape tape;
-  const Variable input = tape.Watch(file.Read("input"));
+  const Variable input = tape.Watch(Prepared(file.Read("input"), arithmetic, "input"));
   const std::array<Variable, 4> stages = encoder(input, {});
   Variable loss;
   for (int s = 0; s < 4; ++s) {
@@ -71,8 +72,8 @@ std::vector<Difference> CompareConvNeXtV2(const File& file) {
   return differences;
 }
 
-std::vector<Difference> CompareSFPNeXt(const File& file) {
-  return CompareSemanticFpnSegmentor<seg::SFPNeXt>(file, NetworkConfig(file));
+std::vector<Difference> CompareSFPNeXt(const File& file, const Arithmetic& arithmetic) {
+  return CompareSemanticFpnSegmentor<seg::SFPNeXt>(file, NetworkConfig(file), arithmetic);
 }
 
 void SaveConvNeXtV2(const File& file, const std::string& folder) {
@@ -92,7 +93,7 @@ namespace {
 
 struct Family {
   const char* name;  // in the file's metadata
-  std::vector<Difference> (*compare)(const File&);
+  std::vector<Difference> (*compare)(const File&, const Arithmetic&);
   void (*save)(const File&, const std::string& folder);
 };
 
@@ -116,7 +117,26 @@ const Family& FamilyOf(const File& file) {
 
 }  // namespace
 
-std::vector<Difference> Compare(const File& file) { return FamilyOf(file).compare(file); }
+std::vector<Difference> Compare(const File& file, const Arithmetic& arithmetic) {
+  return FamilyOf(file).compare(file, arithmetic);
+}
+
+std::vector<Excess> ExcessesInFloat32(const File& file) {
+  std::vector<double> moved;
+  for (uint64_t draw = 0; draw < 3; ++draw) {
+    const std::vector<Difference> differences =
+        Compare(file, {autograd::kFloat64, kUnitRoundoff, autograd::RandomKey(draw)});
+    moved.resize(differences.size());
+    for (size_t i = 0; i < differences.size(); ++i) moved[i] = std::max(moved[i], differences[i].value);
+  }
+  const std::vector<Difference> differences = Compare(file);
+  std::vector<Excess> excesses;
+  for (size_t i = 0; i < differences.size(); ++i) {
+    const double bound = kRoundings * (moved[i] + kUnitRoundoff);
+    if (!(differences[i].value <= bound)) excesses.push_back({differences[i].name, differences[i].value, bound});
+  }
+  return excesses;
+}
 
 void SaveOurs(const File& file, const std::string& folder) { FamilyOf(file).save(file, folder); }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The models of //seg beside the values in a golden file, whatever its size: the configuration is read from the tensors' shapes and the
-// metadata.
+// The models of //seg beside the values in a golden file, whatever its size: the configuration is read from the
+// tensors' shapes and the metadata.
 
 #include <string>
 #include <vector>
@@ -12,32 +12,41 @@
 namespace golden {
 
 // Files of convnextv2.py: stages, loss, every gradient.
-std::vector<Difference> CompareConvNeXtV2(const File& file);
+std::vector<Difference> CompareConvNeXtV2(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of sfpnext.py: evaluation, a training step with every gradient, running statistics.
-std::vector<Difference> CompareSFPNeXt(const File& file);
+std::vector<Difference> CompareSFPNeXt(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of resnet.py: evaluation and a training step.
-std::vector<Difference> CompareResNet(const File& file);
+std::vector<Difference> CompareResNet(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of deeplabv3.py: DeepLabV3 and FCN, evaluation and a training step.
-std::vector<Difference> CompareResNetSegmentor(const File& file);
+std::vector<Difference> CompareResNetSegmentor(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of semantic_fpn.py: evaluation and a training step.
-std::vector<Difference> CompareSemanticFpn(const File& file);
+std::vector<Difference> CompareSemanticFpn(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of vit.py and eva02.py: taps, the map, loss, every gradient; the same at another size.
-std::vector<Difference> CompareViT(const File& file);
-std::vector<Difference> CompareEva02(const File& file);
+std::vector<Difference> CompareViT(const File& file, const Arithmetic& arithmetic = {});
+std::vector<Difference> CompareEva02(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of segmenter.py: logits, loss, every gradient; the same at another size.
-std::vector<Difference> CompareSegmenter(const File& file);
+std::vector<Difference> CompareSegmenter(const File& file, const Arithmetic& arithmetic = {});
 
 // By what is in the file.
-std::vector<Difference> Compare(const File& file);
+std::vector<Difference> Compare(const File& file, const Arithmetic& arithmetic = {});
 
-// The other direction: a network of the file's shapes with weights of our own making, after a training forward pass (for the running statistics)
-// where it has batch norms, and what it makes of the file's input, by SaveNetwork.
+// The tensors of a file to which float32 does not come as close as rounding lets it (kRoundings): what they differ by,
+// and what they may. What moved weights make is measured beside the file, too, so that its numbers are the formulas' is
+// for the comparison in float64 to say.
+struct Excess {
+  std::string name;
+  double value = 0, bound = 0;
+};
+std::vector<Excess> ExcessesInFloat32(const File& file);
+
+// The other direction: a network of the file's shapes with weights of our own making, after a training forward pass
+// (for the running statistics) where it has batch norms, and what it makes of the file's input, by SaveNetwork.
 void SaveConvNeXtV2(const File& file, const std::string& folder);       // stage0 … stage3
 void SaveSFPNeXt(const File& file, const std::string& folder);          // logits
 void SaveResNet(const File& file, const std::string& folder);           // stage0 … stage3

@@ -8,7 +8,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "autograd/ops/cast.h"
 #include "autograd/runtime/error.h"
+#include "autograd/runtime/random.h"
 #include "nn/checkpoints/weights.h"
 #include "nn/initializers/initializers.h"
 
@@ -18,23 +20,48 @@ using autograd::Array;
 
 namespace {
 
+std::vector<double> Values(const Array& array) {
+  return autograd::Cast(autograd::Variable(array), autograd::kFloat64).array().ToVector<double>();
+}
+
 double Largest(const Array& array) {
   double largest = 0;
-  for (float value : array.ToVector<float>()) largest = std::max(largest, std::abs(double{value}));
+  for (double value : Values(array)) largest = std::max(largest, std::abs(value));
   return largest;
 }
 
 }  // namespace
 
+Array Prepared(const Array& array, const Arithmetic& arithmetic, const std::string& name) {
+  if (arithmetic.compute == array.dtype() && arithmetic.perturbation == 0) return array;
+  std::vector<double> values = Values(array);
+  const autograd::RandomKey key = arithmetic.key.Split(name.c_str());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const autograd::PhiloxWords words = autograd::Philox(key, i);
+    values[i] *= 1 + arithmetic.perturbation * (2 * autograd::UniformDouble(words.x, words.y) - 1);
+  }
+  return autograd::Cast(autograd::Variable(Array::From(array.shape(), values)), arithmetic.compute).array();
+}
+
+void Prepare(const nn::ModuleReference& network, const Arithmetic& arithmetic) {
+  for (const nn::NamedParameter& named : nn::NamedParameters(network))
+    named.parameter->Set(Prepared(named.parameter->value(), arithmetic, named.name));
+  for (const nn::NamedBuffer& named : nn::NamedBuffers(network)) {
+    if (autograd::IsFloating(named.array->dtype())) *named.array = Prepared(*named.array, arithmetic, named.name);
+  }
+}
+
 Difference Between(const std::string& name, const Array& actual, const Array& expected, const Array& scale) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (!(actual.shape() == expected.shape()) || actual.dtype() != expected.dtype()) return {name, kInfinity};
-  if (actual.dtype() == autograd::kInt64) return {name, actual.Item() == expected.Item() ? 0 : kInfinity};
-  const std::vector<float> ours = actual.ToVector<float>(), theirs = expected.ToVector<float>();
+  if (!(actual.shape() == expected.shape())) return {name, kInfinity};
+  if (expected.dtype() == autograd::kInt64) {
+    return {name, actual.dtype() == autograd::kInt64 && actual.Item() == expected.Item() ? 0 : kInfinity};
+  }
+  const std::vector<double> ours = Values(actual), theirs = Values(expected);
   double difference = 0;
   for (size_t i = 0; i < ours.size(); ++i) {
     if (!std::isfinite(ours[i])) return {name, kInfinity};
-    difference = std::max(difference, std::abs(double{ours[i]} - double{theirs[i]}));
+    difference = std::max(difference, std::abs(ours[i] - theirs[i]));
   }
   return {name, difference == 0 ? 0 : difference / Largest(scale)};
 }
@@ -46,7 +73,8 @@ void AppendGradients(const nn::ModuleReference& network, const nn::ModuleReferen
                      std::vector<Difference>& differences, double cancelling) {
   const std::vector<nn::NamedParameter> ours = nn::NamedParameters(network), theirs = nn::NamedParameters(expected);
   for (size_t i = 0; i < ours.size(); ++i) {
-    // The rounding of a gradient that cancels is that of its terms, so the weight, one before, has the scale. Softmax does not see a key's bias.
+    // The rounding of a gradient that cancels is that of its terms, so the weight, one before, has the scale. Softmax
+    // does not see a key's bias.
     const Array& own = theirs[i].parameter->value();
     const bool cancels = i > 0 && absl::EndsWith(ours[i].name, ".bias") &&
                          (absl::EndsWith(ours[i].name, "attention.key.bias") ||

@@ -25,8 +25,8 @@ class File {
   // "" where there is no such entry.
   std::string Metadata(const std::string& name) const;
 
-  // The tensors called `prefix` + one of `parts` + … into what `network` calls by the rest of the name. `count` of them must be there, and
-  // all must fit.
+  // The tensors called `prefix` + one of `parts` + … into what `network` calls by the rest of the name. `count` of them
+  // must be there, and all must fit.
   void Load(const std::string& prefix, const std::vector<std::string>& parts, const nn::ModuleReference& network,
             size_t count) const;
 

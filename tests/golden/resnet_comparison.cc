@@ -84,24 +84,26 @@ seg::ResNetSemanticFpnConfig SemanticFpnNetworkConfig(const File& file) {
 }
 
 template <typename Network, typename Config>
-std::vector<Difference> CompareSegmentor(const File& file, const Config& config) {
-  Comparison<Network> comparison(file, kNetworkParts, config);
+std::vector<Difference> CompareSegmentor(const File& file, Config config, const Arithmetic& arithmetic) {
+  config.compute = arithmetic.compute;
+  Comparison<Network> comparison(file, kNetworkParts, config, arithmetic);
   Network& network = comparison.network;
-  const Array input = file.Read("input"), label = file.Read("label");
-  const std::array<Variable, 4> taps = network.backbone(input, {});
-  comparison.Append("evaluation.stage2", taps[2]);
-  comparison.Append("evaluation.stage3", taps[3]);
+  const Array input = Prepared(file.Read("input"), arithmetic, "input"), label = file.Read("label");
+  const seg::Features features = network.Encode(input, {});
+  comparison.Append("evaluation.stage2", features[2]);
+  comparison.Append("evaluation.stage3", features[3]);
   const auto loss_of = [&](const Variable& logits, const Variable& auxiliary) {
     return seg::SegmentationLoss(logits, label) + 0.5 * seg::SegmentationLoss(auxiliary, label);
   };
-  Variable auxiliary;
-  const Variable evaluated = network(input, {}, &auxiliary);
+  const Variable evaluated = network.Decode(features, {}), evaluated_auxiliary = network.Auxiliary(features, {});
   comparison.Append("evaluation.logits", evaluated);
-  comparison.Append("evaluation.auxiliary", auxiliary);
-  comparison.Append("evaluation.loss", loss_of(evaluated, auxiliary));
+  comparison.Append("evaluation.auxiliary", evaluated_auxiliary);
+  comparison.Append("evaluation.loss", loss_of(evaluated, evaluated_auxiliary));
 
   autograd::Tape tape;
-  const Variable logits = network(input, nn::Context::Training(autograd::RandomKey(4)), &auxiliary);
+  const nn::Context context = nn::Context::Training(autograd::RandomKey(4));
+  const seg::Features training = network.Encode(input, context);
+  const Variable logits = network.Decode(training, context), auxiliary = network.Auxiliary(training, context);
   comparison.Append("train.logits", logits);
   comparison.Append("train.auxiliary", auxiliary);
   const Variable loss = loss_of(logits, auxiliary);
@@ -116,18 +118,22 @@ void SaveSegmentor(const File& file, const Config& config, const std::string& fo
   Network network(config, kOurs);
   Perturb(network);
   const Array input = file.Read("input");
-  Variable auxiliary;
-  network(input, nn::Context::Training(kOurs), &auxiliary);
-  const Variable logits = network(input, {}, &auxiliary);
-  SaveNetwork(folder, network, {{"logits", logits.array()}, {"auxiliary", auxiliary.array()}});
+  const nn::Context context = nn::Context::Training(kOurs);
+  const seg::Features training = network.Encode(input, context);
+  network.Decode(training, context);
+  network.Auxiliary(training, context);
+  const seg::Features features = network.Encode(input, {});
+  SaveNetwork(
+      folder, network,
+      {{"logits", network.Decode(features, {}).array()}, {"auxiliary", network.Auxiliary(features, {}).array()}});
 }
 
 }  // namespace
 
-std::vector<Difference> CompareResNet(const File& file) {
-  Comparison<seg::ResNet> comparison(file, kEncoderParts, EncoderConfig(file, ""));
+std::vector<Difference> CompareResNet(const File& file, const Arithmetic& arithmetic) {
+  Comparison<seg::ResNet> comparison(file, kEncoderParts, EncoderConfig(file, ""), arithmetic);
   seg::ResNet& encoder = comparison.network;
-  const Array images = file.Read("input");
+  const Array images = Prepared(file.Read("input"), arithmetic, "input");
   const std::array<Variable, 4> evaluated = encoder(images, {});
   for (int s = 0; s < 4; ++s) comparison.Append(absl::StrCat("evaluation.stage", s), evaluated[s]);
 
@@ -137,7 +143,8 @@ std::vector<Difference> CompareResNet(const File& file) {
   Variable loss;
   for (int s = 0; s < 4; ++s) {
     comparison.Append(absl::StrCat("train.stage", s), stages[s]);
-    const Variable part = autograd::Mean(stages[s] * file.Read(absl::StrCat("direction.stage", s)));
+    const std::string direction = absl::StrCat("direction.stage", s);
+    const Variable part = autograd::Mean(stages[s] * Prepared(file.Read(direction), arithmetic, direction));
     loss = loss.defined() ? loss + part : part;
   }
   comparison.Append("train.loss", loss);
@@ -147,13 +154,14 @@ std::vector<Difference> CompareResNet(const File& file) {
   return std::move(comparison.differences);
 }
 
-std::vector<Difference> CompareResNetSegmentor(const File& file) {
-  return IsDeepLab(file) ? CompareSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file))
-                         : CompareSegmentor<seg::Fcn>(file, FcnConfig(file));
+std::vector<Difference> CompareResNetSegmentor(const File& file, const Arithmetic& arithmetic) {
+  return IsDeepLab(file) ? CompareSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file), arithmetic)
+                         : CompareSegmentor<seg::Fcn>(file, FcnConfig(file), arithmetic);
 }
 
-std::vector<Difference> CompareSemanticFpn(const File& file) {
-  return CompareSemanticFpnSegmentor<seg::ResNetSemanticFpn>(file, SemanticFpnNetworkConfig(file), kCancelling);
+std::vector<Difference> CompareSemanticFpn(const File& file, const Arithmetic& arithmetic) {
+  return CompareSemanticFpnSegmentor<seg::ResNetSemanticFpn>(file, SemanticFpnNetworkConfig(file), arithmetic,
+                                                             kCancelling);
 }
 
 void SaveResNet(const File& file, const std::string& folder) {

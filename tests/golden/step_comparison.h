@@ -19,7 +19,8 @@ namespace golden {
 template <typename Network>
 struct Comparison {
   template <typename Config>
-  Comparison(const File& given, const std::vector<std::string>& parts, const Config& config)
+  Comparison(const File& given, const std::vector<std::string>& parts, const Config& config,
+             const Arithmetic& arithmetic)
       : file(given),
         network(config, autograd::RandomKey(1)),
         gradients(config, autograd::RandomKey(2)),
@@ -28,6 +29,7 @@ struct Comparison {
     file.Load("", parts, nn::ModuleReference(network), parameters + buffers);
     file.Load("gradient.", parts, nn::ModuleReference(gradients), parameters);
     file.Load("updated.", parts, nn::ModuleReference(updated), buffers);
+    Prepare(network, arithmetic);
   }
   void Append(const std::string& name, const autograd::Variable& ours) {
     differences.push_back(Between(name, ours.array(), file.Read(name)));
@@ -56,15 +58,16 @@ inline seg::SemanticFpnConfig SemanticFpnConfigOf(const File& file) {
   return config;
 }
 
-// A network that is called with a SemanticFpnTrace: evaluation and a training step.
+// A network whose Decode fills a SemanticFpnTrace: evaluation and a training step.
 template <typename Network>
-std::vector<Difference> CompareSemanticFpnSegmentor(const File& file, const typename Network::Config& config,
-                                                    double cancelling = 0) {
-  Comparison<Network> comparison(file, {"encoder.", "decoder."}, config);
+std::vector<Difference> CompareSemanticFpnSegmentor(const File& file, typename Network::Config config,
+                                                    const Arithmetic& arithmetic, double cancelling = 0) {
+  config.compute = arithmetic.compute;
+  Comparison<Network> comparison(file, {"encoder.", "decoder."}, config, arithmetic);
   Network& network = comparison.network;
-  const autograd::Array input = file.Read("input"), label = file.Read("label");
+  const autograd::Array input = Prepared(file.Read("input"), arithmetic, "input"), label = file.Read("label");
   seg::SemanticFpnTrace trace;
-  const autograd::Variable evaluated = network(input, {}, &trace);
+  const autograd::Variable evaluated = network.Decode(network.Encode(input, {}), {}, &trace);
   comparison.Append("evaluation.top", trace.top);
   if (config.decoder.attention) comparison.Append("evaluation.attention", trace.attention);
   comparison.Append("evaluation.pyramid2", trace.pyramid2);

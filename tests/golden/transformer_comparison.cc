@@ -67,13 +67,14 @@ std::vector<std::pair<std::string, Variable>> OutputsOf(const seg::TransformerFe
 
 // Outputs, loss and the input's gradient of the tensors behind `prefix`; leaves the gradients in the encoder.
 template <typename Encoder>
-void AppendPass(const File& file, const std::string& prefix, Encoder& encoder, std::vector<Difference>& differences) {
+void AppendPass(const File& file, const Arithmetic& arithmetic, const std::string& prefix, Encoder& encoder,
+                std::vector<Difference>& differences) {
   auto append = [&](const std::string& name, const Array& ours) {
     differences.push_back(Between(prefix + name, ours, file.Read(prefix + name)));
   };
   nn::ClearGradients(encoder);
   autograd::Tape tape;
-  const Variable input = tape.Watch(file.Read(prefix + "input"));
+  const Variable input = tape.Watch(Prepared(file.Read(prefix + "input"), arithmetic, prefix + "input"));
   Variable loss;
   for (const auto& [name, output] : OutputsOf(encoder(input, {}))) {
     append(name, output.array());
@@ -86,19 +87,20 @@ void AppendPass(const File& file, const std::string& prefix, Encoder& encoder, s
 }
 
 template <typename Encoder, typename Config>
-std::vector<Difference> CompareEncoder(const File& file, const Config& config) {
+std::vector<Difference> CompareEncoder(const File& file, const Arithmetic& arithmetic, const Config& config) {
   Encoder encoder(config, autograd::RandomKey(1));
   const size_t parameters = nn::NamedParameters(encoder).size();
   file.Load("", kEncoderParts, nn::ModuleReference(encoder), parameters);
+  Prepare(encoder, arithmetic);
   std::vector<Difference> differences;
-  AppendPass(file, "", encoder, differences);
+  AppendPass(file, arithmetic, "", encoder, differences);
   {
     Encoder gradients(config, autograd::RandomKey(2));
     file.Load("gradient.", kEncoderParts, nn::ModuleReference(gradients), parameters);
     AppendGradients(encoder, gradients, differences);
   }
   if (!file.Has("odd.input")) return differences;
-  AppendPass(file, "odd.", encoder, differences);
+  AppendPass(file, arithmetic, "odd.", encoder, differences);
   for (const nn::NamedParameter& named : nn::NamedParameters(encoder)) {
     const std::string name = absl::StrCat("odd.gradient.", named.name);
     if (file.Has(name)) differences.push_back(Between(name, named.parameter->gradient(), file.Read(name)));
@@ -117,31 +119,38 @@ void SaveEncoder(const File& file, const Config& config, const std::string& fold
 
 }  // namespace
 
-std::vector<Difference> CompareViT(const File& file) {
-  return CompareEncoder<seg::ViT>(file, EncoderConfig<seg::ViTConfig>(file, ""));
+std::vector<Difference> CompareViT(const File& file, const Arithmetic& arithmetic) {
+  return CompareEncoder<seg::ViT>(file, arithmetic, EncoderConfig<seg::ViTConfig>(file, ""));
 }
 
-std::vector<Difference> CompareEva02(const File& file) { return CompareEncoder<seg::Eva02>(file, Eva02ConfigOf(file)); }
+std::vector<Difference> CompareEva02(const File& file, const Arithmetic& arithmetic) {
+  return CompareEncoder<seg::Eva02>(file, arithmetic, Eva02ConfigOf(file));
+}
 
-std::vector<Difference> CompareSegmenter(const File& file) {
-  const seg::SegmenterConfig config = SegmenterConfigOf(file);
+std::vector<Difference> CompareSegmenter(const File& file, const Arithmetic& arithmetic) {
+  seg::SegmenterConfig config = SegmenterConfigOf(file);
+  config.compute = arithmetic.compute;
   seg::Segmenter network(config, autograd::RandomKey(1)), gradients(config, autograd::RandomKey(2));
   const size_t parameters = nn::NamedParameters(network).size();
   file.Load("", kNetworkParts, nn::ModuleReference(network), parameters);
   file.Load("gradient.", kNetworkParts, nn::ModuleReference(gradients), parameters);
+  Prepare(network, arithmetic);
+  // Masks are float32 in any arithmetic.
+  Prepare(network.mask_transformer->mask_norm, {});
 
   std::vector<Difference> differences;
   for (const std::string prefix : {"", "odd."}) {
     auto append = [&](const std::string& name, const Array& ours) {
       differences.push_back(Between(prefix + name, ours, file.Read(prefix + name)));
     };
-    const Array images = file.Read(prefix + "input"), label = file.Read(prefix + "label");
+    const Array images = Prepared(file.Read(prefix + "input"), arithmetic, prefix + "input"),
+                label = file.Read(prefix + "label");
     autograd::Tape tape;
     const Variable input = tape.Watch(images);
     const Variable logits = network(input, {});
     append("logits", logits.array());
-    const Variable loss =
-        seg::SegmentationLoss(seg::ResizeLogits(logits, network.patch(), images.shape()[1], images.shape()[2]), label);
+    const Variable loss = seg::SegmentationLoss(
+        seg::ResizeLogits(logits, network.size_multiple(), images.shape()[1], images.shape()[2]), label);
     append("loss", loss.array());
     tape.Backward(loss);
     append("gradient.input", tape.Gradient(input));

@@ -1,5 +1,5 @@
-// The scores of the predictions in format_samples against the numbers that an independent program and the official Cityscapes
-// program printed for them.
+// The scores of the predictions in format_samples against the numbers that an independent program and the official
+// Cityscapes program printed for them.
 
 #include <gtest/gtest.h>
 
