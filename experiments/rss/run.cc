@@ -70,7 +70,7 @@ absl::StatusOr<RunRecord> Run(const RssOptions& options, const RunContext& conte
     if (const Score* score = FindScore(evaluation->scores, "mIoU"); score != nullptr)
       record->scores.push_back({"mIoU of scales + flip", score->value});
   }
-  if (absl::Status status = KeepNetwork(**network, description, *data, context, *record); !status.ok()) return status;
+  if (absl::Status status = KeepNetwork(**network, description, context, *record); !status.ok()) return status;
   return record;
 }
 

@@ -1,22 +1,15 @@
 #include "experiments/runner/network_settings.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "data/formats/png.h"
-#include "experiments/report/overlay.h"
-#include "experiments/runner/evaluation.h"
 #include "experiments/runner/networks.h"
 #include "experiments/settings/enum_text.h"
 #include "nn/checkpoints/weights.h"
 
 namespace experiments {
 namespace {
-
-constexpr int kExamples = 6;
 
 constexpr EnumText<autograd::DType> kPrecisions[] = {{autograd::kFloat32, "float32"},
                                                      {autograd::kBFloat16, "bfloat16"}};
@@ -87,35 +80,15 @@ NetworkDescription Describe(const NetworkSettings& settings, const DataOptions& 
   return {settings.model, settings.precision, data.validation->info(), options, data.inference};
 }
 
-absl::Status KeepNetwork(Network& network, const NetworkDescription& description, const OpenedData& data,
-                         const RunContext& context, RunRecord& record) {
+absl::Status KeepNetwork(Network& network, const NetworkDescription& description, const RunContext& context,
+                         const RunRecord& record) {
   if (record.interrupted || !context.first_rank()) return absl::OkStatus();
   if (absl::Status status = SaveNetwork(absl::StrCat(context.folder, "/weights.safetensors"), network, description);
       !status.ok())
     return status;
-  // Spread over the validation set: neighbours in a video look alike.
-  const int64_t images = std::min<int64_t>(data.validation->size(), 256);
-  const data::DatasetInfo& info = description.info;
-  for (int i = 0; i < kExamples; ++i) {
-    absl::StatusOr<data::Sample> sample = data.validation->Load(i * images / kExamples);
-    if (!sample.ok()) return sample.status();
-    Example example;
-    example.prediction = Predict(network, sample->image, data::Normalization(info), data.inference);
-    example.image = std::move(sample->image);
-    example.label = std::move(sample->label);
-    const data::Image picture = PictureGrid(
-        {{example.image, ColorLabels(example.label, info.palette), ColorLabels(example.prediction, info.palette),
-          ErrorPicture(example.label, example.prediction, info.palette)}});
-    if (absl::Status status =
-            data::WritePng(absl::StrFormat("%s/pictures/validation_%d.png", context.folder, i + 1), picture);
-        !status.ok())
-      return status;
-    record.examples.push_back(std::move(example));
-  }
   std::printf("  %s:", context.label.c_str());
   for (const Score& score : record.scores) std::printf(" %s %.2f %%,", score.name.c_str(), 100 * score.value);
-  std::printf(" %.0f s, %.0f images/s\n    %s/pictures shows image, label, prediction and errors\n", record.seconds,
-              record.images_per_second, context.folder.c_str());
+  std::printf(" %.0f s, %.0f images/s\n", record.seconds, record.images_per_second);
   if (!record.learner_summary.empty()) std::printf("    %s\n", record.learner_summary.c_str());
   for (const TrafficOfAStep& traffic : record.traffic) {
     std::printf("    a step brings %.0f bytes in %.2f calls to %s\n", traffic.bytes, traffic.calls,

@@ -41,9 +41,8 @@ absl::Status CheckTrainingShape(Network& network, const TrainingOptions& trainin
 // For the network's file.
 NetworkDescription Describe(const NetworkSettings& settings, const DataOptions& options, const OpenedData& data);
 
-// After training, on the first rank: weights.safetensors, pictures of validation images (also in record.examples), and
-// a line for the terminal.
-absl::Status KeepNetwork(Network& network, const NetworkDescription& description, const OpenedData& data,
-                         const RunContext& context, RunRecord& record);
+// After training, on the first rank: weights.safetensors, and a line for the terminal.
+absl::Status KeepNetwork(Network& network, const NetworkDescription& description, const RunContext& context,
+                         const RunRecord& record);
 
 }  // namespace experiments

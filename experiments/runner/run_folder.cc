@@ -113,5 +113,6 @@ std::string RunFolder::CheckpointPath(int64_t step) const {
 
 std::string RunFolder::TensorBoardPath() const { return (fs::path(path_) / "tensorboard").string(); }
 std::string RunFolder::LogPath() const { return (fs::path(path_) / "log.csv").string(); }
+std::string RunFolder::PicturesPath() const { return (fs::path(path_) / "pictures").string(); }
 
 }  // namespace experiments

@@ -37,6 +37,7 @@ class RunFolder {
   std::string CheckpointPath(int64_t step) const;
   std::string TensorBoardPath() const;
   std::string LogPath() const;
+  std::string PicturesPath() const;
   const std::string& path() const { return path_; }
 
  private:

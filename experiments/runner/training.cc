@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "experiments/runner/evaluation.h"
+#include "experiments/runner/examples.h"
 #include "experiments/runner/execution.h"
 #include "experiments/runner/run_folder.h"
 #include "experiments/runner/training_log.h"
@@ -106,6 +107,7 @@ class Course {
   std::optional<RunFolder> folder_;
   std::unique_ptr<TrainingLog> log_;
   Evaluation evaluation_;
+  std::vector<Example> examples_;
   int64_t first_step_ = 0, step_ = 0, saved_step_ = -1;
   bool stop_ = false;
   bool evaluation_missing_ = false;  // the last one was left because of a signal
@@ -200,6 +202,14 @@ absl::Status Course::Evaluate() {
   if (!evaluation.ok()) return evaluation.status();
   evaluation_missing_ = false;
   evaluation_ = *std::move(evaluation);
+  if (context_.first_rank()) {
+    absl::StatusOr<std::vector<Example>> examples = WriteExamples(network_, data_, folder_->PicturesPath());
+    if (!examples.ok()) return examples.status();
+    if (examples_.empty())
+      log_->Say(absl::StrCat("    image, label, prediction and errors: ", folder_->PicturesPath(),
+                             " (anew at every evaluation)"));
+    examples_ = *std::move(examples);
+  }
   evaluation_seconds_ += SecondsSince(before);
   return log_->Evaluated(step_, evaluation_.scores);
 }
@@ -263,6 +273,7 @@ absl::StatusOr<RunRecord> Course::Run() {
   if (absl::Status status = log_->Flush(); !status.ok()) return status;
   record.learner_summary = learner_.Summary();
   record.scores = evaluation_.scores;
+  record.examples = std::move(examples_);
   record.class_iou = evaluation_.confusion.ClassIou();
   record.curves = log_->curves();
   record.dataset = data_.validation->info();

@@ -105,6 +105,10 @@ void TrainingLog::Show(int64_t step) {
   progress_->Update(step, shown);
 }
 
+void TrainingLog::Say(const std::string& text) {
+  if (progress_ != nullptr) progress_->Print(text);
+}
+
 void TrainingLog::Finish() {
   if (progress_ != nullptr) progress_->Finish();
 }

@@ -40,6 +40,8 @@ class TrainingLog {
   absl::Status Evaluated(int64_t step, const std::vector<Score>& scores);
   // Redraws the progress line with the latest of both.
   void Show(int64_t step);
+  // A line of text above the progress line.
+  void Say(const std::string& text);
   // Leaves the progress line.
   void Finish();
   // Everything has reached the files.

@@ -1,0 +1,43 @@
+#include "experiments/runner/examples.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "data/formats/png.h"
+#include "experiments/report/overlay.h"
+#include "experiments/runner/evaluation.h"
+
+namespace experiments {
+namespace {
+
+constexpr int kExamples = 6;
+
+}  // namespace
+
+absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const OpenedData& data,
+                                                   const std::string& folder) {
+  const data::DatasetInfo& info = data.validation->info();
+  // Spread over the validation set: neighbours in a video look alike.
+  const int64_t images = std::min<int64_t>(data.validation->size(), 256);
+  std::vector<Example> examples;
+  for (int i = 0; i < kExamples; ++i) {
+    absl::StatusOr<data::Sample> sample = data.validation->Load(i * images / kExamples);
+    if (!sample.ok()) return sample.status();
+    Example example;
+    example.prediction = Predict(network, sample->image, data::Normalization(info), data.inference);
+    example.image = std::move(sample->image);
+    example.label = std::move(sample->label);
+    const data::Image picture = PictureGrid(
+        {{example.image, ColorLabels(example.label, info.palette), ColorLabels(example.prediction, info.palette),
+          ErrorPicture(example.label, example.prediction, info.palette)}});
+    if (absl::Status status = data::WritePng(absl::StrCat(folder, "/validation_", i + 1, ".png"), picture);
+        !status.ok())
+      return status;
+    examples.push_back(std::move(example));
+  }
+  return examples;
+}
+
+}  // namespace experiments
