@@ -21,4 +21,10 @@ enum class PixelMean { kOverValid, kOverAll };
 Variable CrossEntropy(const Variable& logits, const Array& labels, int void_label = 255, const Array& weights = {},
                       PixelMean mean = PixelMean::kOverValid);
 
+// CrossEntropy(ResizeBilinear(logits, H, W), labels, void_label, {}, mean) to the bit: logits [n, h, w, k], labels
+// uint8 or int32 [n, H, W]. The resized logits, most of what a segmentation net would keep for its backward pass, are
+// not kept but made again: saves the logits as they are, labels and one number a pixel.
+Variable ResizedCrossEntropy(const Variable& logits, const Array& labels, int void_label = 255,
+                             PixelMean mean = PixelMean::kOverValid);
+
 }  // namespace autograd

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "autograd/ops/resize.h"
 #include "autograd/runtime/parallel.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
@@ -44,6 +45,66 @@ OP_CONTRACT(CrossEntropy, Case("Image", {2, 5, 7, 19}, kUInt8), Case("Int32", {2
             Case("OverAll", {3, 8, 11}, kUInt8, PixelMean::kOverAll), Case("SeveralChunks", {9001, 11}, kUInt8),
             Case("ManyClasses", {3, 5003}, kInt32), Case("HundredClasses", {301, 150}, kUInt8),
             Case("Packs", {130, 24}, kInt32), Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5));
+
+OpCase Resized(const std::string& name, Shape logits, int64_t height, int64_t width, DType labels,
+               PixelMean mean = PixelMean::kOverValid) {
+  const int64_t classes = logits[3];
+  return OpCase{name,
+                [=](Inputs v) { return ResizedCrossEntropy(v[0], v[1].array(), static_cast<int>(classes), mean); },
+                {InputSpec{logits, -3, 3}, InputSpec{.shape = {logits[0], height, width},
+                                                     .low = 0,
+                                                     .high = static_cast<double>(classes + 1),
+                                                     .integer = labels}}};
+}
+
+OP_CONTRACT(ResizedCrossEntropy, Resized("Larger", {2, 3, 5, 7}, 13, 11, kUInt8),
+            Resized("Smaller", {1, 9, 8, 3}, 4, 5, kInt32), Resized("Packs", {2, 4, 3, 24}, 8, 9, kUInt8),
+            Resized("SameSize", {2, 4, 3, 6}, 4, 3, kUInt8), Resized("OnePixel", {3, 1, 1, 4}, 2, 3, kUInt8),
+            Resized("OverAll", {2, 3, 5, 11}, 6, 10, kUInt8, PixelMean::kOverAll),
+            Resized("NoImages", {0, 2, 2, 4}, 4, 4, kUInt8));
+
+// What is computed again is what was there before, and the logits that were given stay as they are.
+TEST(ResizedCrossEntropyTest, IsTheCrossEntropyOfResizedLogitsToTheBit) {
+  for (const DType dtype : {kFloat32, kBFloat16}) {
+    const Array logits = RandomArray({2, 9, 7, 21}, dtype, RandomKey(4), -3, 3);
+    std::vector<uint8_t> values(2 * 33 * 40);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = i % 5 == 0 ? 255 : i % 21;
+    const Array labels = Array::From({2, 33, 40}, values);
+    double losses[2];
+    Array gradients[2];
+    for (int i = 0; i < 2; ++i) {
+      Tape tape;
+      const Variable x = tape.Watch(logits);
+      const Variable loss = i == 0 ? ResizedCrossEntropy(x, labels) : CrossEntropy(ResizeBilinear(x, 33, 40), labels);
+      losses[i] = loss.Item();
+      tape.Backward(loss, Array::Full({}, kFloat32, 0.3));
+      gradients[i] = tape.Gradient(x);
+    }
+    EXPECT_EQ(losses[0], losses[1]);
+    EXPECT_TRUE(AllClose(gradients[0], gradients[1], 0, 0));
+  }
+}
+
+TEST(ResizedCrossEntropyTest, KeepsNoResizedLogits) {
+  Tape tape;
+  const Variable x = tape.Watch(Array::Zeros({1, 8, 8, 128}, kFloat32));
+  ResizedCrossEntropy(x, Array::Zeros({1, 64, 64}, kUInt8));
+  EXPECT_LE(tape.SavedBytes(), 8 * 8 * 128 * 4 + 64 * 64 * (1 + 4) + 1024);
+}
+
+TEST(ResizedCrossEntropyTest, Misuse) {
+  const Array logits = Array::Zeros({2, 3, 4, 5}, kFloat32);
+  ExpectError(
+      [&] {
+        ResizedCrossEntropy(logits, Array::Zeros({1, 6, 8}, kUInt8));
+      },
+      "ResizedCrossEntropy: n is 2 in logits [2, 3, 4, 5] but 1 in labels [1, 6, 8]");
+  ExpectError(
+      [&] {
+        ResizedCrossEntropy(logits, Array::Zeros({2, 6, 8}, kInt64));
+      },
+      "ResizedCrossEntropy: labels must be uint8 or int32, not int64 [2, 6, 8]");
+}
 
 TEST(CrossEntropyTest, ClosedForm) {
   // Probabilities 1/8, 1/4, 5/8 and 1/2, 1/2, 0.

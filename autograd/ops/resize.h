@@ -15,8 +15,11 @@ Variable ResizeBilinear(const Variable& x, int64_t height, int64_t width, bool a
 // widens when it shrinks (Pillow's; what timm resizes position embeddings with, also upwards).
 Variable ResizeBicubic(const Variable& x, int64_t height, int64_t width, bool antialias = false);
 
-// Pixel floor(i·in/out), for x [n, h, w, c] or label maps [n, h, w] of any dtype. A gradient flows through
-// floating ones.
+// Pixel floor(i·in/out), PyTorch's "nearest", for x [n, h, w, c] or label maps [n, h, w] of any dtype. A gradient flows
+// through floating ones.
 Variable ResizeNearest(const Variable& x, int64_t height, int64_t width);
+
+// Pixel floor((i + ½)·in/out), PyTorch's "nearest-exact": the one under the centre of each result, for the same x.
+Variable ResizeNearestExact(const Variable& x, int64_t height, int64_t width);
 
 }  // namespace autograd

@@ -16,12 +16,14 @@ using testing::Inputs;
 using testing::OnEachDevice;
 using testing::OpCase;
 
-enum class Method { kNearest, kBilinear, kAligned, kBicubic, kAntialiased };
+enum class Method { kNearest, kNearestExact, kBilinear, kAligned, kBicubic, kAntialiased };
 
 Variable Resize(Method method, const Variable& x, int64_t height, int64_t width) {
   switch (method) {
     case Method::kNearest:
       return ResizeNearest(x, height, width);
+    case Method::kNearestExact:
+      return ResizeNearestExact(x, height, width);
     case Method::kBilinear:
       return ResizeBilinear(x, height, width);
     case Method::kAligned:
@@ -58,6 +60,9 @@ OP_CONTRACT(Resize, Case("BilinearUp", Method::kBilinear, {2, 5, 7, 3}, 20, 28),
             Case("NearestDown", Method::kNearest, {1, 7, 11, 3}, 3, 4),
             Case("NearestPacks", Method::kNearest, {2, 3, 5, 16}, 7, 4),
             Case("NearestPlane", Method::kNearest, {2, 7, 5}, 14, 3),
+            Case("NearestExactUp", Method::kNearestExact, {2, 3, 5, 4}, 7, 10),
+            Case("NearestExactDownPacks", Method::kNearestExact, {1, 7, 11, 8}, 3, 4),
+            Case("NearestExactPlane", Method::kNearestExact, {2, 7, 5}, 3, 9),
             Case("BicubicUp", Method::kBicubic, {1, 4, 5, 3}, 9, 8),
             Case("BicubicDown", Method::kBicubic, {1, 11, 9, 3}, 4, 5),
             Case("BicubicFromOneRow", Method::kBicubic, {1, 1, 2, 3}, 3, 5),
@@ -80,6 +85,9 @@ TEST(ResizeTest, Rows) {
       {Method::kAligned, 2, {0, 9}},
       {Method::kNearest, 6, {0, 0, 1, 4, 4, 9}},
       {Method::kNearest, 3, {0, 1, 4}},
+      {Method::kNearestExact, 6, {0, 1, 1, 4, 9, 9}},
+      {Method::kNearestExact, 3, {0, 4, 9}},
+      {Method::kNearestExact, 2, {1, 9}},
       {Method::kBicubic, 6, {-0.086806, 0.218750, 1.430556, 3.152778, 6.781250, 9.434028}},
       {Method::kBicubic, 3, {0.091435, 2.125, 8.334491}},
       {Method::kAntialiased, 6, {-0.065789, 0.294118, 1.361111, 3.361111, 6.823529, 9.328947}},

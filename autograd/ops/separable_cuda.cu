@@ -22,6 +22,7 @@ struct AxisTable {
 int64_t WidestWindow(const AxisFilter& filter, int64_t in, int64_t out) {
   switch (filter.kind) {
     case AxisFilterKind::kNearest:
+    case AxisFilterKind::kNearestExact:
       return 1;
     case AxisFilterKind::kBilinear:
     case AxisFilterKind::kBilinearAlignedCorners:

@@ -15,6 +15,7 @@ namespace autograd {
 
 enum class AxisFilterKind : uint8_t {
   kNearest,                 // floor(i·in/out)
+  kNearestExact,            // floor((i + 1/2)·in/out)
   kBilinear,                // position clamped at the edges
   kBilinearAlignedCorners,  // corner pixels stay corner pixels
   kBicubic,                 // Keys' kernel with a = −3/4 on four taps, indices clamped at the edges
@@ -70,6 +71,8 @@ HOST_DEVICE inline AxisWindow WindowOf(const AxisFilter& filter, int64_t in, int
   switch (filter.kind) {
     case AxisFilterKind::kNearest:
       return {i * in / out, 1};
+    case AxisFilterKind::kNearestExact:
+      return {(2 * i + 1) * in / (2 * out), 1};
     case AxisFilterKind::kBilinear:
     case AxisFilterKind::kBilinearAlignedCorners: {
       const double position = internal::Position(filter.kind, in, out, i);
@@ -108,6 +111,7 @@ HOST_DEVICE inline void WeightsOf(const AxisFilter& filter, int64_t in, int64_t 
                                   double* weights) {
   switch (filter.kind) {
     case AxisFilterKind::kNearest:
+    case AxisFilterKind::kNearestExact:
       weights[0] = 1;
       return;
     case AxisFilterKind::kBilinear:

@@ -34,7 +34,9 @@ void LayerNorm::Fields(FieldVisitor& visitor) {
 GroupNorm::GroupNorm(int64_t group_count, int64_t channels, double epsilon_value)
     : weight(Filled(channels, 1)), bias(Filled(channels, 0)), groups(group_count), epsilon(epsilon_value) {}
 
-Variable GroupNorm::operator()(const Variable& x) { return autograd::GroupNorm(x, weight, bias, groups, epsilon); }
+Variable GroupNorm::operator()(const Variable& x, bool relu) {
+  return autograd::GroupNorm(x, weight, bias, groups, epsilon, relu);
+}
 
 void GroupNorm::Fields(FieldVisitor& visitor) {
   visitor.Field("weight", weight);

@@ -20,7 +20,8 @@ struct LayerNorm {
 // Fields: weight, bias.
 struct GroupNorm {
   GroupNorm(int64_t groups, int64_t channels, double epsilon = 1e-5);
-  Variable operator()(const Variable& x);
+  // With `relu`, max(0, y).
+  Variable operator()(const Variable& x, bool relu = false);
   void Fields(FieldVisitor& visitor);
 
   Parameter weight, bias;
