@@ -1,15 +1,12 @@
 #include "data/datasets/cityscapes.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "data/datasets/file_dataset.h"
-#include "data/formats/image_files.h"
 #include "data/formats/read_image.h"
 
 namespace data {
@@ -72,17 +69,6 @@ fs::path FindRoot(const std::string& data_root) {
   return !fs::exists(root / "leftImg8bit", ignored) && fs::exists(below / "leftImg8bit", ignored) ? below : root;
 }
 
-// In the folder or one below it.
-bool HasFile(const fs::path& folder, const char* suffix, int depth = 1) {
-  const absl::StatusOr<FolderContents> contents = ListFolder(folder.string());
-  if (!contents.ok()) return false;
-  for (const std::string& name : contents->files) {
-    if (absl::EndsWithIgnoreCase(name, suffix)) return true;
-  }
-  return depth > 0 && std::any_of(contents->folders.begin(), contents->folders.end(),
-                                  [&](const std::string& name) { return HasFile(folder / name, suffix, depth - 1); });
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_root, const std::string& split,
@@ -98,7 +84,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_
   encoding = EncodingOf(info, std::vector<uint8_t>(std::begin(kVoidIds), std::end(kVoidIds)));
   if (info.labelled) {
     const fs::path folder = root / "gtFine" / split;
-    const bool train_ids = !HasFile(folder, kLabelSuffix) && HasFile(folder, kTrainIdSuffix);
+    const bool train_ids =
+        !HasFile(folder.string(), kLabelSuffix, /*depth=*/1) && HasFile(folder.string(), kTrainIdSuffix, /*depth=*/1);
     labels = {folder.string(), train_ids ? kTrainIdSuffix : kLabelSuffix};
     if (train_ids) {
       encoding.assign(256, kInvalidValue);

@@ -1,19 +1,26 @@
 // What the tests of datasets share: a folder for small files, and the real data where there are any.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "data/datasets/dataset.h"
 #include "data/formats/jpeg.h"
 #include "data/formats/png.h"
 #include "gtest/gtest.h"
 
 namespace data {
+
+using Values = std::vector<uint8_t>;
 
 // A folder of its own for each test, filled with small files.
 class DatasetTest : public ::testing::Test {
@@ -43,6 +50,26 @@ class DatasetTest : public ::testing::Test {
   std::filesystem::path root_;
 };
 
+// The ids of a dataset's samples.
+inline std::vector<std::string> Ids(const Dataset& dataset) {
+  std::vector<std::string> ids;
+  for (int64_t i = 0; i < dataset.size(); ++i) ids.push_back(dataset.Load(i)->id);
+  return ids;
+}
+
+class LayoutTest : public DatasetTest {
+ protected:
+  void WriteImage(const std::string& name, int height = 1, int width = 3) {
+    const bool png = name.substr(name.size() - 4) == ".png";
+    Write(name, png ? EncodePng(Image(height, width)) : EncodeJpeg(Image(height, width)));
+  }
+  Values LabelsOf(const absl::StatusOr<std::unique_ptr<Dataset>>& dataset, int64_t index) {
+    const absl::StatusOr<Sample> sample = (*dataset)->Load(index);
+    EXPECT_TRUE(sample.ok()) << sample.status();
+    return sample.ok() ? sample->label.values : Values();
+  }
+};
+
 class SharedData : public DatasetTest {
  protected:
   void SetUp() override {
@@ -50,6 +77,37 @@ class SharedData : public DatasetTest {
     shared_ = std::getenv("SEGMENTATION_DATA");
   }
   std::string shared_;
+};
+
+class FormatSamples : public SharedData {
+ protected:
+  void SetUp() override {
+    SharedData::SetUp();
+    samples_ = std::filesystem::path(shared_) / "format_samples";
+  }
+  void Link(const std::string& name, const std::filesystem::path& target) {
+    std::filesystem::create_directories((root_ / name).parent_path());
+    std::filesystem::create_symlink(samples_ / target, root_ / name);
+  }
+  // Pixels of each train id, 255 included.
+  static std::vector<int64_t> Counts(const Dataset& dataset) {
+    std::vector<int64_t> counts(256);
+    for (int64_t i = 0; i < dataset.size(); ++i) {
+      const absl::StatusOr<Sample> sample = dataset.Load(i);
+      EXPECT_TRUE(sample.ok()) << sample.status();
+      for (const uint8_t value : sample->label.values) ++counts[value];
+    }
+    return counts;
+  }
+  static std::set<int> Present(const Dataset& dataset) {
+    const std::vector<int64_t> counts = Counts(dataset);
+    std::set<int> present;
+    for (int value = 0; value < 256; ++value) {
+      if (counts[value] > 0) present.insert(value);
+    }
+    return present;
+  }
+  std::filesystem::path samples_;
 };
 
 }  // namespace data

@@ -245,6 +245,17 @@ void DropRepeated(const std::string& list, FileDatasetContents& contents) {
                                : absl::StrCat(list, ": ", repeated, " entries occur ", times, "; each is used once"));
 }
 
+bool HasFile(const std::string& folder, absl::string_view suffix, int depth) {
+  const absl::StatusOr<FolderContents> contents = ListFolder(folder);
+  if (!contents.ok()) return false;
+  for (const std::string& name : contents->files) {
+    if (absl::EndsWithIgnoreCase(name, suffix)) return true;
+  }
+  return depth > 0 && std::any_of(contents->folders.begin(), contents->folders.end(), [&](const std::string& name) {
+           return HasFile(absl::StrCat(folder, "/", name), suffix, depth - 1);
+         });
+}
+
 absl::Status PairFiles(const FileGroup& images, const FileGroup& labels, FileDatasetContents& contents) {
   constexpr int kDepth = 1;
   GroupFiles image_files, label_files;

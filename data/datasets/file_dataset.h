@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "data/datasets/dataset.h"
 
 namespace data {
@@ -64,6 +65,9 @@ absl::Status CheckDataRoot(const std::string& folder, const std::string& dataset
 
 // Leaves of samples with the same files only the first; contents.notes says how many the list (its name) repeats.
 void DropRepeated(const std::string& list, FileDatasetContents& contents);
+
+// True if a file whose name ends with `suffix`, in capitals or not, lies in `folder` or at most `depth` folders below.
+bool HasFile(const std::string& folder, absl::string_view suffix, int depth);
 
 // The files <folder>/<key><suffix>, where a key is a stem or <sub-folder>/<stem>.
 struct FileGroup {

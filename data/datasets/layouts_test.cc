@@ -2,7 +2,6 @@
 // ours, and the genuine ones of the format samples where SEGMENTATION_DATA names them.
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,33 +23,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Values = std::vector<uint8_t>;
-
-// The ids of a dataset's samples.
-std::vector<std::string> Ids(const Dataset& dataset) {
-  std::vector<std::string> ids;
-  for (int64_t i = 0; i < dataset.size(); ++i) ids.push_back(dataset.Load(i)->id);
-  return ids;
-}
-
 // A 1 x n matrix: rows and columns are told apart in mat_test.
 std::string MatValues(const std::string& name, const Values& values) {
   return MatArray(name, kMatUint8Class, {1, static_cast<int32_t>(values.size())},
                   MatElement(kMatUint8, MatBytes(values)));
 }
-
-class LayoutTest : public DatasetTest {
- protected:
-  void WriteImage(const std::string& name, int height = 1, int width = 3) {
-    const bool png = name.substr(name.size() - 4) == ".png";
-    Write(name, png ? EncodePng(Image(height, width)) : EncodeJpeg(Image(height, width)));
-  }
-  Values LabelsOf(const absl::StatusOr<std::unique_ptr<Dataset>>& dataset, int64_t index) {
-    const absl::StatusOr<Sample> sample = (*dataset)->Load(index);
-    EXPECT_TRUE(sample.ok()) << sample.status();
-    return sample.ok() ? sample->label.values : Values();
-  }
-};
 
 class Voc2012Test : public LayoutTest {
  protected:
@@ -351,37 +328,6 @@ TEST_F(SubmissionTest, FilesReadBackAsTheMappedPrediction) {
   ExpectError(WriteSubmission((root_ / "nowhere").string(), info, "a", prediction), absl::StatusCode::kNotFound,
               {"nowhere"});
 }
-
-class FormatSamples : public SharedData {
- protected:
-  void SetUp() override {
-    SharedData::SetUp();
-    samples_ = fs::path(shared_) / "format_samples";
-  }
-  void Link(const std::string& name, const fs::path& target) {
-    fs::create_directories((root_ / name).parent_path());
-    fs::create_symlink(samples_ / target, root_ / name);
-  }
-  // Pixels of each train id, 255 included.
-  static std::vector<int64_t> Counts(const Dataset& dataset) {
-    std::vector<int64_t> counts(256);
-    for (int64_t i = 0; i < dataset.size(); ++i) {
-      const absl::StatusOr<Sample> sample = dataset.Load(i);
-      EXPECT_TRUE(sample.ok()) << sample.status();
-      for (const uint8_t value : sample->label.values) ++counts[value];
-    }
-    return counts;
-  }
-  static std::set<int> Present(const Dataset& dataset) {
-    const std::vector<int64_t> counts = Counts(dataset);
-    std::set<int> present;
-    for (int value = 0; value < 256; ++value) {
-      if (counts[value] > 0) present.insert(value);
-    }
-    return present;
-  }
-  fs::path samples_;
-};
 
 // The palette file, the grey file and SBD's structure of one image.
 TEST_F(FormatSamples, Voc2012) {

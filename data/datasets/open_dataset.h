@@ -19,8 +19,7 @@ struct DatasetOptions {
   bool ignore_orientation = false;  // of the images' EXIF remarks, as in ReadOptions
 };
 
-// "scenes" (no files; `data_root` is not looked at), "camvid", "pascal_context" (59 classes), "pascal_context_60",
-// "voc2012", "voc2012_aug" (its "train" is trainaug), "cityscapes", "mapillary" (version 1.2), "mapillary_v2" (2.0).
+// In the order of the table in open_dataset.cc, which says what each name stands for.
 std::vector<std::string> DatasetNames();
 
 // InvalidArgument lists the names if there is no such dataset; else the errors of the dataset's own function.

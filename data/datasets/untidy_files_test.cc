@@ -20,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using Names = std::vector<std::string>;
-using Values = std::vector<uint8_t>;
 
 class UntidyFilesTest : public DatasetTest {
  protected:
