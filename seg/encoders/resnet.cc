@@ -17,7 +17,13 @@ std::array<int64_t, 4> ResNetConfig::OutputChannels() const {
 absl::StatusOr<ResNetConfig> ConfigureResNet(absl::string_view size) {
   ResNetConfig config;
   absl::string_view name = size;
-  if (absl::ConsumeSuffix(&name, "_v1c")) config.stem = ResNetStem::kDeep;
+  if (absl::ConsumeSuffix(&name, "_v1c")) {
+    config.stem = ResNetStem::kDeep;
+  } else if (absl::ConsumeSuffix(&name, "_semseg")) {
+    config.stem = ResNetStem::kDeep;
+    config.stem_width = 128;
+    config.contract_dilation = false;
+  }
   const bool plain = config.stem == ResNetStem::kSingle;
   if (name == "resnet50") {
     config.depths = {3, 4, 6, 3};
@@ -32,14 +38,18 @@ absl::StatusOr<ResNetConfig> ConfigureResNet(absl::string_view size) {
   } else {
     return absl::NotFoundError(
         absl::StrCat("no ResNet is called '", size,
-                     "': there are micro, resnet50, resnet101, resnet152, resnet50_v1c and resnet101_v1c"));
+                     "': there are micro, resnet50, resnet101, resnet152, resnet50_v1c, resnet101_v1c, "
+                     "resnet50_semseg and resnet101_semseg"));
   }
   return config;
 }
 
 ResNet::ResNet(const ResNetConfig& given, RandomKey key) : config(given) {
-  autograd::Require(config.output_stride == 8 || config.output_stride == 16 || config.output_stride == 32, "ResNet",
-                    "output_stride is ", config.output_stride, " but must be 8, 16 or 32");
+  autograd::Require(config.output_stride == 4 || config.output_stride == 8 || config.output_stride == 16 ||
+                        config.output_stride == 32,
+                    "ResNet", "output_stride is ", config.output_stride, " but must be 4, 8, 16 or 32");
+  autograd::Require(config.stages >= 1 && config.stages <= 4, "ResNet", "stages is ", config.stages,
+                    " but must be 1 to 4");
   autograd::Require(config.multi_grid.empty() || static_cast<int64_t>(config.multi_grid.size()) == config.depths[3],
                     "ResNet", "multi_grid has ", config.multi_grid.size(), " factors for ", config.depths[3],
                     " blocks of the last stage");
@@ -61,14 +71,15 @@ ResNet::ResNet(const ResNetConfig& given, RandomKey key) : config(given) {
   }
 
   int64_t inputs = config.stem_width, reached = 4, dilation = 1;
-  for (int s = 0; s < 4; ++s) {
-    const int64_t first_dilation = dilation;
+  for (int s = 0; s < config.stages; ++s) {
+    const int64_t previous_dilation = dilation;
     int64_t stride = s == 0 ? 1 : 2;
     if (reached == config.output_stride) {
       dilation *= stride;
       stride = 1;
     }
     reached *= stride;
+    const int64_t first_dilation = config.contract_dilation ? previous_dilation : dilation;
     const RandomKey stage_key = key.Split("layer").Split(s);
     for (int64_t b = 0; b < config.depths[s]; ++b) {
       const bool grid = s == 3 && !config.multi_grid.empty();
@@ -91,7 +102,7 @@ std::array<Variable, 4> ResNet::operator()(const Variable& images, const nn::Con
     x = stem_norms[i](stem_convolutions[i](x), context, /*relu=*/true);
   x = autograd::MaxPool2d(x, 3, 2, 1);
   std::array<Variable, 4> taps;
-  for (int s = 0; s < 4; ++s) {
+  for (int s = 0; s < config.stages; ++s) {
     for (nn::Bottleneck& block : stages[s])
       x = config.checkpoint_blocks ? block.Checkpointed(x, context) : block(x, context);
     taps[s] = x;
@@ -110,7 +121,7 @@ void ResNet::Fields(nn::FieldVisitor& visitor) {
       visitor.Field(absl::StrCat("stem.", 3 * i + 1), stem_norms[i]);
     }
   }
-  for (int s = 0; s < 4; ++s) visitor.Field(absl::StrCat("layer", s + 1), stages[s]);
+  for (int s = 0; s < config.stages; ++s) visitor.Field(absl::StrCat("layer", s + 1), stages[s]);
 }
 
 std::string ResNetTorchvisionName(const std::string& name) {
@@ -118,15 +129,33 @@ std::string ResNetTorchvisionName(const std::string& name) {
   while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
          absl::ConsumePrefix(&rest, "backbone.") || absl::ConsumePrefix(&rest, "backbone_net.")) {
   }
-  for (const char* absent : {"fc.", "head.", "classifier.", "aux_classifier.", "decode_head.", "auxiliary_head.",
-                             "neck.", "decoder.", "auxiliary_decoder.", "aspp_net.", "fpn_neck.", "scale_heads."}) {
+  for (const char* absent :
+       {"fc.", "head.", "classifier.", "aux_classifier.", "decode_head.", "auxiliary_head.", "neck.", "decoder.",
+        "auxiliary_decoder.", "aspp_net.", "ppm_net.", "fpn_neck.", "scale_heads.", "ppm.", "cls.", "aux."}) {
     if (absl::StartsWith(rest, absent)) return "";
   }
+  if (absl::ConsumePrefix(&rest, "layer0.")) return absl::StrCat("stem.", rest);
   return std::string(rest);
 }
 
 absl::StatusOr<nn::LoadReport> LoadResNet(const std::string& path, ResNet& encoder) {
-  return nn::LoadWeights(path, encoder, {.rename = ResNetTorchvisionName});
+  nn::Rename stem = [](const std::string& name) { return name; };
+  if (encoder.config.stem != ResNetStem::kSingle) {
+    stem = nn::RenamePrefixes({{"conv1.", "stem.0."},
+                               {"bn1.", "stem.1."},
+                               {"conv2.", "stem.3."},
+                               {"bn2.", "stem.4."},
+                               {"conv3.", "stem.6."},
+                               {"bn3.", "stem.7."}});
+  }
+  const auto rename = [stem, stages = encoder.config.stages](const std::string& name) -> std::string {
+    const std::string ours = stem(ResNetTorchvisionName(name));
+    for (int64_t s = stages; s < 4; ++s) {
+      if (absl::StartsWith(ours, absl::StrCat("layer", s + 1, "."))) return "";
+    }
+    return ours;
+  };
+  return nn::LoadWeights(path, encoder, {.rename = rename});
 }
 
 }  // namespace seg

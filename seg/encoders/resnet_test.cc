@@ -34,6 +34,7 @@ TEST(ResNet, HasThePublicTotals) {
   EXPECT_EQ(Keys(encoder), 318u);
   EXPECT_EQ(nn::ParameterCount(encoder), 23508032);
   EXPECT_EQ(ConfigureResNet("resnet101")->depths, (std::array<int64_t, 4>{3, 4, 23, 3}));
+  EXPECT_EQ(ConfigureResNet("resnet101_semseg")->depths, (std::array<int64_t, 4>{3, 4, 23, 3}));
 
   // mmseg's ResNet-50 v1c has 330 keys and 23,527,264 parameters: only the stem differs.
   ResNetConfig config{.depths = {1, 1, 1, 1}, .widths = {2, 2, 2, 2}};
@@ -45,10 +46,11 @@ TEST(ResNet, HasThePublicTotals) {
 }
 
 TEST(ResNet, UnknownSizesAreNotFound) {
-  for (const char* size : {"resnet34", "resnet152_v1c", "micro_v1c", ""}) {
+  for (const char* size : {"resnet34", "resnet152_v1c", "resnet152_semseg", "micro_v1c", "_semseg", ""}) {
     const absl::Status status = ConfigureResNet(size).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << size;
     EXPECT_TRUE(absl::StrContains(status.message(), "resnet101_v1c"));
+    EXPECT_TRUE(absl::StrContains(status.message(), "resnet101_semseg"));
   }
 }
 
@@ -59,7 +61,8 @@ TEST(ResNet, TapsAreAtTheirStrides) {
   const std::pair<int64_t, std::vector<Shape>> cases[] = {
       {32, {{2, 17, 25, 32}, {2, 9, 13, 64}, {2, 5, 7, 128}, {2, 3, 4, 256}}},
       {16, {{2, 17, 25, 32}, {2, 9, 13, 64}, {2, 5, 7, 128}, {2, 5, 7, 256}}},
-      {8, {{2, 17, 25, 32}, {2, 9, 13, 64}, {2, 9, 13, 128}, {2, 9, 13, 256}}}};
+      {8, {{2, 17, 25, 32}, {2, 9, 13, 64}, {2, 9, 13, 128}, {2, 9, 13, 256}}},
+      {4, {{2, 17, 25, 32}, {2, 17, 25, 64}, {2, 17, 25, 128}, {2, 17, 25, 256}}}};
   for (const auto& [output_stride, shapes] : cases) {
     config.output_stride = output_stride;
     ResNet encoder(config, kKey);
@@ -68,10 +71,17 @@ TEST(ResNet, TapsAreAtTheirStrides) {
   }
   autograd::testing::ExpectError(
       [&] {
-        config.output_stride = 4;
+        config.output_stride = 2;
         ResNet encoder(config, kKey);
       },
-      "output_stride is 4");
+      "output_stride is 2");
+  autograd::testing::ExpectError(
+      [&] {
+        config.output_stride = 8;
+        config.stages = 5;
+        ResNet encoder(config, kKey);
+      },
+      "stages is 5 but must be 1 to 4");
 }
 
 std::vector<int64_t> Dilations(const ResNetConfig& config, int stage) {
@@ -81,13 +91,22 @@ std::vector<int64_t> Dilations(const ResNetConfig& config, int stage) {
   return dilations;
 }
 
-// The tables of torchvision and mmseg; with a grid, mmseg's multi_grid = (4, 8, 16).
+// The tables of torchvision and mmseg; with a grid, mmseg's multi_grid = (4, 8, 16). Not contracted, semseg's.
 TEST(ResNet, StridesBecomeDilations) {
   using Row = std::vector<int64_t>;
   ResNetConfig config{.depths = {1, 2, 3, 3}, .widths = {2, 2, 2, 2}, .stem_width = 4, .output_stride = 8};
   EXPECT_EQ(Dilations(config, 1), (Row{1, 1}));
   EXPECT_EQ(Dilations(config, 2), (Row{1, 2, 2}));
   EXPECT_EQ(Dilations(config, 3), (Row{2, 4, 4}));
+  config.output_stride = 4;
+  EXPECT_EQ(Dilations(config, 1), (Row{1, 2}));
+  EXPECT_EQ(Dilations(config, 2), (Row{2, 4, 4}));
+  config.output_stride = 8;
+  config.contract_dilation = false;
+  EXPECT_EQ(Dilations(config, 1), (Row{1, 1}));
+  EXPECT_EQ(Dilations(config, 2), (Row{2, 2, 2}));
+  EXPECT_EQ(Dilations(config, 3), (Row{4, 4, 4}));
+  config.contract_dilation = true;
   config.multi_grid = {1, 2, 4};
   EXPECT_EQ(Dilations(config, 2), (Row{1, 2, 2}));
   EXPECT_EQ(Dilations(config, 3), (Row{4, 8, 16}));
@@ -166,6 +185,11 @@ TEST(ResNet, NamesOfOtherSourcesBecomeTorchvisions) {
       {"aux_classifier.0.weight", ""},
       {"decode_head.conv_seg.bias", ""},
       {"auxiliary_head.convs.0.conv.weight", ""},
+      {"ppm_net.branches.0.1.weight", ""},
+      {"layer0.3.weight", "stem.3.weight"},
+      {"ppm.features.0.1.weight", ""},
+      {"cls.4.bias", ""},
+      {"aux.4.bias", ""},
   };
   for (const auto& [from, to] : cases) EXPECT_EQ(ResNetTorchvisionName(from), to) << from;
 }
@@ -191,6 +215,39 @@ TEST(ResNet, LoadsTheBackboneOfASegmentationNetwork) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_TRUE(report->complete());
   EXPECT_EQ(other(images, {})[3].array().ToVector<float>(), network.backbone(images, {})[3].array().ToVector<float>());
+
+  // An encoder of fewer stages takes those that it has.
+  config.stages = 2;
+  ResNet early(config, RandomKey(4));
+  ASSERT_TRUE(LoadResNet(path, early).ok());
+  const std::array<Variable, 4> taps = early(images, {});
+  EXPECT_EQ(taps[1].array().ToVector<float>(), network.backbone(images, {})[1].array().ToVector<float>());
+  EXPECT_FALSE(taps[2].defined());
+  EXPECT_EQ(early.size_multiple(), 8);
+  EXPECT_EQ(early.LastTapPixels(33, 40), 5 * 5);
+  for (const nn::NamedParameter& named : nn::NamedParameters(early))
+    EXPECT_FALSE(absl::StartsWith(named.name, "layer3") || absl::StartsWith(named.name, "layer4")) << named.name;
+  config.stages = 4;
+  // The stem under the names of semseg's classification networks.
+  const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(path);
+  ASSERT_TRUE(file.ok());
+  const nn::Rename semseg = nn::RenamePrefixes({{"backbone.stem.0.", "conv1."},
+                                                {"backbone.stem.1.", "bn1."},
+                                                {"backbone.stem.3.", "conv2."},
+                                                {"backbone.stem.4.", "bn2."},
+                                                {"backbone.stem.6.", "conv3."},
+                                                {"backbone.stem.7.", "bn3."},
+                                                {"backbone.", ""},
+                                                {"classifier.", "fc."}});
+  std::vector<nn::TensorSource> tensors;
+  for (const nn::TensorInfo& tensor : file->tensors())
+    tensors.push_back(
+        {semseg(tensor.name), tensor.dtype, tensor.shape, [&file, tensor] { return *file->Read(tensor); }});
+  const std::string theirs = ::testing::TempDir() + "/semseg.safetensors";
+  ASSERT_TRUE(nn::WriteSafetensors(theirs, tensors).ok());
+  ResNet third(config, RandomKey(4));
+  ASSERT_TRUE(LoadResNet(theirs, third).ok());
+  EXPECT_EQ(third(images, {})[3].array().ToVector<float>(), network.backbone(images, {})[3].array().ToVector<float>());
 
   config.stem = ResNetStem::kSingle;
   ResNet wrong(config, kKey);

@@ -1,7 +1,6 @@
 #include "seg/losses/segmentation_loss.h"
 
 #include "autograd/core/dims.h"
-#include "autograd/ops/resize.h"
 
 namespace seg {
 
@@ -9,8 +8,7 @@ autograd::Variable SegmentationLoss(const autograd::Variable& logits, const auto
                                     const SegmentationLossOptions& options) {
   autograd::Dims dims("SegmentationLoss");
   dims.Match(logits, "logits: n _ _ k").Match(labels, "labels: n h w");
-  const autograd::Variable resized = autograd::ResizeBilinear(logits, dims["h"], dims["w"]);
-  return autograd::CrossEntropy(resized, labels, options.void_label, {}, options.mean);
+  return autograd::ResizedCrossEntropy(logits, labels, options.void_label, options.mean);
 }
 
 }  // namespace seg

@@ -18,8 +18,10 @@
 #include "autograd/testing/op_contract.h"
 #include "nn/nn.h"
 #include "seg/losses/segmentation_loss.h"
+#include "seg/models/ciss_net.h"
 #include "seg/models/deeplabv3.h"
 #include "seg/models/fcn.h"
+#include "seg/models/pspnet.h"
 #include "seg/models/segmenter.h"
 #include "seg/models/semantic_fpn.h"
 #include "seg/models/sfpnext.h"
@@ -73,10 +75,28 @@ FcnConfig TinyFcn(int64_t output_stride, bool mmseg) {
   return config;
 }
 
+PspNetConfig TinyPspNet(int64_t output_stride, std::vector<int64_t> bins) {
+  PspNetConfig config = TinyResNetEncoder(*ConfigurePspNet("micro", kClasses), output_stride);
+  config.head.width = 4;
+  config.head.bins = std::move(bins);
+  config.auxiliary = true;
+  config.auxiliary_head.width = 2;
+  return config;
+}
+
 ResNetSemanticFpnConfig TinySemanticFpn(ResNetStem stem) {
   ResNetSemanticFpnConfig config = TinyResNetEncoder(*ConfigureResNetSemanticFpn("micro", kClasses), 32);
   config.encoder.stem = stem;
   config.decoder.width = config.decoder.pyramid_width = 4;
+  return config;
+}
+
+CissNetConfig TinyCissNet(int64_t stage, int64_t output_stride, bool train_features) {
+  CissNetConfig config = TinyResNetEncoder(*ConfigureCissNet("micro", kClasses), output_stride);
+  config.stage = stage;
+  config.base_width = config.trunk_width = config.label_width = config.label_branch_width = 4;
+  config.group_channels = 2;
+  config.train_features = train_features;
   return config;
 }
 
@@ -107,8 +127,13 @@ void ForEveryModel(const Visit& visit) {
   with("DeepLabV3, stride 16, mmseg's head", DeepLabV3(TinyDeepLab(16, true), kKey));
   with("FCN, stride 8", Fcn(TinyFcn(8, false), kKey));
   with("FCN, stride 32, mmseg's head", Fcn(TinyFcn(32, true), kKey));
+  with("PSPNet, stride 8", PspNet(TinyPspNet(8, {1, 2, 3, 6}), kKey));
+  with("PSPNet, stride 16, no single bin", PspNet(TinyPspNet(16, {4, 2}), kKey));
   with("SemanticFPN", ResNetSemanticFpn(TinySemanticFpn(ResNetStem::kSingle), kKey));
   with("SemanticFPN, deep stem", ResNetSemanticFpn(TinySemanticFpn(ResNetStem::kDeep), kKey));
+  with("CiSS-Net", CissNet(TinyCissNet(2, 4, false), kKey));
+  with("CiSS-Net, last stage at stride 8, training features", CissNet(TinyCissNet(4, 8, true), kKey));
+  with("CiSS-Net, third stage of stride 16, training features", CissNet(TinyCissNet(3, 32, true), kKey));
   with("Segmenter", Segmenter(TinySegmenter("micro", {}), kKey));
   with("Segmenter, EVA-02 with taps", Segmenter(TinySegmenter("eva02_micro", {1, 0}), kKey));
 }

@@ -23,7 +23,7 @@ nn::Rename ResNetSegmentorRename(nn::Rename head, int64_t auxiliary_convolutions
       return std::string(rest);
     }
     if (absl::ConsumePrefix(&rest, "decode_head.") || absl::StartsWith(rest, "decoder.") ||
-        absl::StartsWith(rest, "aspp_net."))
+        absl::StartsWith(rest, "aspp_net.") || absl::StartsWith(rest, "ppm_net."))
       return absl::StrCat("classifier.", head(std::string(rest)));
     return std::string(rest);
   };

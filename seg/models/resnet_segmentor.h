@@ -1,6 +1,6 @@
 #pragma once
 
-// A ResNet, a head on C5 and an auxiliary classifier on C4: the form that FCN, DeepLabV3 and others have in
+// A ResNet, a head on C5 and an auxiliary classifier on C4: the form that FCN, DeepLabV3, PSPNet and others have in
 // torchvision, mmseg and SSSegmentation. The parts are called as in torchvision.
 
 #include <array>
@@ -85,7 +85,7 @@ struct ResNetSegmentor {
   std::string last_layer() const { return "classifier.4"; }
   // The classifier's smallest norm. The backbone's norms see C5's pixels and more, the auxiliary classifier's C4's.
   std::optional<NormExtent> SmallestNorm(int64_t height, int64_t width) const {
-    return Head::SmallestNorm(backbone.LastTapPixels(height, width));
+    return classifier.SmallestNorm(backbone.LastTapPixels(height, width));
   }
 
   Config config;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "autograd/core/dims.h"
+#include "autograd/ops/resize.h"
 #include "seg/rewards/label_batch_kernels.h"
 
 namespace seg {
@@ -12,6 +13,12 @@ namespace seg {
 using autograd::Array;
 using autograd::Require;
 using autograd::Stream;
+
+Array LabelsAt(const Array& labels, int64_t grid_height, int64_t grid_width) {
+  autograd::Dims dims("LabelsAt");
+  dims.Match(labels, "labels: b h w").Is(labels, autograd::kUInt8, "labels");
+  return autograd::ResizeNearestExact(labels, grid_height, grid_width).array();
+}
 
 LabelBatch::LabelBatch(Array labels, int classes) : classes_(classes), labels_(std::move(labels)) {
   autograd::Dims dims("LabelBatch");

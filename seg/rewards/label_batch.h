@@ -14,6 +14,11 @@
 
 namespace seg {
 
+// labels uint8 [b, height, width] → uint8 [b, grid_height, grid_width]: the label under the centre of each cell, pixel
+// ⌊(i + ½)·height/grid_height⌋. A map of the grid that is resized bilinearly (align_corners = false) has the cell's
+// value there. On the labels' device.
+autograd::Array LabelsAt(const autograd::Array& labels, int64_t grid_height, int64_t grid_width);
+
 struct PixelMatches {
   autograd::Array rewards;  // float32 [n, b, height, width]: 1 where the action is the label, 0 elsewhere
   autograd::Array valid;    // uint8 [b, height, width]: 0 where the label is void

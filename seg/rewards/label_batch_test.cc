@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -70,6 +72,38 @@ INSTANTIATE_TEST_SUITE_P(Sizes, LabelBatchTest,
                                            Size{2, 9, 7, 9, 7, 1}, Size{1, 15, 21, 14, 20, 3},
                                            Size{2, 70, 65, 70, 65, 255}),
                          [](const auto& info) { return "Size" + std::to_string(info.index); });
+
+// The pixel whose centre is nearest to the cell's, the later one of two: in distances, not by the formula.
+TEST(LabelsAt, IsTheLabelUnderTheCentreOfEachCell) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  for (const auto& [height, width, grid_height, grid_width] :
+       {std::array<int64_t, 4>{16, 24, 4, 6}, {17, 23, 5, 6}, {9, 7, 9, 7}, {3, 2, 5, 7}, {11, 13, 1, 1}}) {
+    const Array labels = RandomLabels({2, height, width}, 250, kVoid, 3);
+    std::vector<uint8_t> expected;
+    const auto place = [](int64_t cell, int64_t cells, int64_t pixels) {
+      const double centre =
+          (static_cast<double>(cell) + 0.5) * static_cast<double>(pixels) / static_cast<double>(cells);
+      int64_t best = 0;
+      for (int64_t p = 1; p < pixels; ++p) {
+        if (std::abs(static_cast<double>(p) + 0.5 - centre) <= std::abs(static_cast<double>(best) + 0.5 - centre))
+          best = p;
+      }
+      return best;
+    };
+    for (int64_t b = 0; b < 2; ++b) {
+      for (int64_t i = 0; i < grid_height; ++i) {
+        for (int64_t j = 0; j < grid_width; ++j) {
+          const int64_t row = place(i, grid_height, height), column = place(j, grid_width, width);
+          expected.push_back(labels.data<uint8_t>()[(b * height + row) * width + column]);
+        }
+      }
+    }
+    EXPECT_EQ(LabelsAt(labels, grid_height, grid_width).ToVector<uint8_t>(), expected);
+    autograd::StreamScope scope(*stream);
+    EXPECT_EQ(LabelsAt(labels.To(*stream), grid_height, grid_width).ToVector<uint8_t>(), expected);
+  }
+  ExpectError([] { LabelsAt(Array::Zeros({1, 4, 6}, autograd::kInt32), 2, 3); }, "LabelsAt: labels");
+}
 
 TEST(LabelBatch, NothingButVoidScoresZero) {
   const Array labels = Array::Full({1, 4, 4}, autograd::kUInt8, kVoid),
