@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -61,6 +62,32 @@ std::string FormatTextTable(const TableRows& rows) {
     absl::StrAppend(&text, "\n");
   }
   return text;
+}
+
+TableRows SideBySide(const TableRows& rows, int lines, int width) {
+  if (rows.size() < 2) return rows;
+  size_t columns = 0;
+  for (const auto& row : rows) columns = std::max(columns, row.size());
+  std::vector<int> widths(columns, 0);
+  for (const auto& row : rows) {
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], DisplayWidth(row[c]));
+  }
+  const int gap = static_cast<int>(kColumnGap.size());
+  const int piece_width = std::accumulate(widths.begin(), widths.end(), gap * static_cast<int>(columns));
+  const int body = static_cast<int>(rows.size()) - 1;
+  const int pieces = std::max(1, std::min((body + lines - 1) / lines, (width + gap) / piece_width));
+  const int height = (body + pieces - 1) / pieces;
+  TableRows beside(height + 1);
+  for (int i = 0; i < body; ++i) {
+    std::vector<std::string>& line = beside[1 + i % height];
+    if (i % height == 0) {
+      beside[0].resize(i / height * columns);
+      beside[0].insert(beside[0].end(), rows[0].begin(), rows[0].end());
+    }
+    line.resize(i / height * columns);
+    line.insert(line.end(), rows[1 + i].begin(), rows[1 + i].end());
+  }
+  return beside;
 }
 
 }  // namespace experiments

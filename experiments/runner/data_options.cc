@@ -28,6 +28,7 @@ constexpr Recipe kRecipes[] = {
     {"pascal_context_60", {512, 512}, 520, 520, false},
     {"voc2012", {512, 512}, 500, 500, true},
     {"voc2012_aug", {512, 512}, 500, 500, true},
+    {"ade20k", {512, 512}, 2048, 512, false},
     {"cityscapes", {512, 1024}, 2048, 1024, true},
     {"mapillary", {512, 1024}, 2048, 1024, true},
     {"mapillary_v2", {512, 1024}, 2048, 1024, true},

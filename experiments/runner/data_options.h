@@ -57,8 +57,8 @@ struct EvaluationData {
 // One split alone: train, val, test or what else the dataset has. The same errors.
 absl::StatusOr<EvaluationData> OpenEvaluationData(const DataOptions& options, const std::string& split);
 
-// The crop that published networks are trained with, in pixels at full size: 512×512 for Pascal Context and VOC, 512
-// high and 1024 wide for Cityscapes and Mapillary Vistas.
+// The crop that published networks are trained with, in pixels at full size: 512×512 for Pascal Context, VOC and
+// ADE20K, 512 high and 1024 wide for Cityscapes and Mapillary Vistas.
 data::Size PublishedCrop(const std::string& name);
 
 }  // namespace experiments

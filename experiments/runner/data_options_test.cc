@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "data/datasets/open_dataset.h"
 #include "data/formats/png.h"
 #include "gtest/gtest.h"
 
@@ -45,6 +46,10 @@ TEST(DataOptionsTest, PublishedSettings) {
   EXPECT_LE(sample.image.width, 1024);
   for (const uint8_t value : sample.image.pixels) ASSERT_EQ(value, sample.image.pixels[0]);
   EXPECT_EQ(PublishedCrop("voc2012_aug").width, 512);
+}
+
+TEST(DataOptionsTest, EveryDatasetHasARecipe) {
+  for (const std::string& name : data::DatasetNames()) EXPECT_GT(PublishedCrop(name).height, 0) << name;
 }
 
 TEST(DataOptionsTest, OneSplitAlone) {

@@ -17,7 +17,7 @@ constexpr int kExamples = 6;
 }  // namespace
 
 absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const OpenedData& data,
-                                                   const std::string& folder) {
+                                                   const ExamplePanels& panels, const std::string& folder) {
   const data::DatasetInfo& info = data.validation->info();
   // Spread over the validation set: neighbours in a video look alike.
   const int64_t images = std::min<int64_t>(data.validation->size(), 256);
@@ -27,11 +27,15 @@ absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const Opene
     if (!sample.ok()) return sample.status();
     Example example;
     example.prediction = Predict(network, sample->image, data::Normalization(info), data.inference);
+    if (panels.make != nullptr) example.panels = panels.make(*sample);
+    example.captions = panels.captions;
     example.image = std::move(sample->image);
     example.label = std::move(sample->label);
-    const data::Image picture = PictureGrid(
-        {{example.image, ColorLabels(example.label, info.palette), ColorLabels(example.prediction, info.palette),
-          ErrorPicture(example.label, example.prediction, info.palette)}});
+    std::vector<data::Image> row = {example.image, ColorLabels(example.label, info.palette)};
+    row.insert(row.end(), example.panels.begin(), example.panels.end());
+    row.push_back(ColorLabels(example.prediction, info.palette));
+    row.push_back(ErrorPicture(example.label, example.prediction, info.palette));
+    const data::Image picture = PictureGrid({row});
     if (absl::Status status = data::WritePng(absl::StrCat(folder, "/validation_", i + 1, ".png"), picture);
         !status.ok())
       return status;

@@ -2,6 +2,7 @@
 
 // Validation images with a network's predictions, for people to look at.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,16 @@
 
 namespace experiments {
 
-// Predicts the same few validation images at every call and writes folder/validation_1.png, …: image, label, prediction
-// and errors side by side. Files of an earlier call are replaced.
-absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const OpenedData& data, const std::string& folder);
+// Pictures that explain how a network comes to its prediction of an image, with a caption for each; as many for every
+// image.
+struct ExamplePanels {
+  std::vector<std::string> captions;
+  std::function<std::vector<data::Image>(const data::Sample& sample)> make;  // may be null: none
+};
+
+// Predicts the same few validation images at every call and writes folder/validation_1.png, …: image, label, panels,
+// prediction and errors side by side. Files of an earlier call are replaced.
+absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const OpenedData& data,
+                                                   const ExamplePanels& panels, const std::string& folder);
 
 }  // namespace experiments

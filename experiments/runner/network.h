@@ -16,6 +16,7 @@
 #include "nn/checkpoints/weights.h"
 #include "nn/context.h"
 #include "nn/module.h"
+#include "seg/models/context_rule.h"
 #include "seg/models/model.h"
 
 namespace experiments {
@@ -56,6 +57,10 @@ class Network {
   // The batch norm that images of height × width bring the fewest values to; see seg::Model.
   virtual std::optional<seg::NormExtent> SmallestNorm(int64_t height, int64_t width) const = 0;
 
+  // How Decode takes its steps, for networks that choose context for themselves (seg/models/ciss_net.h); null for
+  // others.
+  virtual seg::ContextInference* context_inference() { return nullptr; }
+
   // Whether batches of `batch` images of height × width on each of `ranks` ranks, whose batch norms are synchronised,
   // leave more than one value a channel to every batch norm. InvalidArgument, naming the flag to change (--batch_size
   // or --crop), its value and one that would do, if they do not: training would end in an autograd::Error at its first
@@ -91,6 +96,10 @@ class NetworkOf : public Network {
   }
   std::optional<seg::NormExtent> SmallestNorm(int64_t height, int64_t width) const override {
     return model_.SmallestNorm(height, width);
+  }
+  seg::ContextInference* context_inference() override {
+    if constexpr (requires { model_.inference; }) return &model_.inference;
+    return nullptr;
   }
   Model& model() { return model_; }
 

@@ -36,7 +36,7 @@ struct SettingText<autograd::DType> {
 
 void NetworkSettings::Settings(SettingVisitor& visitor) {
   visitor.Group("Network");
-  visitor.Setting("model", model, "sfpnext_nano, deeplabv3_resnet101, fcn_…, segmenter_… or …_micro (docs)");
+  visitor.Setting("model", model, "sfpnext_nano, deeplabv3_resnet101, fcn_…, pspnet_…, segmenter_… or …_micro (docs)");
   visitor.Path("init_weights", init_weights, "public weights of the encoder (timm, torchvision, …)");
   visitor.Path("cold_start", cold_start, "weights of a whole network; every tensor that fits is taken");
   visitor.Setting("precision", precision, "of the activations: float32 or bfloat16");
@@ -71,13 +71,24 @@ absl::StatusOr<std::unique_ptr<Network>> StartNetwork(const NetworkSettings& set
 
 absl::Status CheckTrainingShape(Network& network, const TrainingOptions& training, const OpenedData& data,
                                 const autograd::Collective& collective) {
+  const int64_t images = data.training->size(), together = int64_t{training.batch_size} * collective.world_size();
+  if (images < together)
+    return WrongFlag(absl::StrCat("--batch_size=", training.batch_size, ": ", data.training->info().name, " has ",
+                                  images, images == 1 ? " training image" : " training images", ", fewer than the ",
+                                  together, " of a step", collective.world_size() > 1 ? " of all ranks" : ""));
   const absl::Status status =
       network.CheckTrainingShape(training.batch_size, data.crop_height, data.crop_width, collective.world_size());
   return status.ok() ? status : WrongFlag(status.message());
 }
 
 NetworkDescription Describe(const NetworkSettings& settings, const DataOptions& options, const OpenedData& data) {
-  return {settings.model, settings.precision, data.validation->info(), options, data.inference};
+  NetworkDescription description;
+  description.model = settings.model;
+  description.precision = settings.precision;
+  description.info = data.validation->info();
+  description.data = options;
+  description.inference = data.inference;
+  return description;
 }
 
 absl::Status KeepNetwork(Network& network, const NetworkDescription& description, const RunContext& context,

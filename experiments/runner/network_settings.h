@@ -33,8 +33,8 @@ struct NetworkSettings {
 absl::StatusOr<std::unique_ptr<Network>> StartNetwork(const NetworkSettings& settings, const data::DatasetInfo& info,
                                                       const RunContext& context, bool auxiliary_head = false);
 
-// WrongFlag, with the flag and a value that would do, where the crops of a step leave a batch normalisation one value a
-// channel.
+// WrongFlag where there are fewer training images than a step takes, and, with the flag and a value that would do,
+// where the crops of a step leave a batch normalisation one value a channel.
 absl::Status CheckTrainingShape(Network& network, const TrainingOptions& training, const OpenedData& data,
                                 const autograd::Collective& collective);
 

@@ -7,8 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "seg/models/ciss_net.h"
 #include "seg/models/deeplabv3.h"
 #include "seg/models/fcn.h"
+#include "seg/models/pspnet.h"
 #include "seg/models/segmenter.h"
 #include "seg/models/semantic_fpn.h"
 #include "seg/models/sfpnext.h"
@@ -42,6 +44,20 @@ bool SetDropPath(std::variant<EncoderConfigs...>& encoder, double rate) {
   return std::visit([rate](auto& chosen) { return SetDropPath(chosen, rate); }, encoder);
 }
 
+template <typename EncoderConfig>
+void CheckpointBlocks(EncoderConfig& encoder) {
+  encoder.checkpoint_blocks = true;
+}
+template <typename... EncoderConfigs>
+void CheckpointBlocks(std::variant<EncoderConfigs...>& encoder) {
+  std::visit([](auto& chosen) { CheckpointBlocks(chosen); }, encoder);
+}
+
+template <typename Model>
+concept HasAuxiliaryHead = requires(Model& model) {
+  model.config.auxiliary;
+};
+
 std::string FamiliesWithAuxiliaryHead();
 
 template <typename Model, auto kConfigure>
@@ -51,6 +67,7 @@ MadeNetwork Make(const Family& family, const std::string& encoder, int classes, 
   if (!config.ok()) return config.status();
   std::string description = absl::StrCat(family.title, encoder, ", ", classes, " classes");
   config->compute = options.precision;
+  if (options.checkpoint_blocks) CheckpointBlocks(config->encoder);
   if (options.drop_path.has_value()) {
     const double rate = *options.drop_path;
     if (!(rate >= 0 && rate < 1))
@@ -59,7 +76,7 @@ MadeNetwork Make(const Family& family, const std::string& encoder, int classes, 
       return absl::InvalidArgumentError(absl::StrCat("no stochastic depth in ", description));
   }
   if (options.auxiliary_head) {
-    if constexpr (requires { config->auxiliary; }) {
+    if constexpr (HasAuxiliaryHead<Model>) {
       config->auxiliary = true;
       absl::StrAppend(&description, ", auxiliary head");
     } else {
@@ -72,19 +89,18 @@ MadeNetwork Make(const Family& family, const std::string& encoder, int classes, 
 
 template <typename Model, auto kConfigure>
 constexpr Family Row(const char* prefix, const char* title) {
-  return {prefix, title, requires(Model & model){model.config.auxiliary;
+  return {prefix, title, HasAuxiliaryHead<Model>, Make<Model, kConfigure>};
 }
-, Make<Model, kConfigure>
-};  // namespace
-}  // namespace experiments
 
 // A name without any of the prefixes is an encoder of the first family.
 constexpr Family kFamilies[] = {
     Row<seg::SFPNeXt, seg::ConfigureSFPNeXt>("sfpnext_", "SFPNeXt, ConvNeXt-V2 "),
     Row<seg::DeepLabV3, seg::ConfigureDeepLabV3>("deeplabv3_", "DeepLabv3, "),
     Row<seg::Fcn, seg::ConfigureFcn>("fcn_", "FCN, "),
+    Row<seg::PspNet, seg::ConfigurePspNet>("pspnet_", "PSPNet, "),
     Row<seg::ResNetSemanticFpn, seg::ConfigureResNetSemanticFpn>("semantic_fpn_", "SemanticFPN, "),
     Row<seg::Segmenter, seg::ConfigureSegmenter>("segmenter_", "Segmenter, "),
+    Row<seg::CissNet, seg::ConfigureCissNet>("ciss_", "CiSS-Net, "),
 };
 
 // "sfpnext_…, fcn_… and segmenter_…", of all families or of those with an auxiliary head.
@@ -110,6 +126,12 @@ std::pair<const Family&, std::string> Parse(const std::string& name) {
 }
 
 }  // namespace
+
+std::vector<std::string> NetworkFamilies() {
+  std::vector<std::string> prefixes;
+  for (const Family& family : kFamilies) prefixes.emplace_back(family.prefix);
+  return prefixes;
+}
 
 std::string DescribeNetwork(const std::string& name) {
   const auto& [family, encoder] = Parse(name);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "autograd/runtime/dtype.h"
@@ -17,22 +18,28 @@ struct NetworkOptions {
   autograd::DType precision = autograd::kFloat32;  // of the activations
   // Of stochastic depth in the encoder's last block (0 in the first); unset: what the encoder was published with.
   std::optional<double> drop_path = {};
-  bool auxiliary_head = false;  // for training: Network::Auxiliary gives its logits
+  bool auxiliary_head = false;     // for training: Network::Auxiliary gives its logits
+  bool checkpoint_blocks = false;  // keeps the inputs of the encoder's blocks alone, and computes the rest again
 };
 
 // DECODER_ENCODER, such as
 //
 //   sfpnext_nano            SFPNeXt on a ConvNeXt-V2: micro, atto, femto, pico, nano, tiny; "nano" alone means the same
-//   deeplabv3_resnet101     DeepLabv3, fcn_… FCN, semantic_fpn_… SemanticFPN on a ResNet: micro, resnet50, resnet101,
-//                           resnet152, …_v1c
+//   deeplabv3_resnet101     DeepLabv3, fcn_… FCN, pspnet_… PSPNet, semantic_fpn_… SemanticFPN on a ResNet: micro,
+//                           resnet50, resnet101, resnet152, …_v1c, …_semseg
 //   segmenter_eva02_large_patch14   Segmenter on a vision transformer (seg/models/segmenter.h): segmenter_micro, …
+//   ciss_resnet50           CiSS-Net on a ResNet as above, which --init_weights fills and nothing trains
 //
-// DECODER names a family, which is one row of a table in networks.cc.
+// DECODER names a family, which is one row of a table in networks.cc, and every family has a micro encoder.
 //
 // The micro ones are for demonstrations on a CPU. InvalidArgument, with the names there are, for others, for a
-// drop_path where the encoder has none, and for an auxiliary head where the family has none: deeplabv3_… and fcn_… do.
+// drop_path where the encoder has none, and for an auxiliary head where the family has none: deeplabv3_…, fcn_… and
+// pspnet_… do.
 absl::StatusOr<std::unique_ptr<Network>> MakeNetwork(const std::string& name, int classes, autograd::RandomKey key,
                                                      const NetworkOptions& options = {});
+
+// What the names of each family's networks begin with: "sfpnext_", …, in the table's order.
+std::vector<std::string> NetworkFamilies();
 
 // For people: "SFPNeXt, ConvNeXt-V2 nano".
 std::string DescribeNetwork(const std::string& name);

@@ -220,6 +220,8 @@ absl::Status Results::Write() const {
     if (records_[i].empty() || records_[i].back().examples.empty()) continue;
     shown.push_back(&records_[i].back());
     names.push_back(rows_[i].name);
+    for (const std::string& panel : shown.back()->examples[0].captions)
+      absl::StrAppend(&caption, ", ", rows_[i].name, " ", panel);
     absl::StrAppend(&caption, ", ", rows_[i].name);
   }
   if (!shown.empty()) {
@@ -229,7 +231,11 @@ absl::Status Results::Write() const {
     const std::vector<data::Color>& palette = shown[0]->dataset.palette;
     for (size_t k = 0; k < shown[0]->examples.size(); ++k) {
       std::vector<data::Image> row = {shown[0]->examples[k].image, ColorLabels(shown[0]->examples[k].label, palette)};
-      for (const RunRecord* record : shown) row.push_back(ColorLabels(record->examples[k].prediction, palette));
+      for (const RunRecord* record : shown) {
+        const Example& example = record->examples[k];
+        row.insert(row.end(), example.panels.begin(), example.panels.end());
+        row.push_back(ColorLabels(example.prediction, palette));
+      }
       pictures.push_back({absl::StrCat("validation image ", k + 1), data::EncodePng(PictureGrid({row}))});
     }
     report.AddPictures(pictures);

@@ -24,6 +24,8 @@ namespace experiments {
 struct Example {
   data::Image image;
   data::LabelMap label, prediction;
+  std::vector<data::Image> panels;    // how the network came to its prediction (examples.h)
+  std::vector<std::string> captions;  // of the panels
 };
 
 // What one rank brought to all-reduces and broadcasts, on average over the steps.

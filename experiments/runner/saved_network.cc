@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "experiments/runner/context_flags.h"
 #include "experiments/runner/networks.h"
 #include "experiments/settings/arguments.h"
 #include "experiments/settings/identity.h"
@@ -63,6 +64,11 @@ bool ReadSettingsJson(const std::string& text, Options& options) {
   return CheckBounds(visitor).ok();
 }
 
+struct ContextOptions {
+  seg::ContextInference inference;
+  void Settings(SettingVisitor& visitor) { ContextSettings(visitor, inference); }
+};
+
 // Files of before had the names joined by commas.
 bool ParseNames(const std::string& text, std::vector<std::string>& names) {
   if (text.empty() || text[0] != '[') {
@@ -76,6 +82,18 @@ bool ParseNames(const std::string& text, std::vector<std::string>& names) {
     }
   }
   return !names.empty() && names.size() <= 254;
+}
+
+// Files of before have no such list.
+bool ParseStoredValues(const std::string& text, size_t classes, std::vector<uint8_t>& values) {
+  if (text.empty()) return true;
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_array()) return false;
+  for (const auto& value : json) {
+    if (!value.is_number_unsigned() || value.get<uint64_t>() > 255) return false;
+    values.push_back(value.get<uint8_t>());
+  }
+  return values.empty() || values.size() == classes;
 }
 
 absl::StatusOr<NetworkDescription> FromMetadata(const std::string& path, const nn::Metadata& metadata) {
@@ -100,6 +118,9 @@ absl::StatusOr<NetworkDescription> FromMetadata(const std::string& path, const n
         {static_cast<uint8_t>(value >> 16), static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)});
   }
   if (description.info.palette.size() != description.info.class_names.size()) return wrong("palette");
+  if (!ParseStoredValues(entry("stored_values"), description.info.class_names.size(), description.info.stored_values))
+    return wrong("stored_values");
+  description.info.palette_files = entry("palette_files") == "true";
   if (!ParseTriple(entry("mean"), description.info.mean)) return wrong("mean");
   if (!ParseTriple(entry("standard_deviation"), description.info.standard_deviation))
     return wrong("standard_deviation");
@@ -111,6 +132,11 @@ absl::StatusOr<NetworkDescription> FromMetadata(const std::string& path, const n
   if (!entry("data").empty() && !ReadSettingsJson(entry("data"), description.data)) return wrong("data");
   if (!entry("inference").empty() && !ReadSettingsJson(entry("inference"), description.inference))
     return wrong("inference");
+  if (!entry("context").empty()) {
+    ContextOptions context;
+    if (!ReadSettingsJson(entry("context"), context)) return wrong("context");
+    description.context = context.inference;
+  }
   return description;
 }
 
@@ -120,15 +146,19 @@ nn::Metadata ToMetadata(const NetworkDescription& description) {
   std::vector<std::string> colors;
   for (const data::Color& color : description.info.palette)
     colors.push_back(absl::StrFormat("%02x%02x%02x", color.red, color.green, color.blue));
-  return {{"model", description.model},
-          {"precision", autograd::Name(description.precision)},
-          {"dataset", description.info.name},
-          {"classes", Dump(description.info.class_names)},
-          {"palette", absl::StrJoin(colors, ",")},
-          {"mean", Triple(description.info.mean)},
-          {"standard_deviation", Triple(description.info.standard_deviation)},
-          {"data", SettingsJson(description.data)},
-          {"inference", SettingsJson(description.inference)}};
+  nn::Metadata metadata = {{"model", description.model},
+                           {"precision", autograd::Name(description.precision)},
+                           {"dataset", description.info.name},
+                           {"classes", Dump(description.info.class_names)},
+                           {"palette", absl::StrJoin(colors, ",")},
+                           {"stored_values", Dump(description.info.stored_values)},
+                           {"palette_files", description.info.palette_files ? "true" : "false"},
+                           {"mean", Triple(description.info.mean)},
+                           {"standard_deviation", Triple(description.info.standard_deviation)},
+                           {"data", SettingsJson(description.data)},
+                           {"inference", SettingsJson(description.inference)}};
+  if (description.context.has_value()) metadata["context"] = SettingsJson(ContextOptions{*description.context});
+  return metadata;
 }
 
 absl::StatusOr<NetworkDescription> ReadDescription(const std::string& path) {
@@ -171,6 +201,10 @@ absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path) {
                   {.precision = saved.description.precision});
   if (!network.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", network.status().message()));
   saved.network = *std::move(network);
+  if (seg::ContextInference* inference = saved.network->context_inference(); inference != nullptr) {
+    if (saved.description.context.has_value()) *inference = *saved.description.context;
+    saved.description.context = *inference;
+  }
   const absl::StatusOr<nn::LoadReport> report =
       LoadTrainedWeights(path, *saved.network, {.rename = nn::RenamePrefixes({{"aux_classifier.", nullptr}})});
   if (!report.ok()) return report.status();

@@ -5,6 +5,7 @@
 // no flags. A checkpoint of training carries the same description.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,20 +16,23 @@
 #include "experiments/runner/network.h"
 #include "nn/checkpoints/safetensors.h"
 #include "nn/checkpoints/weights.h"
+#include "seg/models/context_rule.h"
 
 namespace experiments {
 
 struct NetworkDescription {
   std::string model;                               // the network's name (networks.h)
   autograd::DType precision = autograd::kFloat32;  // of the activations, in training and in its evaluations
-  data::DatasetInfo info;                          // name, classes, palette, normalisation
+  data::DatasetInfo info;                          // name, classes, palette, stored values, normalisation
   DataOptions data;                                // what it was trained on, but for the folder
   InferenceOptions inference;                      // by which its scores were measured
+  std::optional<seg::ContextInference> context;    // of networks that choose context (Network::context_inference)
   bool says_how_scored = true;                     // false for a file of before, which lacks the last two
 };
 
 // For the file: keys "model", "precision", "dataset", "classes" (a JSON list: names may have commas), "palette",
-// "mean", "standard_deviation", "data" and "inference" (JSON objects).
+// "stored_values" (a JSON list; files of before lack it), "palette_files", "mean", "standard_deviation", "data",
+// "inference" and, where there is one, "context" (JSON objects).
 nn::Metadata ToMetadata(const NetworkDescription& description);
 
 absl::Status SaveNetwork(const std::string& path, Network& network, const NetworkDescription& description);

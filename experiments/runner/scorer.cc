@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "autograd/core/array.h"
 #include "autograd/runtime/allocator.h"
 #include "autograd/runtime/stream.h"
@@ -30,8 +31,8 @@ class CityscapesScorer : public Scorer {
     Scorer::Add(sample, prediction);
     data::LabelMap truth = data::StoredLabels(info_, sample.label);
     std::replace(truth.values.begin(), truth.values.end(), data::kVoidLabel, uint8_t{0});
-    const absl::StatusOr<data::IndexMap> instances = data::ReadCityscapesInstances(root_, info_.split, sample.id);
-    has_instances_ &= instances.ok();
+    const absl::StatusOr<data::IndexMap> instances = Instances(sample);
+    if (!instances.ok() && problem_.empty()) problem_ = std::string(instances.status().message());
     metrics_.Add(truth.values, data::StoredLabels(info_, prediction).values,
                  instances.ok() ? std::span<const uint16_t>(instances->values) : std::span<const uint16_t>());
   }
@@ -39,7 +40,7 @@ class CityscapesScorer : public Scorer {
   void Share(autograd::Collective& collective) override {
     Scorer::Share(collective);
     collective.AllReduceSum(metrics_.sums());
-    has_instances_ = !OnAnyRank(collective, !has_instances_);
+    has_problem_ = OnAnyRank(collective, !problem_.empty());
   }
 
   std::vector<Score> Scores() const override {
@@ -47,7 +48,7 @@ class CityscapesScorer : public Scorer {
     const seg::CityscapesScores official = metrics_.Scores();
     AddScore(scores, "IoU class", official.mean_class_iou);
     AddScore(scores, "IoU category", official.mean_category_iou);
-    if (!has_instances_) return scores;
+    if (has_problem_ || !problem_.empty()) return scores;
     AddScore(scores, "iIoU class", official.mean_class_instance_iou);
     AddScore(scores, "iIoU category", official.mean_category_instance_iou);
     return scores;
@@ -59,11 +60,57 @@ class CityscapesScorer : public Scorer {
     return names;
   }
 
+  std::vector<std::string> Notes() const override {
+    if (!has_problem_ && problem_.empty()) return {};
+    return {absl::StrCat("iIoU is left out: ", problem_.empty() ? "another rank lacks instances" : problem_)};
+  }
+
  private:
+  // Instances that can be counted.
+  absl::StatusOr<data::IndexMap> Instances(const data::Sample& sample) const {
+    absl::StatusOr<data::IndexMap> instances = data::ReadCityscapesInstances(root_, info_.split, sample.id);
+    if (!instances.ok()) return instances;
+    const auto wrong = [&sample](const std::string& what) {
+      return absl::InvalidArgumentError(absl::StrCat("the instances of ", sample.id, what));
+    };
+    if (instances->height != sample.label.height || instances->width != sample.label.width) {
+      return wrong(absl::StrCat(" are ", instances->width, " x ", instances->height, ", its label map ",
+                                sample.label.width, " x ", sample.label.height));
+    }
+    for (const uint16_t value : instances->values) {
+      if (value >= 1000 * seg::kCityscapesLabels)
+        return wrong(absl::StrCat(" have the value ", value, ", of no label id"));
+    }
+    return instances;
+  }
+
   const data::DatasetInfo info_;
   const std::string root_;
   seg::CityscapesMetrics metrics_;
-  bool has_instances_ = true;
+  std::string problem_;       // of the first image whose instances cannot be counted
+  bool has_problem_ = false;  // on any rank
+};
+
+// The kit of the MIT scene parsing benchmark takes a class that is nowhere for an IoU of 0, and ranks by the mean of
+// that mIoU and the pixel accuracy.
+class SceneParsingScorer : public Scorer {
+ public:
+  using Scorer::Scorer;
+
+  std::vector<Score> Scores() const override {
+    std::vector<Score> scores = Scorer::Scores();
+    if (scores.empty()) return scores;
+    const double mean_iou = confusion_.MeanIou(seg::ClassSet::kAll);
+    AddScore(scores, "kit mIoU", mean_iou);
+    AddScore(scores, "kit score", (confusion_.PixelAccuracy() + mean_iou) / 2);
+    return scores;
+  }
+
+  std::vector<std::string> Names() const override {
+    std::vector<std::string> names = Scorer::Names();
+    names.insert(names.end(), {"kit mIoU", "kit score"});
+    return names;
+  }
 };
 
 }  // namespace
@@ -93,6 +140,7 @@ std::vector<std::string> Scorer::Names() const { return {"mIoU", "pixel accuracy
 
 std::unique_ptr<Scorer> MakeScorer(const data::DatasetInfo& info, const std::string& root) {
   if (info.name == "cityscapes" && info.labelled) return std::make_unique<CityscapesScorer>(info, root);
+  if (info.name == "ade20k") return std::make_unique<SceneParsingScorer>(info.num_classes());
   return std::make_unique<Scorer>(info.num_classes());
 }
 

@@ -27,6 +27,8 @@ class Scorer {
   virtual std::vector<Score> Scores() const;
   // The names that Scores() can give, in its order.
   virtual std::vector<std::string> Names() const;
+  // What a person should know about Scores(), one line each: why some are left out.
+  virtual std::vector<std::string> Notes() const { return {}; }
 
   const seg::ConfusionMatrix& confusion() const { return confusion_; }
 
@@ -34,8 +36,9 @@ class Scorer {
   seg::ConfusionMatrix confusion_;
 };
 
-// The scorer of the dataset's own kit: for Cityscapes the four scores of its program after the usual ones (the iIoU
-// where every image has its instances), else the usual ones. `root` is the folder of the dataset's files.
+// The scorer of the dataset's own kit. After the usual scores, for Cityscapes the four of its program (the iIoU where
+// every image has its instances); for ADE20K "kit mIoU", over all 150 classes with absent ones as 0, and "kit score",
+// the mean of that and the pixel accuracy. `root` is the folder of the dataset's files.
 std::unique_ptr<Scorer> MakeScorer(const data::DatasetInfo& info, const std::string& root);
 
 }  // namespace experiments

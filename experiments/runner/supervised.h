@@ -18,6 +18,10 @@ class OfNetwork : public Objective {
   Network& network_;
 };
 
+// What a mean over this rank's labelled pixels counts for in the mean over those of all ranks: its share of them times
+// the number of ranks, as gradients are averaged over ranks. 1 where there is one rank. All ranks call it together.
+double LabelledShare(const StepView& view);
+
 // Cross-entropy of logits resized to the labels, plus auxiliary_weight times that of the network's auxiliary head: the
 // mean over the pixels of all ranks that are not void.
 class Supervised : public OfNetwork {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/examples.h"
 #include "experiments/runner/execution.h"
@@ -77,13 +78,14 @@ absl::StatusOr<int64_t> CheckCheckpoint(const std::string& path, const TrainingO
 class Course {
  public:
   Course(const TrainingOptions& options, Learner& learner, Network& network, const OpenedData& data,
-         const NetworkDescription& description, const RunContext& context)
+         const NetworkDescription& description, const RunContext& context, const ExamplePanels& panels)
       : options_(options),
         learner_(learner),
         network_(network),
         data_(data),
         description_(description),
-        context_(context) {}
+        context_(context),
+        panels_(panels) {}
 
   // Before the first step: the folder, the checkpoint to go on from, the log.
   absl::Status Open();
@@ -104,6 +106,7 @@ class Course {
   const OpenedData& data_;
   const NetworkDescription& description_;
   const RunContext& context_;
+  const ExamplePanels& panels_;
   std::optional<RunFolder> folder_;
   std::unique_ptr<TrainingLog> log_;
   Evaluation evaluation_;
@@ -203,10 +206,11 @@ absl::Status Course::Evaluate() {
   evaluation_missing_ = false;
   evaluation_ = *std::move(evaluation);
   if (context_.first_rank()) {
-    absl::StatusOr<std::vector<Example>> examples = WriteExamples(network_, data_, folder_->PicturesPath());
+    absl::StatusOr<std::vector<Example>> examples = WriteExamples(network_, data_, panels_, folder_->PicturesPath());
     if (!examples.ok()) return examples.status();
     if (examples_.empty())
-      log_->Say(absl::StrCat("    image, label, prediction and errors: ", folder_->PicturesPath(),
+      log_->Say(absl::StrCat("    image, label, ", absl::StrJoin(panels_.captions, ", "),
+                             panels_.captions.empty() ? "" : ", ", "prediction and errors: ", folder_->PicturesPath(),
                              " (anew at every evaluation)"));
     examples_ = *std::move(examples);
   }
@@ -251,6 +255,12 @@ absl::StatusOr<RunRecord> Course::Run() {
   const auto start = std::chrono::steady_clock::now();
   const Traffic traffic = context_.collective.traffic();
   stop_ = step_ < options_.steps && StopRequested();
+  // The evaluation in which the run was stopped.
+  const bool evaluated_here =
+      step_ > 0 && step_ < options_.steps && options_.evaluate_every > 0 && step_ % options_.evaluate_every == 0;
+  if (evaluated_here && !stop_ && OnAnyRank(context_.collective, log_->LacksScores(step_))) {
+    if (absl::Status status = Evaluate(); !status.ok()) return SaveAfter(status);
+  }
   while (step_ < options_.steps && !stop_) {
     if (absl::Status status = RunToPause(); !status.ok()) return SaveAfter(status);
   }
@@ -284,8 +294,8 @@ absl::StatusOr<RunRecord> Course::Run() {
 
 absl::StatusOr<RunRecord> Train(const TrainingOptions& options, Learner& learner, Network& network,
                                 const OpenedData& data, const NetworkDescription& description,
-                                const RunContext& context) {
-  Course course(options, learner, network, data, description, context);
+                                const RunContext& context, const ExamplePanels& panels) {
+  Course course(options, learner, network, data, description, context, panels);
   if (absl::Status status = course.Open(); !status.ok()) return status;
   return course.Run();
 }

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "experiments/runner/data_options.h"
+#include "experiments/runner/examples.h"
 #include "experiments/runner/learner.h"
 #include "experiments/runner/network.h"
 #include "experiments/runner/run.h"
@@ -24,6 +25,6 @@ namespace experiments {
 // learner and of the data; once a step was made, everything is saved before an error is given back.
 absl::StatusOr<RunRecord> Train(const TrainingOptions& options, Learner& learner, Network& network,
                                 const OpenedData& data, const NetworkDescription& description,
-                                const RunContext& context);
+                                const RunContext& context, const ExamplePanels& panels = {});
 
 }  // namespace experiments

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -41,6 +42,22 @@ absl::StatusOr<std::unique_ptr<TrainingLog>> TrainingLog::Open(const RunFolder& 
 
 std::unique_ptr<TrainingLog> TrainingLog::Silent(const Options& options) {
   return std::unique_ptr<TrainingLog>(new TrainingLog(options));
+}
+
+bool TrainingLog::LacksScores(int64_t step) const {
+  const std::vector<std::string> columns = ColumnsOf(log_path_);
+  if (columns.empty()) return false;
+  std::ifstream file(log_path_);
+  std::string line;
+  while (std::getline(file, line) && !file.eof()) {  // a row that a crash cut short has no end, and is dropped
+    const std::vector<std::string> cells = absl::StrSplit(line, ',');
+    if (cells[0] != absl::StrCat(step) || cells.size() != columns.size() + 1) continue;
+    for (const std::string& name : options_.score_names) {
+      const auto column = std::find(columns.begin(), columns.end(), ColumnName(name)) - columns.begin();
+      if (column < std::ssize(columns) && !cells[column + 1].empty()) return false;
+    }
+  }
+  return true;
 }
 
 absl::Status TrainingLog::AddRow(int64_t step, const NamedValues& values) {

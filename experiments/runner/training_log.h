@@ -47,6 +47,10 @@ class TrainingLog {
   // Everything has reached the files.
   absl::Status Flush();
 
+  // Whether log.csv is there, without any score of that step: the run was killed between the step and the end of its
+  // evaluation. Asked before the first row is added.
+  bool LacksScores(int64_t step) const;
+
   const TrainingCurves& curves() const { return curves_; }
 
  private:

@@ -7,7 +7,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -102,20 +104,24 @@ const InterruptHandler& Interrupt() {
   return *interrupt;
 }
 
-Trained TrainPixels(const std::string& name, TwoPhases objective, bool capture) {
+std::string FolderOf(const std::string& name) { return (std::filesystem::path(::testing::TempDir()) / name).string(); }
+
+Trained TrainPixels(const std::string& name, TwoPhases objective, bool capture, bool resume = false) {
   PixelNetwork network(PixelModel(), "pixels");
   objective.Use(network);
   autograd::OneRank alone;
   RunContext context(alone, Interrupt());
   context.label = name;
-  context.folder = (std::filesystem::path(::testing::TempDir()) / name).string();
+  context.folder = FolderOf(name);
   context.key = autograd::RandomKey(0);
-  std::filesystem::remove_all(context.folder);
+  context.resume = resume;
+  if (!resume) std::filesystem::remove_all(context.folder);
   TrainingOptions options;
   options.steps = kSteps;
   options.batch_size = 2;
   options.log_every = 2;
   options.evaluate_every = 4;
+  options.checkpoint_every = 8;
   GradientOptions gradient;
   gradient.warm_up_steps = 2;
   gradient.capture = capture;
@@ -183,6 +189,32 @@ TEST(TrainingTest, CurvesHaveTheStepsThatWereAskedFor) {
   EXPECT_EQ(trained.record.steps, kSteps);
   EXPECT_FALSE(trained.record.interrupted);
   EXPECT_TRUE(trained.record.traffic.empty());
+}
+
+// Killed between the checkpoint of step 8 and the end of its evaluation, the log ends with the step, or in the middle
+// of the row of the scores. It ends as if nothing had been, also where the kill came just behind the evaluation.
+TEST(TrainingTest, TheEvaluationThatAKillCostIsMadeAgain) {
+  int calls = 0;
+  const Trained whole = TrainPixels("killed", TwoPhases(calls, LateSteps), false);
+  ASSERT_TRUE(whole.status.ok()) << whole.status.message();
+  const std::string path = FolderOf("killed") + "/log.csv";
+  std::string log;
+  {
+    std::ifstream file(path);
+    log.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  const size_t step = log.find("\n8,") + 1, scores = log.find('\n', step) + 1, after = log.find('\n', scores) + 1;
+  ASSERT_EQ(log.substr(scores, 2), "8,");
+  for (const size_t end : {scores, scores + 6, after - 1, after}) {
+    SCOPED_TRACE(log.substr(step, end - step));
+    std::ofstream(path) << log.substr(0, end);
+    std::filesystem::remove(FolderOf("killed") + "/checkpoints/step_000000009.safetensors");
+    const Trained resumed = TrainPixels("killed", TwoPhases(calls, LateSteps), false, /*resume=*/true);
+    ASSERT_TRUE(resumed.status.ok()) << resumed.status.message();
+    EXPECT_EQ(resumed.weights, whole.weights);
+    std::ifstream file(path);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), log);
+  }
 }
 
 // The step's own optimizer, schedule and clipping, written out.

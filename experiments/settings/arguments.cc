@@ -32,12 +32,14 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
   return distance[a.size()][b.size()];
 }
 
-std::string UnknownName(absl::string_view name, const SettingVisitor& known) {
+// The flag that a name that is none may stand for.
+std::string Suggestion(absl::string_view name, const SettingVisitor& known) {
   const BoundSetting* nearest = nullptr;
   size_t least = name.size() / 3 + 2;  // a typing error, not another word
   for (const BoundSetting& setting : known.settings()) {
     if (!setting.is_flag) continue;
-    const size_t distance = EditDistance(name, setting.name);
+    size_t distance = EditDistance(name, setting.name);
+    for (const std::string& former : setting.former_names) distance = std::min(distance, EditDistance(name, former));
     if (distance < least) {
       least = distance;
       nearest = &setting;
@@ -76,7 +78,7 @@ absl::StatusOr<Arguments> ParseArguments(absl::Span<const char* const> arguments
       assignment.name = std::string(name.substr(2));
       assignment.text = "false";
     } else if (setting == nullptr) {
-      return WrongFlag(absl::StrCat("unknown flag --", name, UnknownName(name, known)));
+      return WrongFlag(absl::StrCat("unknown flag --", name, Suggestion(name, known)));
     } else if (equals != absl::string_view::npos) {
       assignment.text = std::string(text.substr(equals + 1));
     } else if (setting->is_switch) {
@@ -108,7 +110,7 @@ absl::StatusOr<std::vector<Assignment>> ReadSettingsFile(const std::string& path
     Assignment assignment{std::string(absl::StripAsciiWhitespace(line.substr(0, equals))), "", source};
     if (known.FindFlag(assignment.name) == nullptr)
       return absl::InvalidArgumentError(
-          absl::StrCat(source, ": there is no setting '", assignment.name, "'", UnknownName(assignment.name, known)));
+          absl::StrCat(source, ": there is no setting '", assignment.name, "'", Suggestion(assignment.name, known)));
     std::string error;
     if (!absl::CUnescape(absl::StripLeadingAsciiWhitespace(line.substr(equals + 1)), &assignment.text, &error))
       return absl::InvalidArgumentError(absl::StrCat(source, ": ", error));
