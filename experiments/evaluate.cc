@@ -1,6 +1,7 @@
 // Scores a trained network on a split of a dataset: single scale, several scales, mirrored, sliding windows. Writes
 // what test servers take.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "data/datasets/submission.h"
 #include "experiments/report/text_table.h"
+#include "experiments/runner/context_flags.h"
 #include "experiments/runner/data_options.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
@@ -42,7 +44,8 @@ constexpr char kUsage[] =
     "scores a trained network as its training did, or otherwise where flags say so.\n\n"
     "  evaluate --checkpoint=runs/…/weights.safetensors\n"
     "  evaluate --checkpoint=… --data_root=DIR --multi_scale --flip\n"
-    "  evaluate --checkpoint=… --data_root=DIR --split=test --export=submission\n\n"
+    "  evaluate --checkpoint=… --data_root=DIR --split=test --export=submission\n"
+    "  evaluate --checkpoint=… --context_steps=0,2,4,6               a CiSS-Net, Table 1\n\n"
     "Values below are the defaults; those of --checkpoint's network where it is given.";
 
 struct EvaluateOptions {
@@ -54,6 +57,7 @@ struct EvaluateOptions {
   int reader_threads = 2;
   DataOptions data;
   ViewFlags views;
+  ContextFlags contexts;
   ExecutionOptions execution;
 
   void Settings(SettingVisitor& visitor) {
@@ -65,6 +69,7 @@ struct EvaluateOptions {
     visitor.Setting("classes_by", classes_by, "name: the network's classes are the data's; position: insist");
     data.Settings(visitor);
     views.Settings(visitor);
+    contexts.Settings(visitor);
     execution.Settings(visitor);
     visitor.Setting("loader_threads", reader_threads, "that read images ahead", AtLeast(1));
   }
@@ -72,11 +77,22 @@ struct EvaluateOptions {
 
 std::string Percent(double score) { return std::isnan(score) ? "–" : absl::StrFormat("%.2f", 100 * score); }
 
+// Several ways to choose context, a line each.
+void PrintContexts(const std::vector<seg::ContextInference>& contexts, const std::vector<Evaluation>& evaluations) {
+  TableRows rows = {{"context"}};
+  for (const Score& score : evaluations[0].scores) rows[0].push_back(absl::StrCat(score.name, " %"));
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    rows.push_back({ToString(contexts[i])});
+    for (const Score& score : evaluations[i].scores) rows.back().push_back(Percent(score.value));
+  }
+  std::printf("\n%s\n", FormatTextTable(rows).c_str());
+}
+
 void PrintScores(const data::DatasetInfo& info, const Evaluation& evaluation) {
   TableRows rows = {{"class", "IoU %"}};
   const std::vector<double> iou = evaluation.confusion.ClassIou();
   for (int k = 0; k < info.num_classes(); ++k) rows.push_back({info.class_names[k], Percent(iou[k])});
-  std::printf("\n%s\n", FormatTextTable(rows).c_str());
+  std::printf("\n%s\n", FormatTextTable(SideBySide(rows)).c_str());
   for (const Score& score : evaluation.scores)
     std::printf("%s%s %s %%", &score == &evaluation.scores.front() ? "" : "   ", score.name.c_str(),
                 Percent(score.value).c_str());
@@ -148,6 +164,11 @@ absl::Status Score(const EvaluateOptions& options, Execution& execution) {
   if (absl::Status status = CheckClasses(options, description.info, info); !status.ok()) return status;
   const absl::StatusOr<InferenceOptions> inference = ChooseInference(options, description, data->inference);
   if (!inference.ok()) return inference.status();
+  const absl::StatusOr<std::vector<seg::ContextInference>> contexts =
+      options.contexts.Override(description.context, saved->network->description());
+  if (!contexts.ok()) return contexts.status();
+  if (contexts->size() > 1 && !options.export_folder.empty())
+    return WrongFlag("--export takes the predictions of one number of --context_steps");
   const absl::StatusOr<std::string> folder = ExportFolder(options);
   if (!folder.ok()) return folder.status();
   for (const std::string& note : data->dataset->Notes()) std::printf("note: %s\n", note.c_str());
@@ -160,21 +181,32 @@ absl::Status Score(const EvaluateOptions& options, Execution& execution) {
           absl::StrCat("--export: two samples are called ", sample.id, ", and one file cannot hold both predictions"));
     return data::WriteSubmission(*folder, info, sample.id, prediction);
   };
-  const std::unique_ptr<Scorer> scorer = MakeScorer(info, options.data.root);
-  absl::StatusOr<Evaluation> evaluation = Evaluate(*saved->network, *data->dataset, *inference, *scorer,
-                                                   {.limit = options.limit,
-                                                    .reader_threads = options.reader_threads,
-                                                    .visitor = visitor,
-                                                    .collective = &execution.collective()});
-  if (!evaluation.ok()) return evaluation.status();
+  std::vector<Evaluation> evaluations;
+  std::vector<std::string> score_notes;
+  for (size_t i = 0; i < std::max<size_t>(contexts->size(), 1); ++i) {
+    if (!contexts->empty()) *saved->network->context_inference() = (*contexts)[i];
+    const std::unique_ptr<Scorer> scorer = MakeScorer(info, options.data.root);
+    absl::StatusOr<Evaluation> evaluation = Evaluate(*saved->network, *data->dataset, *inference, *scorer,
+                                                     {.limit = options.limit,
+                                                      .reader_threads = options.reader_threads,
+                                                      .visitor = visitor,
+                                                      .collective = &execution.collective()});
+    if (!evaluation.ok()) return evaluation.status();
+    evaluations.push_back(*std::move(evaluation));
+    score_notes = scorer->Notes();
+  }
 
   std::printf("%s on %s, split %s, %lld images\n", saved->network->description().c_str(), info.name.c_str(),
-              info.split.c_str(), static_cast<long long>(evaluation->images));
-  if (info.labelled) {
-    PrintScores(info, *evaluation);
-  } else {
+              info.split.c_str(), static_cast<long long>(evaluations[0].images));
+  if (contexts->size() == 1) std::printf("context: %s\n", ToString(contexts->front()).c_str());
+  if (!info.labelled) {
     std::printf("The labels of this split are the test server's.\n");
+  } else if (contexts->size() > 1) {
+    PrintContexts(*contexts, evaluations);
+  } else {
+    PrintScores(info, evaluations[0]);
   }
+  for (const std::string& note : score_notes) std::printf("note: %s\n", note.c_str());
   if (!folder->empty()) std::printf("The predictions are in %s.\n", folder->c_str());
   return absl::OkStatus();
 }

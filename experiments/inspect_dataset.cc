@@ -31,7 +31,7 @@ namespace {
 
 constexpr int64_t kEndlessLimit = 500;  // samples of a dataset without an end
 constexpr size_t kListed = 10;          // lines on the screen; files have all
-constexpr size_t kNamed = 12;           // classes that never occur, by name
+constexpr size_t kNamed = 12;           // classes that never occur stay in the table
 
 struct Statistics {
   int64_t images = 0, pixels = 0, void_pixels = 0, oriented = 0;
@@ -87,23 +87,31 @@ std::string Percent(int64_t part, int64_t whole) {
   return part == 0 ? "–" : absl::StrFormat("%.3f", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
-// As many columns side by side as keep the table on one screen.
-std::string ClassTable(const data::DatasetInfo& info, const Statistics& statistics) {
-  constexpr int kLines = 24;
-  const int classes = info.num_classes(), groups = (classes + kLines - 1) / kLines;
-  const int lines = (classes + groups - 1) / groups;
+// The classes that are seen; if only a few are not, those as well.
+std::string ClassTable(const data::DatasetInfo& info, const Statistics& statistics, bool absent) {
   const int64_t counted = statistics.pixels - statistics.void_pixels;
-  TableRows rows(lines + 1);
-  for (int group = 0; group < groups; ++group) {
-    rows[0].insert(rows[0].end(), {"class", "pixels %", "images"});
-    for (int line = 0; line < lines; ++line) {
-      const int k = group * lines + line;
-      if (k >= classes) continue;
-      rows[line + 1].insert(rows[line + 1].end(), {info.class_names[k], Percent(statistics.class_pixels[k], counted),
-                                                   absl::StrCat(statistics.class_images[k])});
-    }
+  TableRows rows = {{"class", "pixels %", "images"}};
+  for (int k = 0; k < info.num_classes(); ++k) {
+    if (!absent && statistics.class_pixels[k] == 0) continue;
+    rows.push_back(
+        {info.class_names[k], Percent(statistics.class_pixels[k], counted), absl::StrCat(statistics.class_images[k])});
   }
-  return FormatTextTable(rows);
+  return FormatTextTable(SideBySide(rows));
+}
+
+// Names on lines of a terminal's width.
+std::string Wrapped(const std::vector<std::string>& names) {
+  constexpr size_t kWidth = 100;
+  std::string text, line;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::string name = absl::StrCat(names[i], i + 1 < names.size() ? "," : "");
+    if (!line.empty() && line.size() + 1 + name.size() > kWidth) {
+      absl::StrAppend(&text, line, "\n  ");
+      line.clear();
+    }
+    absl::StrAppend(&line, line.empty() ? "" : " ", name);
+  }
+  return text + line;
 }
 
 std::string Sizes(const std::map<std::pair<int, int>, int64_t>& sizes) {
@@ -115,8 +123,9 @@ std::string Sizes(const std::map<std::pair<int, int>, int64_t>& sizes) {
       sizes.begin(), sizes.end(), [area](const auto& a, const auto& b) { return area(a) < area(b); });
   const auto usual =
       std::max_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  return absl::StrCat(sizes.size(), " sizes from ", name(smallest->first), " to ", name(largest->first),
-                      ", most often ", name(usual->first), " (", Images(usual->second), ")");
+  const std::string most =
+      usual->second == 1 ? "" : absl::StrCat(", most often ", name(usual->first), " (", Images(usual->second), ")");
+  return absl::StrCat(sizes.size(), " sizes from ", name(smallest->first), " to ", name(largest->first), most);
 }
 
 void PrintStatistics(const data::Dataset& dataset, const Statistics& statistics) {
@@ -137,16 +146,16 @@ void PrintStatistics(const data::Dataset& dataset, const Statistics& statistics)
   }
   const std::string pixels = statistics.pixels < 1000000 ? absl::StrCat(statistics.pixels)
                                                          : absl::StrFormat("%.1f million", 1e-6 * statistics.pixels);
-  const std::string share = Percent(statistics.void_pixels, statistics.pixels);
-  std::printf("void    %s of %s pixels\n\n%s", statistics.void_pixels == 0 ? "none" : (share + " %").c_str(),
-              pixels.c_str(), ClassTable(info, statistics).c_str());
   std::vector<std::string> absent;
   for (int k = 0; k < info.num_classes(); ++k) {
     if (statistics.class_pixels[k] == 0) absent.push_back(info.class_names[k]);
   }
-  if (!absent.empty() && absent.size() <= kNamed)
-    std::printf("\nnever seen: %s\n", absl::StrJoin(absent, ", ").c_str());
-  if (absent.size() > kNamed) std::printf("\nnever seen: %zu classes\n", absent.size());
+  const bool few = absent.size() <= kNamed;
+  const std::string share = Percent(statistics.void_pixels, statistics.pixels);
+  std::printf("void    %s of %s pixels\n\n%s", statistics.void_pixels == 0 ? "none" : (share + " %").c_str(),
+              pixels.c_str(), ClassTable(info, statistics, /*absent=*/few).c_str());
+  if (!absent.empty() && few) std::printf("\nnever seen: %s\n", absl::StrJoin(absent, ", ").c_str());
+  if (!few) std::printf("\nnever seen: %zu classes\n  %s\n", absent.size(), Wrapped(absent).c_str());
 }
 
 // The lines on the screen, the first ones if they are many, and all of them in `path`.

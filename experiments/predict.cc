@@ -1,4 +1,5 @@
-// Segments a folder of images: NAME.png, a palette PNG of class indices, and NAME_overlay.png for people.
+// Segments a folder of images: NAME.png, a palette PNG of class indices, and NAME_overlay.png for people; or NAME.png
+// alone, as the evaluation server of the dataset takes it.
 
 #include <cstdio>
 #include <filesystem>
@@ -10,10 +11,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "data/datasets/submission.h"
 #include "data/formats/image_files.h"
 #include "data/formats/png.h"
 #include "data/formats/read_image.h"
+#include "experiments/ciss/whole_image.h"
 #include "experiments/report/overlay.h"
+#include "experiments/runner/context_flags.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
 #include "experiments/runner/inference_flags.h"
@@ -30,8 +34,11 @@ struct PredictOptions {
   std::string checkpoint, input, output;
   std::optional<double> image_scale;
   double opacity = 0.6;
+  bool submission = false;
   bool ignore_orientation = false;
   ViewFlags views;
+  ContextFlags contexts;
+  bool show_context = false;
   ExecutionOptions execution;
 
   void Settings(SettingVisitor& visitor) {
@@ -42,8 +49,11 @@ struct PredictOptions {
     visitor.Setting("image_scale", image_scale, "share of their size for the network; default: as in training",
                     Bounds{0, 8, true});
     visitor.Setting("opacity", opacity, "of the classes' colours in the overlay", In(0, 1));
+    visitor.Setting("submission", submission, "maps in the values that the dataset's server takes, no overlays");
     visitor.Setting("ignore_orientation", ignore_orientation, "photos as stored, whatever their orientation tag says");
     views.Settings(visitor);
+    contexts.Settings(visitor);
+    visitor.Setting("show_context", show_context, "write NAME_t0.png, NAME_context0.png, … of each step too");
     execution.Settings(visitor);
   }
 };
@@ -65,13 +75,13 @@ absl::StatusOr<std::vector<fs::path>> Images(const std::string& input) {
 }
 
 struct Outputs {
-  std::string map, overlay;
+  std::string name, map, overlay;
 };
 
 // Two names for every image: its stem's, or, where those of two images would meet, its whole name's.
 absl::StatusOr<std::vector<Outputs>> ChooseOutputs(const std::vector<fs::path>& images, const std::string& folder) {
   const auto of_name = [&](const std::string& name) {
-    return Outputs{absl::StrCat(folder, "/", name, ".png"), absl::StrCat(folder, "/", name, "_overlay.png")};
+    return Outputs{name, absl::StrCat(folder, "/", name, ".png"), absl::StrCat(folder, "/", name, "_overlay.png")};
   };
   std::map<std::string, int> uses;
   for (const fs::path& image : images) {
@@ -106,6 +116,32 @@ absl::StatusOr<std::vector<Outputs>> ChooseOutputs(const std::vector<fs::path>& 
   return chosen;
 }
 
+// The p-map and the context map of each step, beside the label map at `path`; uncertain is white.
+absl::Status WriteSteps(Network& network, const data::Image& image, const InferenceOptions& inference,
+                        const data::DatasetInfo& info, const std::string& path) {
+  const std::string stem = path.substr(0, path.size() - std::string(".png").size());
+  const std::vector<ciss::ContextStep> steps = ciss::TraceContext(
+      *ciss::AsCissNet(network), image, data::Normalization(info), inference.scales.front(), autograd::RandomKey(0));
+  for (size_t t = 0; t < steps.size(); ++t) {
+    absl::Status status =
+        data::WritePng(absl::StrCat(stem, "_t", t, ".png"), ColorLabels(steps[t].p_map, info.palette));
+    if (status.ok() && !steps[t].context.values.empty())
+      status = data::WritePng(absl::StrCat(stem, "_context", t, ".png"),
+                              ColorLabels(steps[t].context, info.palette, {255, 255, 255}));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// The map and its overlay, or the map for a server.
+absl::Status Write(const PredictOptions& options, const data::DatasetInfo& info, const Outputs& outputs,
+                   const data::Image& image, const data::LabelMap& prediction) {
+  if (options.submission) return data::WriteSubmission(options.output, info, outputs.name, prediction);
+  absl::Status status = data::WritePalettePng(outputs.map, prediction, info.palette);
+  if (!status.ok()) return status;
+  return data::WritePng(outputs.overlay, BlendLabels(image, prediction, info.palette, options.opacity));
+}
+
 absl::Status Segment(const PredictOptions& options) {
   if (options.checkpoint.empty())
     return WrongFlag("--checkpoint is missing: the weights.safetensors of a trained network");
@@ -118,6 +154,10 @@ absl::Status Segment(const PredictOptions& options) {
   if (!saved.ok()) return saved.status();
 
   const NetworkDescription& description = saved->description;
+  if (options.submission && description.info.stored_values.empty())
+    return absl::InvalidArgumentError(absl::StrCat(options.checkpoint, " does not say which values the label files of ",
+                                                   description.info.name,
+                                                   " store, which --submission needs; evaluate --export knows them"));
   InferenceOptions inference = description.inference;
   if (!description.says_how_scored && !options.image_scale.has_value())
     std::printf("note: the file does not say at which scale its network saw images; 1 is taken (--image_scale)\n");
@@ -133,6 +173,17 @@ absl::Status Segment(const PredictOptions& options) {
     for (const std::string& note : OtherThanInTraining(description.inference, *views))
       std::printf("note: %s\n", note.c_str());
   }
+
+  const absl::StatusOr<std::vector<seg::ContextInference>> contexts =
+      options.contexts.Override(description.context, saved->network->description());
+  if (!contexts.ok()) return contexts.status();
+  if (contexts->size() > 1) return WrongFlag("--context_steps: predict takes one number of steps");
+  if (options.show_context && contexts->empty())
+    return WrongFlag(absl::StrCat("--show_context: the network of --checkpoint, ", saved->network->description(),
+                                  ", has no context net; CiSS-Nets have one"));
+  if (!contexts->empty()) *saved->network->context_inference() = contexts->front();
+  if (options.show_context && (views->window > 0 || views->scales.size() > 1 || views->flip))
+    std::printf("note: the steps that --show_context shows are of whole images, without windows or further views\n");
 
   const absl::StatusOr<std::vector<fs::path>> images = Images(options.input);
   if (!images.ok()) return images.status();
@@ -150,10 +201,9 @@ absl::Status Segment(const PredictOptions& options) {
     absl::Status status = image.status();
     if (status.ok()) {
       const data::LabelMap prediction = Predict(*saved->network, *image, normalization, *views);
-      status = data::WritePalettePng((*outputs)[i].map, prediction, description.info.palette);
-      if (status.ok())
-        status = data::WritePng((*outputs)[i].overlay,
-                                BlendLabels(*image, prediction, description.info.palette, options.opacity));
+      status = Write(options, description.info, (*outputs)[i], *image, prediction);
+      if (status.ok() && options.show_context)
+        status = WriteSteps(*saved->network, *image, *views, description.info, (*outputs)[i].map);
     }
     if (!status.ok()) {
       // One bad file does not cost the others.
