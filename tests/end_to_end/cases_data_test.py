@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import unittest
 
@@ -352,6 +353,42 @@ class ListsTest(DataTest):
                 self.assertIn("3 images", result.stdout)
                 self.assertRegex(result.stdout, r"bottle +33\.333 +1\n")
                 self.assertIn("3 training and 2 validation", self.train("sbd_run_" + name, data).stdout)
+
+
+class SubmissionTest(DataTest):
+    def test_ade20k(self):
+        root = folder("ade20k")
+        fixtures.write_ade20k(root)
+        data = ["--dataset=ade20k", f"--data_root={root}"]
+        result = self.inspect("ade20k_inspection", data, "val")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("ade20k, split val: 2 images, 150 classes", result.stdout)
+        self.assertRegex(result.stdout, r"never seen: 147 classes\n  building, sky, .*\n(.*\n)* .*clock\n")
+        self.train("ade20k_run", data)
+        checkpoint = folder("ade20k_run") + "/psl/weights.safetensors"
+        for split, images in (("val", f"{root}/ADEChallengeData2016/images/validation"), ("test", f"{root}/release_test/testing")):
+            exported, predicted = folder(f"ade20k_{split}_export"), folder(f"ade20k_{split}_predicted")
+            result = self.succeed([EVALUATE, f"--checkpoint={checkpoint}", f"--data_root={root}", f"--split={split}", f"--export={exported}"])
+            if split == "val":
+                scores = dict(re.findall(r"(\S(?:[^%:]*\S)?) (\d+\.\d\d) %", re.search(r"^mIoU .*$", result.stdout, re.MULTILINE)[0]))
+                self.assertEqual(list(scores), ["mIoU", "pixel accuracy", "class accuracy", "kit mIoU", "kit score"])
+                self.assertAlmostEqual(float(scores["kit score"]), (float(scores["pixel accuracy"]) + float(scores["kit mIoU"])) / 2, delta=0.0101)
+            else:
+                self.assertIn("the test server's", result.stdout)
+            self.succeed([PREDICT, f"--checkpoint={checkpoint}", f"--input={images}", f"--output={predicted}", "--submission"])
+            names = sorted(name.replace(".jpg", ".png") for name in os.listdir(images))
+            self.assertEqual(sorted(os.listdir(exported)), names)
+            self.assertEqual(sorted(os.listdir(predicted)), names)
+            for name in names:
+                rows = fixtures.read_png(f"{exported}/{name}")[2]
+                self.assertEqual(fixtures.read_png(f"{predicted}/{name}")[2], rows)
+                self.assertTrue(all(1 <= value <= 150 for value in b"".join(rows)))
+        # A file of before does not say how classes are stored.
+        tensors, metadata = fixtures.read_safetensors(checkpoint)
+        del metadata["stored_values"]
+        fixtures.write_safetensors(folder("before.safetensors"), tensors, metadata)
+        self.fail_with(1, [PREDICT, f"--checkpoint={folder('before.safetensors')}", f"--input={images}", f"--output={predicted}", "--submission"],
+                       "--submission", "ade20k")
 
 
 class OverwritingTest(DataTest):

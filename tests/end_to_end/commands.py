@@ -11,6 +11,7 @@ RUNFILES = os.path.join(os.environ["TEST_SRCDIR"], os.environ["TEST_WORKSPACE"])
 TEMPORARY = os.environ["TEST_TMPDIR"]
 
 RSS = os.path.join(RUNFILES, "experiments/rss/rss_pascal_context")
+CISS = os.path.join(RUNFILES, "experiments/ciss/ciss_ade20k")
 EVALUATE = os.path.join(RUNFILES, "experiments/evaluate")
 PREDICT = os.path.join(RUNFILES, "experiments/predict")
 INSPECT = os.path.join(RUNFILES, "experiments/inspect_dataset")

@@ -226,3 +226,16 @@ def write_mapillary(root, names=MAPILLARY_CLASSES, width=48, height=40):
             labels = bytes((i % len(names) if x < 8 * border else len(names)) for y in range(height) for x in range(width))
             write(os.path.join(root, split, "images", f"k{i}_abc.jpg"), picture)
             write(os.path.join(root, split, "v1.2/labels", f"k{i}_abc.png"), png_bytes(width, height, 1, labels))
+
+
+def write_ade20k(root):
+    """SceneParsing-150: images of two sizes, one of them grey; values 0 (void), 1, 42 and 150; a test image without labels."""
+    challenge = os.path.join(root, "ADEChallengeData2016")
+    for split, short in (("training", "train"), ("validation", "val")):
+        for i, (width, height, channels) in enumerate(((48, 40, 3), (40, 56, 1))):
+            border = 2 + i
+            picture = jpeg(width, height, channels, lambda column, row: ((90, 110, 180) if column < border else (160, 120, 90))[:channels])
+            labels = bytes(0 if y == 0 else (1 if x < 8 * border else (150, 42)[i]) for y in range(height) for x in range(width))
+            write(os.path.join(challenge, "images", split, f"ADE_{short}_0000000{i + 1}.jpg"), picture)
+            write(os.path.join(challenge, "annotations", split, f"ADE_{short}_0000000{i + 1}.png"), png_bytes(width, height, 1, labels))
+    write(os.path.join(root, "release_test/testing/ADE_test_00000001.jpg"), jpeg(64, 48, 3, lambda column, row: (90, 110, 180)))

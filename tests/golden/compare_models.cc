@@ -1,6 +1,6 @@
-// compare_models FILE: the same comparison for a file of any size, such as check_full.py makes. Prints the largest
-// relative difference of each output and over all gradients and statistics; exits with 1 where one is above the
-// tolerance, and with 2 where the file is not as expected.
+// compare_models [--float64] FILE: the same comparison for a file of any size, such as check_full.py makes. Prints the
+// largest relative difference of each output and over all gradients and statistics; exits with 1 where one is above the
+// tolerance, and with 2 where the file is not as expected. In float64 what differs is another formula; slow.
 //
 // compare_models --save FOLDER FILE: a network of the same shapes with weights of our own making, and its outputs, for
 // export_check.py.
@@ -38,10 +38,11 @@ void PrintWorst(const std::vector<golden::Difference>& differences, const std::s
   std::printf("      the worst is %s\n", worst->name.c_str());
 }
 
-int Run(const std::string& path) {
+int Run(const std::string& path, const golden::Arithmetic& arithmetic) {
   const golden::File file(path);
-  const std::vector<golden::Difference> differences = golden::Compare(file);
-  std::printf("%s: %s, tolerance %.0e\n", path.c_str(), file.Metadata("model").c_str(), kTolerance);
+  const std::vector<golden::Difference> differences = golden::Compare(file, arithmetic);
+  std::printf("%s: %s in %s, tolerance %.0e\n", path.c_str(), file.Metadata("model").c_str(),
+              std::string(autograd::Name(arithmetic.compute)).c_str(), kTolerance);
   for (const golden::Difference& difference : differences) {
     if (!absl::StartsWith(difference.name, "gradient.") && !absl::StartsWith(difference.name, "updated."))
       Print(difference);
@@ -58,12 +59,13 @@ int Run(const std::string& path) {
 
 int main(int argc, char** argv) {
   const bool save = argc == 4 && std::string(argv[1]) == "--save";
-  if (argc != 2 && !save) {
-    std::fprintf(stderr, "usage: compare_models [--save FOLDER] FILE.safetensors\n");
+  const bool float64 = argc == 3 && std::string(argv[1]) == "--float64";
+  if (argc != 2 && !save && !float64) {
+    std::fprintf(stderr, "usage: compare_models [--float64 | --save FOLDER] FILE.safetensors\n");
     return 2;
   }
   try {
-    if (!save) return Run(argv[1]);
+    if (!save) return Run(argv[argc - 1], {float64 ? autograd::kFloat64 : autograd::kFloat32});
     golden::SaveOurs(golden::File(argv[3]), argv[2]);
     return 0;
   } catch (const autograd::Error& error) {

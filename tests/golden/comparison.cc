@@ -94,7 +94,7 @@ namespace {
 struct Family {
   const char* name;  // in the file's metadata
   std::vector<Difference> (*compare)(const File&, const Arithmetic&);
-  void (*save)(const File&, const std::string& folder);
+  void (*save)(const File&, const std::string& folder);  // null where no public class has the network
 };
 
 constexpr Family kFamilies[] = {{"convnext_v2", CompareConvNeXtV2, SaveConvNeXtV2},
@@ -104,7 +104,8 @@ constexpr Family kFamilies[] = {{"convnext_v2", CompareConvNeXtV2, SaveConvNeXtV
                                 {"semantic_fpn", CompareSemanticFpn, SaveSemanticFpn},
                                 {"vit", CompareViT, SaveViT},
                                 {"eva02", CompareEva02, SaveEva02},
-                                {"segmenter", CompareSegmenter, SaveSegmenter}};
+                                {"segmenter", CompareSegmenter, SaveSegmenter},
+                                {"ciss_net", CompareCissNet, nullptr}};
 
 const Family& FamilyOf(const File& file) {
   std::string name = file.Metadata("family");
@@ -138,6 +139,10 @@ std::vector<Excess> ExcessesInFloat32(const File& file) {
   return excesses;
 }
 
-void SaveOurs(const File& file, const std::string& folder) { FamilyOf(file).save(file, folder); }
+void SaveOurs(const File& file, const std::string& folder) {
+  const Family& family = FamilyOf(file);
+  autograd::Require(family.save != nullptr, "golden::SaveOurs", "no public class has a ", family.name);
+  family.save(file, folder);
+}
 
 }  // namespace golden

@@ -20,7 +20,7 @@ std::vector<Difference> CompareSFPNeXt(const File& file, const Arithmetic& arith
 // Files of resnet.py: evaluation and a training step.
 std::vector<Difference> CompareResNet(const File& file, const Arithmetic& arithmetic = {});
 
-// Files of deeplabv3.py: DeepLabV3 and FCN, evaluation and a training step.
+// Files of deeplabv3.py and pspnet.py: DeepLabV3, FCN and PSPNet, evaluation and a training step.
 std::vector<Difference> CompareResNetSegmentor(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of semantic_fpn.py: evaluation and a training step.
@@ -32,6 +32,9 @@ std::vector<Difference> CompareEva02(const File& file, const Arithmetic& arithme
 
 // Files of segmenter.py: logits, loss, every gradient; the same at another size.
 std::vector<Difference> CompareSegmenter(const File& file, const Arithmetic& arithmetic = {});
+
+// Files of ciss_net.py: a rollout, its loss, every gradient.
+std::vector<Difference> CompareCissNet(const File& file, const Arithmetic& arithmetic = {});
 
 // By what is in the file.
 std::vector<Difference> Compare(const File& file, const Arithmetic& arithmetic = {});
@@ -56,7 +59,7 @@ void SaveViT(const File& file, const std::string& folder);              // tap0,
 void SaveEva02(const File& file, const std::string& folder);            // tap0, …, map
 void SaveSegmenter(const File& file, const std::string& folder);        // logits
 
-// By what is in the file.
+// By what is in the file; an Error where no public class has the network.
 void SaveOurs(const File& file, const std::string& folder);
 
 }  // namespace golden

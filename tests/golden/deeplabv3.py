@@ -82,27 +82,27 @@ def loss_of(outputs, label):
     return entropy(outputs["logits"]) + 0.5 * entropy(outputs["auxiliary"])
 
 
-def main():
-    parser = golden.arguments(__doc__, "deeplabv3_micro.safetensors")
-    parser.add_argument("--model", default="micro", help="micro, or a name of torchvision: deeplabv3_resnet101, …")
-    parser.add_argument("--head", default="deeplabv3", choices=("deeplabv3", "fcn"), help="of micro")
-    parser.add_argument("--depths", type=int, nargs=4, default=(1, 1, 1, 2), help="of micro's ResNet")
-    parser.add_argument("--width", type=int, default=3, help="of micro's ASPP")
-    parser.add_argument("--rates", type=int, nargs="+", default=(1, 2, 3), help="of micro's ASPP")
+def add_arguments(parser):
+    """What the networks with an auxiliary classifier have in common."""
     parser.add_argument("--classes", type=int, default=4)
     parser.add_argument("--away-from-kinks", action="store_true", help="of ReLUs; for large networks")
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--image-height", type=int, default=23)
     parser.add_argument("--image-width", type=int, default=17)
     parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
 
+
+def save(options, network, forward, metadata, check_evaluation=None):
+    """Gives the network weights and writes its file: the network, its evaluation, and one step without dropout.
+
+    forward(network, images) makes the tensors to record, "logits" and "auxiliary" among them; check_evaluation(images, outputs)
+    may hold them against another way to compute them.
+    """
     numbers = golden.Numbers(options.seed)
-    network, rates = build(options.model, options.head, options.depths, options.classes, options.width, options.rates)
     network = network.double()
     resnet.randomize(network, numbers, options.away_from_kinks)
     for module in network.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, (nn.Dropout, nn.Dropout2d)):
             module.p = 0.0
     size = (options.batch, options.image_height, options.image_width)
     images = torch.from_numpy(numbers.normal(size[0], 3, *size[1:]))
@@ -117,7 +117,8 @@ def main():
     network.eval()
     with torch.no_grad():
         outputs = forward(network, images)
-        torch.testing.assert_close(resize(outputs["logits"], size[1:]), network(images)["out"])
+        if check_evaluation is not None:
+            check_evaluation(images, outputs)
         outputs["loss"] = loss_of(outputs, label)
     tensors.update({f"evaluation.{name}": value for name, value in outputs.items()})
 
@@ -130,22 +131,38 @@ def main():
     tensors.update({f"gradient.{name}": parameter.grad for name, parameter in network.named_parameters()})
     tensors.update({f"updated.{name}": buffer for name, buffer in network.named_buffers()})
     print(f"distance to the nearest kink of a ReLU: {min(kinks):.1e}")
-    golden.save(
-        options.output,
-        tensors,
-        {
-            "family": "resnet_segmentor",
-            "layout": "NCHW",
-            "model": options.model,
-            "norm_eps": network.backbone["bn1"].eps,
-            "norm_momentum": network.backbone["bn1"].momentum,
-            "output_stride": 8,
-            "rates": " ".join(map(str, rates)),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-        },
-        options.check,
-    )
+    common = {
+        "family": "resnet_segmentor",
+        "layout": "NCHW",
+        "model": options.model,
+        "output_stride": 8,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+    }
+    golden.save(options.output, tensors, {**common, **metadata}, options.check)
+
+
+def main():
+    parser = golden.arguments(__doc__, "deeplabv3_micro.safetensors")
+    parser.add_argument("--model", default="micro", help="micro, or a name of torchvision: deeplabv3_resnet101, …")
+    parser.add_argument("--head", default="deeplabv3", choices=("deeplabv3", "fcn"), help="of micro")
+    parser.add_argument("--depths", type=int, nargs=4, default=(1, 1, 1, 2), help="of micro's ResNet")
+    parser.add_argument("--width", type=int, default=3, help="of micro's ASPP")
+    parser.add_argument("--rates", type=int, nargs="+", default=(1, 2, 3), help="of micro's ASPP")
+    add_arguments(parser)
+    options = parser.parse_args()
+
+    network, rates = build(options.model, options.head, options.depths, options.classes, options.width, options.rates)
+
+    def check_evaluation(images, outputs):
+        torch.testing.assert_close(resize(outputs["logits"], images.shape[2:]), network(images)["out"])
+
+    metadata = {
+        "norm_eps": network.backbone["bn1"].eps,
+        "norm_momentum": network.backbone["bn1"].momentum,
+        "rates": " ".join(map(str, rates)),
+    }
+    save(options, network, forward, metadata, check_evaluation)
 
 
 if __name__ == "__main__":

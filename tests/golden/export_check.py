@@ -29,6 +29,7 @@ sys.path.insert(0, HERE)
 import convnextv2  # noqa: E402
 import deeplabv3  # noqa: E402
 import eva02  # noqa: E402
+import pspnet  # noqa: E402
 import resnet  # noqa: E402
 import segmenter  # noqa: E402
 import semantic_fpn  # noqa: E402
@@ -71,9 +72,12 @@ def taps_and_map(network, images):
     return vit.outputs(network, images, [0, 1])
 
 
-def logits_and_auxiliary(network, images):
-    outputs = deeplabv3.forward(network, images)
-    return {name: outputs[name] for name in ("logits", "auxiliary")}
+def logits_and_auxiliary(forward):
+    def run(network, images):
+        outputs = forward(network, images)
+        return {name: outputs[name] for name in ("logits", "auxiliary")}
+
+    return run
 
 
 # Name: the generator, whose file says the shapes and the input; the public model; what it makes of an input, as compare_models --save
@@ -97,12 +101,17 @@ MODELS = {
     "deeplabv3_resnet50": (
         ["deeplabv3.py", "--model=deeplabv3_resnet50", "--image-height=65", "--image-width=65"],
         segmentation("deeplabv3_resnet50"),
-        logits_and_auxiliary,
+        logits_and_auxiliary(deeplabv3.forward),
     ),
     "fcn_resnet50": (
         ["deeplabv3.py", "--model=fcn_resnet50", "--image-height=65", "--image-width=65"],
         segmentation("fcn_resnet50"),
-        logits_and_auxiliary,
+        logits_and_auxiliary(deeplabv3.forward),
+    ),
+    "pspnet_resnet50": (
+        ["pspnet.py", "--model=resnet50", "--image-height=65", "--image-width=65"],
+        lambda: pspnet.build("resnet50", 4),
+        logits_and_auxiliary(pspnet.forward),
     ),
     "semantic_fpn_resnet50": (
         ["semantic_fpn.py", "--model=resnet50", "--image-height=65", "--image-width=97"],

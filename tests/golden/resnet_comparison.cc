@@ -8,6 +8,7 @@
 #include "seg/losses/segmentation_loss.h"
 #include "seg/models/deeplabv3.h"
 #include "seg/models/fcn.h"
+#include "seg/models/pspnet.h"
 #include "seg/models/semantic_fpn.h"
 #include "tests/golden/comparison.h"
 #include "tests/golden/step_comparison.h"
@@ -40,12 +41,13 @@ seg::ResNetConfig EncoderConfig(const File& file, const std::string& prefix) {
   config.stem = deep ? seg::ResNetStem::kDeep : seg::ResNetStem::kSingle;
   config.stem_width = file.Shape(prefix + (deep ? "stem.6.weight" : "conv1.weight"))[0];
   config.output_stride = static_cast<int64_t>(NumberOf(file, "output_stride"));
+  config.contract_dilation = file.Metadata("contract_dilation") != "False";
   config.multi_grid = IntegersOf(file, "multi_grid");
   config.norm = NormOptions(file);
   return config;
 }
 
-// What both heads have in common, without dropout.
+// What all heads have in common, without dropout.
 template <typename Config>
 void ReadCommon(const File& file, Config& config) {
   config.classes = file.Shape("classifier.4.weight")[0];
@@ -55,6 +57,7 @@ void ReadCommon(const File& file, Config& config) {
 }
 
 bool IsDeepLab(const File& file) { return file.Has("classifier.0.project.0.weight"); }
+bool IsPspNet(const File& file) { return file.Has("classifier.psp_modules.0.1.conv.weight"); }
 
 seg::DeepLabV3Config DeepLabConfig(const File& file) {
   seg::DeepLabV3Config config;
@@ -70,6 +73,16 @@ seg::FcnConfig FcnConfig(const File& file) {
   seg::FcnConfig config;
   ReadCommon(file, config);
   config.head = {.width = file.Shape("classifier.0.weight")[0], .dropout = 0, .norm = NormOptions(file)};
+  return config;
+}
+
+seg::PspNetConfig PspNetConfig(const File& file) {
+  seg::PspNetConfig config;
+  ReadCommon(file, config);
+  config.head = {.width = file.Shape("classifier.0.weight")[0],
+                 .align_corners = file.Metadata("align_corners") == "True",
+                 .dropout = 0,
+                 .norm = NormOptions(file)};
   return config;
 }
 
@@ -90,8 +103,10 @@ std::vector<Difference> CompareSegmentor(const File& file, Config config, const 
   Network& network = comparison.network;
   const Array input = Prepared(file.Read("input"), arithmetic, "input"), label = file.Read("label");
   const seg::Features features = network.Encode(input, {});
-  comparison.Append("evaluation.stage2", features[2]);
-  comparison.Append("evaluation.stage3", features[3]);
+  for (int s = 0; s < 4; ++s) {
+    const std::string stage = absl::StrCat("evaluation.stage", s);
+    if (file.Has(stage)) comparison.Append(stage, features[s]);
+  }
   const auto loss_of = [&](const Variable& logits, const Variable& auxiliary) {
     return seg::SegmentationLoss(logits, label) + 0.5 * seg::SegmentationLoss(auxiliary, label);
   };
@@ -155,8 +170,9 @@ std::vector<Difference> CompareResNet(const File& file, const Arithmetic& arithm
 }
 
 std::vector<Difference> CompareResNetSegmentor(const File& file, const Arithmetic& arithmetic) {
-  return IsDeepLab(file) ? CompareSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file), arithmetic)
-                         : CompareSegmentor<seg::Fcn>(file, FcnConfig(file), arithmetic);
+  if (IsDeepLab(file)) return CompareSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file), arithmetic);
+  if (IsPspNet(file)) return CompareSegmentor<seg::PspNet>(file, PspNetConfig(file), arithmetic);
+  return CompareSegmentor<seg::Fcn>(file, FcnConfig(file), arithmetic);
 }
 
 std::vector<Difference> CompareSemanticFpn(const File& file, const Arithmetic& arithmetic) {
@@ -178,6 +194,8 @@ void SaveResNet(const File& file, const std::string& folder) {
 void SaveResNetSegmentor(const File& file, const std::string& folder) {
   if (IsDeepLab(file)) {
     SaveSegmentor<seg::DeepLabV3>(file, DeepLabConfig(file), folder);
+  } else if (IsPspNet(file)) {
+    SaveSegmentor<seg::PspNet>(file, PspNetConfig(file), folder);
   } else {
     SaveSegmentor<seg::Fcn>(file, FcnConfig(file), folder);
   }

@@ -1,4 +1,5 @@
-"""Times a training step of SFPNeXt in PyTorch: channels last, cross entropy, fused AdamW; on CPUs in float32, or with --device=cuda.
+"""Times a training step of a network in PyTorch: channels last, cross entropy, fused optimizer; on CPUs in float32, or with
+--device=cuda.
 
   python3 pytorch_step.py --model atto --size 128 --batch 4 --steps 20 --threads 2
 
@@ -11,8 +12,9 @@ of its own, so that the peak memory is its own:
 
 milliseconds_per_step is the median over the steps after the warm-up; peak_memory_mib the highest resident
 memory of the process, memory_before_mib what it was once PyTorch was imported (builds with CUDA load far
-more than builds without). The model is the reference of ../golden/sfpnext.py at its full width, with random
-weights, on random images and labels.
+more than builds without). The models are the references of ../golden at their full width, with random weights, on random
+images and labels: SFPNeXt (atto, nano, …) and PSPNet (pspnet_resnet50, …); of pytorch_ciss.py CiSS-Net (ciss_resnet50, …), whose
+step is a rollout of --rollout contexts.
 """
 
 import argparse
@@ -32,28 +34,59 @@ def peak_memory_mib():
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-def measure(model_name, size, batch, options):
-    import torch
+def build(name, classes, concatenate):
+    """The network, whose result is the logits or a dictionary that has them and the auxiliary ones; or that has a rollout_loss."""
+    if name.startswith("ciss_"):
+        import pytorch_ciss
 
+        return pytorch_ciss.build(name.removeprefix("ciss_"), classes, concatenate)
+    if name.startswith("pspnet_"):
+        import pspnet
+
+        return pspnet.build(name.removeprefix("pspnet_"), classes)
     import convnextv2
     import sfpnext
+
+    encoder = convnextv2.build(f"convnextv2_{name}")
+    return sfpnext.SFPNeXt(encoder, [info["num_chs"] for info in encoder.feature_info], classes)
+
+
+def measure(model_name, size, batch, options):
+    import torch
+    from torch.nn import functional
 
     memory_before = peak_memory_mib()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    encoder = convnextv2.build(f"convnextv2_{model_name}")
-    channels = [info["num_chs"] for info in encoder.feature_info]
     device = torch.device(options.device)
     on_cuda = device.type == "cuda"
     if on_cuda:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = options.benchmark
-    model = sfpnext.SFPNeXt(encoder, channels, options.classes).to(device, memory_format=torch.channels_last).train()
-    step_model = torch.compile(model) if options.compile else model
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05, fused=True)
+    model = build(model_name, options.classes, options.concatenate).to(device, memory_format=torch.channels_last).train()
+    by_rollout = hasattr(model, "rollout_loss")
+    if options.auxiliary_weight == 0 and hasattr(model, "aux_classifier"):
+        sys.exit(f"{model_name} has an auxiliary head here: --auxiliary_weight")
+    if by_rollout and options.auxiliary_weight:
+        sys.exit(f"{model_name} has no auxiliary head: --auxiliary_weight")
+    step_model = model
+    if options.compile and by_rollout:  # its networks, not the loop
+        for part in model.children():
+            part.compile()
+    elif options.compile:
+        step_model = torch.compile(model)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if options.optimizer == "adamw":
+        optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.05, fused=True)
+    else:
+        optimizer = torch.optim.SGD(parameters, lr=1e-2, momentum=0.9, weight_decay=1e-4, fused=True)
     images = torch.randn(batch, 3, size, size).to(device, memory_format=torch.channels_last)
     label = torch.randint(0, options.classes, (batch, size, size)).to(device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16")
+
+    def entropy(logits):
+        resized = functional.interpolate(logits.float(), label.shape[1:], mode="bilinear", align_corners=False)
+        return functional.cross_entropy(resized, label, ignore_index=255)
 
     seconds = []
     for _ in range(options.warmup + options.steps):
@@ -62,8 +95,13 @@ def measure(model_name, size, batch, options):
         begin = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
         with autocast:
-            logits = step_model(images)
-        loss = sfpnext.loss_of(logits.float(), label)
+            outputs = model.rollout_loss(images, label, options.rollout) if by_rollout else step_model(images)
+        if by_rollout:
+            loss = outputs
+        elif options.auxiliary_weight:
+            loss = entropy(outputs["logits"]) + options.auxiliary_weight * entropy(outputs["auxiliary"])
+        else:
+            loss = entropy(outputs)
         loss.backward()
         optimizer.step()
         if on_cuda:
@@ -92,7 +130,13 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", nargs="+", default=["atto", "nano"], help="atto, femto, pico, nano, tiny")
+    parser.add_argument("--model", nargs="+", default=["atto", "nano"], help="atto, nano, …, pspnet_resnet50, …")
+    parser.add_argument("--optimizer", default="adamw", choices=["adamw", "sgd"], help="sgd: with momentum 0.9")
+    parser.add_argument("--auxiliary_weight", type=float, default=0, help="of the auxiliary head's cross entropy")
+    parser.add_argument("--rollout", type=int, default=4, help="T of ciss_… networks")
+    parser.add_argument(
+        "--concatenate", action="store_true", help="ciss_…: one first convolution over [X, E], not one over each"
+    )
     parser.add_argument(
         "--size", nargs="+", type=int, default=[128, 256], help="height and width of the crops"
     )
@@ -118,7 +162,10 @@ def main():
         f"--classes={options.classes}",
         f"--device={options.device}",
         f"--precision={options.precision}",
-    ] + ["--compile"] * options.compile + ["--benchmark"] * options.benchmark
+        f"--optimizer={options.optimizer}",
+        f"--auxiliary_weight={options.auxiliary_weight}",
+        f"--rollout={options.rollout}",
+    ] + ["--concatenate"] * options.concatenate + ["--compile"] * options.compile + ["--benchmark"] * options.benchmark
     for model, size, batch in combinations:
         subprocess.run(
             [

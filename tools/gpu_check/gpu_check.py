@@ -177,12 +177,12 @@ def speed(report, options):
     for model, size, batch, precision in cases:
         common = ["--model=" + model, "--size=%d" % size, "--batch=%d" % batch, "--steps=20", "--warmup=5", "--device=cuda", "--precision=" + precision]
         programs = {
-            "ours": ["./sfpnext_step", *common],
-            "ours, measured plans": ["./sfpnext_step", "--measure_plans", *common],
-            "ours, measured plans, captured": ["./sfpnext_step", "--measure_plans", "--capture", *common],
-            "ours, RSS image-level loss": ["./sfpnext_step", "--loss=rss", *common],
+            "ours": ["./training_step", *common],
+            "ours, measured plans": ["./training_step", "--measure_plans", *common],
+            "ours, measured plans, captured": ["./training_step", "--measure_plans", "--capture", *common],
+            "ours, RSS image-level loss": ["./training_step", "--loss=rss", *common],
             "ours, RSS image-level loss, measured plans, captured":
-                ["./sfpnext_step", "--loss=rss", "--measure_plans", "--capture", *common],
+                ["./training_step", "--loss=rss", "--measure_plans", "--capture", *common],
         }
         if has_torch:
             programs["PyTorch"] = [sys.executable, "performance/pytorch_step.py", "--benchmark", *common]
@@ -203,7 +203,7 @@ def speed(report, options):
         report.add("", "Operations by themselves, " + output.strip())
         if code != 0:
             report.fail("operations by themselves, " + precision)
-    code, output, _ = run(["./sfpnext_step", "--profile", "--model=nano", "--size=512", "--batch=16", "--steps=5", "--device=cuda", "--precision=bfloat16"], 300)
+    code, output, _ = run(["./training_step", "--profile", "--model=nano", "--size=512", "--batch=16", "--steps=5", "--device=cuda", "--precision=bfloat16"], 300)
     report.add("", "Profile (each kernel waits for the device when profiled):", "```", output[:6000].strip(), "```")
 
 

@@ -22,7 +22,7 @@ targets=(
   //tests/contract:device_reward_test
   //tests/contract:device_training_test
   //tests/performance:operations
-  //tests/performance:sfpnext_step
+  //tests/performance:training_step
 )
 options=(
   -c opt
@@ -42,7 +42,7 @@ for target in "${targets[@]}"; do
   path=${target#//}
   install -m 755 "$binaries/${path/:/\/}" "$folder/"
 done
-strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/operations" "$folder/sfpnext_step"
+strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/operations" "$folder/training_step"
 # The libraries that are not part of every system.
 ldd "$folder"/cuda_tests "$folder/rss_pascal_context" | awk '/libdnnl|libgomp|libOpenCL|libtbb|libstdc\+\+|libgcc_s/ { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
 cp tools/gpu_check/gpu_check.py "$folder/"

@@ -1,6 +1,7 @@
-// Times one training step of SFPNeXt on the CPU or a CUDA device: forward, cross entropy (or the image-level RSS loss),
-// backward, AdamW. Prints one line of JSON that compare.py reads. --profile adds the kernels' shares, what the tape
-// keeps, and the peak of memory by operation, on standard error.
+// Times one training step of a network on the CPU or a CUDA device: forward, loss, backward, optimizer. The loss is the
+// cross entropy, the image-level RSS loss, or for a CiSS-Net that of a rollout of contexts. Prints one line of JSON
+// that compare.py reads. --profile adds the kernels' shares, what the tape keeps, and the peak of memory by operation,
+// on standard error.
 
 #include <sys/resource.h>
 
@@ -19,12 +20,19 @@
 #include "absl/flags/usage.h"
 #include "autograd/autograd.h"
 #include "autograd/device/device.h"
+#include "experiments/ciss/objective.h"
+#include "experiments/ciss/options.h"
 #include "experiments/rewards/label_reward.h"
+#include "experiments/runner/network.h"
+#include "experiments/runner/networks.h"
+#include "experiments/runner/objective.h"
 #include "nn/nn.h"
 #include "rl/rl.h"
 #include "seg/seg.h"
 
-ABSL_FLAG(std::string, model, "nano", "micro, atto, femto, pico, nano, tiny");
+ABSL_FLAG(std::string, model, "nano", "a network by name: nano, pspnet_resnet50, … (experiments/runner/networks.h)");
+ABSL_FLAG(std::string, optimizer, "adamw", "adamw (decay 0.05), or sgd with momentum 0.9 (decay 1e-4)");
+ABSL_FLAG(double, auxiliary_weight, 0, "of the auxiliary head's cross entropy; 0: no such head");
 ABSL_FLAG(int, size, 128, "height and width of the crops");
 ABSL_FLAG(int, batch, 4, "images a step");
 ABSL_FLAG(int, steps, 10, "steps that are timed");
@@ -35,7 +43,9 @@ ABSL_FLAG(bool, measure_plans, false, "on CUDA, time cuDNN's plans and take the 
 ABSL_FLAG(bool, capture, false, "record the whole step once and replay it, on CUDA as one graph");
 ABSL_FLAG(int, threads, 0, "CPU threads; 0 takes all cores");
 ABSL_FLAG(int, classes, 59, "classes");
-ABSL_FLAG(std::string, loss, "labels", "labels (cross entropy) or rss (image-level reward, 5 scales, N maps)");
+ABSL_FLAG(std::string, loss, "labels",
+          "labels (cross entropy) or rss (image-level reward, 5 scales, N maps); ciss_…: a loss of its own");
+ABSL_FLAG(int, rollout, 4, "T, contexts that an image goes through, of ciss_… networks; 0: labels alone");
 ABSL_FLAG(int, samples, 16, "N, maps per image and scale, with --loss=rss");
 ABSL_FLAG(std::string, credit, "psd", "with --loss=rss: psd (pair-wise spatial difference) or posterior");
 ABSL_FLAG(bool, checkpoint, false, "gradient checkpointing of the encoder's blocks");
@@ -77,26 +87,54 @@ int Main() {
             classes = absl::GetFlag(FLAGS_classes);
   absl::StatusOr<std::unique_ptr<autograd::Stream>> stream = autograd::OpenStream(absl::GetFlag(FLAGS_device));
   if (!stream.ok()) {
-    std::fprintf(stderr, "sfpnext_step: --device: %s\n", std::string(stream.status().message()).c_str());
+    std::fprintf(stderr, "training_step: --device: %s\n", std::string(stream.status().message()).c_str());
     return 1;
   }
   autograd::StreamScope scope(**stream);
   const std::string precision = absl::GetFlag(FLAGS_precision);
   if (precision != "float32" && precision != "bfloat16") {
-    std::fprintf(stderr, "sfpnext_step: --precision=%s is not float32 or bfloat16\n", precision.c_str());
+    std::fprintf(stderr, "training_step: --precision=%s is not float32 or bfloat16\n", precision.c_str());
     return 1;
   }
   if (absl::GetFlag(FLAGS_measure_plans)) autograd::SetConvolutionPlans(autograd::ConvolutionPlans::kMeasured);
   const double memory_before = PeakMebibytes();
-  absl::StatusOr<seg::SFPNeXtConfig> config = seg::ConfigureSFPNeXt(absl::GetFlag(FLAGS_model), classes);
-  if (!config.ok()) {
-    std::fprintf(stderr, "sfpnext_step: --model: %s\n", std::string(config.status().message()).c_str());
+  const double auxiliary_weight = absl::GetFlag(FLAGS_auxiliary_weight);
+  const bool by_reward = absl::GetFlag(FLAGS_loss) == "rss";
+  if (auxiliary_weight != 0 && by_reward) {
+    std::fprintf(stderr, "training_step: --auxiliary_weight is for --loss=labels\n");
     return 1;
   }
-  if (precision == "bfloat16") config->compute = autograd::kBFloat16;
-  config->encoder.checkpoint_blocks = absl::GetFlag(FLAGS_checkpoint);
-  seg::SFPNeXt model(*config, RandomKey(0));
-  nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05}));
+  if (absl::GetFlag(FLAGS_rollout) < 0) {
+    std::fprintf(stderr, "training_step: --rollout=%d is negative\n", absl::GetFlag(FLAGS_rollout));
+    return 1;
+  }
+  const absl::StatusOr<std::unique_ptr<experiments::Network>> made =
+      experiments::MakeNetwork(absl::GetFlag(FLAGS_model), classes, RandomKey(0),
+                               {.precision = precision == "bfloat16" ? autograd::kBFloat16 : autograd::kFloat32,
+                                .auxiliary_head = auxiliary_weight != 0,
+                                .checkpoint_blocks = absl::GetFlag(FLAGS_checkpoint)});
+  if (!made.ok()) {
+    std::fprintf(stderr, "training_step: --model: %s\n", std::string(made.status().message()).c_str());
+    return 1;
+  }
+  experiments::Network& network = **made;
+  const bool by_rollout = network.context_inference() != nullptr;
+  if (by_rollout && by_reward) {
+    std::fprintf(stderr, "training_step: --loss=rss is for networks other than %s\n",
+                 absl::GetFlag(FLAGS_model).c_str());
+    return 1;
+  }
+  const std::string optimizer_name = absl::GetFlag(FLAGS_optimizer);
+  if (optimizer_name != "adamw" && optimizer_name != "sgd") {
+    std::fprintf(stderr, "training_step: --optimizer=%s is not adamw or sgd\n", optimizer_name.c_str());
+    return 1;
+  }
+  std::unique_ptr<nn::Optimizer> optimizer;
+  if (optimizer_name == "adamw") {
+    optimizer = std::make_unique<nn::AdamW>(nn::GroupParameters(network.module(), {.weight_decay = 0.05}));
+  } else {
+    optimizer = std::make_unique<nn::Sgd>(nn::GroupParameters(network.module(), {.weight_decay = 1e-4}));
+  }
 
   std::vector<float> pixels(static_cast<size_t>(batch) * size * size * 3);
   std::vector<uint8_t> classes_of_pixels(static_cast<size_t>(batch) * size * size);
@@ -113,14 +151,18 @@ int Main() {
   rss.group_size = absl::GetFlag(FLAGS_samples);
   const std::string credit = absl::GetFlag(FLAGS_credit);
   if (credit != "psd" && credit != "posterior") {
-    std::fprintf(stderr, "sfpnext_step: --credit=%s is not psd or posterior\n", credit.c_str());
+    std::fprintf(stderr, "training_step: --credit=%s is not psd or posterior\n", credit.c_str());
     return 1;
   }
   if (credit == "posterior") rss.credit = rl::Credit::kPosterior;
   std::vector<int64_t> ids;
   for (int i = 0; i < batch; ++i) ids.push_back(i);
   autograd::OneRank collective;
-  const bool by_reward = absl::GetFlag(FLAGS_loss) == "rss";
+  experiments::ciss::CissOptions ciss;
+  ciss.rollout = absl::GetFlag(FLAGS_rollout);
+  std::optional<experiments::ciss::CissObjective> rollout;
+  if (by_rollout) rollout.emplace(ciss, network);
+  const data::Batch batch_on_host;  // which a loss of one rank does not read
 
   std::vector<double> milliseconds, loss_milliseconds;
   std::string saved;
@@ -128,20 +170,39 @@ int Main() {
   Variable loss;
   const auto compute = [&](const RandomKey& key) {
     autograd::Tape tape;
-    const Variable logits = model(images, nn::Context::Training(key));
-    const double before_loss = Now();
-    if (by_reward) {
-      loss = rl::RssLoss(logits, {ids, size, size, {}, {}}, reward, rss, 0, key.Split("rss"), collective).value().loss;
+    const nn::Context context = nn::Context::Training(key);
+    double before_loss = Now();
+    if (rollout.has_value()) {  // whose forward passes are part of the loss
+      const experiments::StepView view{.step = 0,
+                                       .total_steps = 1,
+                                       .update = 0,
+                                       .batch = batch_on_host,
+                                       .images = images.array(),
+                                       .labels = labels,
+                                       .context = context,
+                                       .key = key.Split("objective"),
+                                       .collective = collective};
+      loss = rollout->Loss(view).value().loss;
     } else {
-      loss = seg::SegmentationLoss(logits, labels);
+      const seg::Features features = network.Encode(images, context);
+      const Variable logits = network.Decode(features, context);
+      const Variable auxiliary = auxiliary_weight != 0 ? network.Auxiliary(features, context) : Variable();
+      before_loss = Now();
+      if (by_reward) {
+        loss =
+            rl::RssLoss(logits, {ids, size, size, {}, {}}, reward, rss, 0, key.Split("rss"), collective).value().loss;
+      } else {
+        loss = seg::SegmentationLoss(logits, labels);
+        if (auxiliary.defined()) loss = loss + auxiliary_weight * seg::SegmentationLoss(auxiliary, labels);
+      }
     }
     loss_milliseconds.push_back(1e3 * (Now() - before_loss));
     if (saved.empty()) saved = tape.Report();
     tape.Backward(loss);
-    optimizer.Update();
-    optimizer.ClearGradients();
+    optimizer->Update();
+    optimizer->ClearGradients();
   };
-  optimizer.SetLearningRate(1e-4);
+  optimizer->SetLearningRate(optimizer_name == "adamw" ? 1e-4 : 1e-2);
   std::optional<autograd::CapturedStep> captured;
   if (absl::GetFlag(FLAGS_capture)) captured.emplace(compute);
   const int warmup = absl::GetFlag(FLAGS_warmup), steps = absl::GetFlag(FLAGS_steps);
@@ -181,7 +242,7 @@ int Main() {
       "\"loss_forward_milliseconds\": %.2f, \"images_per_second\": %.2f, \"peak_memory_mib\": %.1f, "
       "\"memory_before_mib\": %.1f, \"arrays_peak_mib\": %.1f, \"loss\": %.4f}\n",
       absl::GetFlag(FLAGS_device).c_str(), precision.c_str(), absl::GetFlag(FLAGS_model).c_str(), size, batch,
-      autograd::ThreadCount(), absl::GetFlag(FLAGS_loss).c_str(), median,
+      autograd::ThreadCount(), by_rollout ? "rollout" : absl::GetFlag(FLAGS_loss).c_str(), median,
       loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
       static_cast<double>((*stream)->allocator().Statistics().peak_bytes) / (1 << 20), loss_value);
   return 0;
@@ -190,7 +251,7 @@ int Main() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("times a training step of SFPNeXt; compare.py lets it and PyTorch take turns");
+  absl::SetProgramUsageMessage("times a training step of a network; compare.py lets it and PyTorch take turns");
   absl::ParseCommandLine(argc, argv);
   return Main();
 }
