@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "autograd/runtime/atomic_file.h"
 #include "data/formats/png.h"
@@ -14,6 +15,20 @@
 
 namespace experiments {
 namespace {
+
+// The panels of an example between its image and what they come to.
+data::Image StepsPicture(const Example& example, const std::vector<data::Color>& palette) {
+  constexpr data::Color kWhite = {255, 255, 255};
+  std::vector<data::Image> row = {example.image, ColorLabels(example.label, palette)};
+  row.insert(row.end(), example.panels.begin(), example.panels.end());
+  row.push_back(ColorLabels(example.prediction, palette));
+  data::LabelMap right = example.label;
+  for (size_t i = 0; i < right.values.size(); ++i) {
+    if (example.prediction.values[i] != right.values[i]) right.values[i] = data::kVoidLabel;
+  }
+  row.push_back(ColorLabels(right, palette, kWhite));
+  return PictureGrid({row});
+}
 
 // The mean curve over seeds, as far as all of them have points at the same steps.
 Series MeanCurve(const std::string& name, const std::vector<const Curve*>& curves) {
@@ -220,8 +235,6 @@ absl::Status Results::Write() const {
     if (records_[i].empty() || records_[i].back().examples.empty()) continue;
     shown.push_back(&records_[i].back());
     names.push_back(rows_[i].name);
-    for (const std::string& panel : shown.back()->examples[0].captions)
-      absl::StrAppend(&caption, ", ", rows_[i].name, " ", panel);
     absl::StrAppend(&caption, ", ", rows_[i].name);
   }
   if (!shown.empty()) {
@@ -231,14 +244,23 @@ absl::Status Results::Write() const {
     const std::vector<data::Color>& palette = shown[0]->dataset.palette;
     for (size_t k = 0; k < shown[0]->examples.size(); ++k) {
       std::vector<data::Image> row = {shown[0]->examples[k].image, ColorLabels(shown[0]->examples[k].label, palette)};
-      for (const RunRecord* record : shown) {
-        const Example& example = record->examples[k];
-        row.insert(row.end(), example.panels.begin(), example.panels.end());
-        row.push_back(ColorLabels(example.prediction, palette));
-      }
+      for (const RunRecord* record : shown) row.push_back(ColorLabels(record->examples[k].prediction, palette));
       pictures.push_back({absl::StrCat("validation image ", k + 1), data::EncodePng(PictureGrid({row}))});
     }
     report.AddPictures(pictures);
+
+    for (size_t i = 0; i < shown.size(); ++i) {
+      const std::vector<std::string>& captions = shown[i]->examples[0].captions;
+      if (captions.empty()) continue;
+      report.AddHeading(absl::StrCat(names[i], ", step by step"));
+      report.AddParagraph(absl::StrCat("From left to right: image, label, ", absl::StrJoin(captions, ", "),
+                                       ", prediction, label with errors and void in white."));
+      pictures.clear();
+      for (const Example& example : shown[i]->examples)
+        pictures.push_back(
+            {absl::StrCat("validation image ", pictures.size() + 1), data::EncodePng(StepsPicture(example, palette))});
+      report.AddPictures(pictures);
+    }
 
     report.AddHeading("IoU by class");
     for (size_t i = 0; i < shown.size(); ++i) {
