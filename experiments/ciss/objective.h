@@ -32,7 +32,8 @@ class CissObjective : public OfNetwork {
   CissObjective(const CissOptions& options, Network& network);
 
   absl::StatusOr<StepResult> Loss(const StepView& view) override;
-  bool recordable() const override { return true; }
+  // The share of random contexts is drawn on the host, anew for each step: a recording would repeat the first one.
+  bool recordable() const override { return options_.random_first == 0; }
   // 1 once random contexts end (random_first).
   int64_t Phase(int64_t step, int64_t total_steps) const override;
 

@@ -219,7 +219,7 @@ absl::Status Program::ChooseTable() {
     return absl::StrJoin(names, ", ");
   };
   if (!selection_.method.empty() && selection_.method != "compare") {
-    // Only these rows, hidden ones too.
+    // Only these rows, hidden ones too, and unseen what they begin with.
     std::vector<AnyRow> chosen;
     for (const absl::string_view method : absl::StrSplit(selection_.method, ',')) {
       const std::optional<size_t> row = Find(std::string(method));
@@ -231,7 +231,11 @@ absl::Status Program::ChooseTable() {
     for (const AnyRow& row : table_.rows) {
       const bool taken =
           std::any_of(chosen.begin(), chosen.end(), [&](const AnyRow& other) { return other.folder == row.folder; });
-      if (!taken && row.hidden) chosen.push_back(row);
+      const bool begins_one =
+          std::any_of(chosen.begin(), chosen.end(), [&](const AnyRow& other) { return other.start == row.folder; });
+      if (taken || !(row.hidden || begins_one)) continue;
+      chosen.push_back(row);
+      chosen.back().hidden = true;
     }
     table_.rows = std::move(chosen);
   }

@@ -178,7 +178,7 @@ class FolderTest(CasesTest):
         self.assertEqual(sorted(process.returncode for process in processes), [0, 1], results)
         late = results[[process.returncode for process in processes].index(1)][1]
         self.assertIn(output, late)
-        self.assertTrue("is in use by " in late or "already holds a run" in late, late)
+        self.assertTrue("is in use by process" in late or "is in use by another process" in late or "already holds a run" in late, late)
         self.assertTrue(weights(output))
 
     def test_which_run_is_the_latest(self):

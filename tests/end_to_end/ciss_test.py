@@ -57,6 +57,13 @@ def printed_miou(text):
 
 
 class RowsTest(unittest.TestCase):
+    def test_one_method_learns_its_features_first(self):
+        output = folder("one_method")
+        result = run([CISS, *TINY, "--method=ciss", f"--output={output}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(read_tensors(os.path.join(output, "ciss/weights.safetensors")), read_tensors(TRAINED))
+        self.assertNotIn("PSPNet  ", result.stdout[result.stdout.index("method "):])  # run, and not shown
+
     def test_everything_is_written_without_data(self):
         lines = TABLE.splitlines()
         head = next(i for i, line in enumerate(lines) if line.startswith("method "))
