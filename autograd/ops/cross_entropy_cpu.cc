@@ -24,67 +24,89 @@ void VisitLabels(const Array& labels, const Visitor& visitor) {
 struct ChunkSum {
   double loss = 0;
   int64_t valid = 0;
+  double weight = 0;      // of the valid pixels' classes
   int64_t offender = -1;  // the first pixel whose label is out of range
 };
 
 }  // namespace
 
-void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, const Array& weights, int void_label,
-                         bool count_void, Array& loss, Array& log_sum_exp, Array& scale) {
+void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, const Array& weights,
+                         const Array& class_weights, int void_label, bool count_void, Array& loss, Array& log_sum_exp,
+                         Array& scale) {
+  const int64_t groups = loss.size();
+  if (groups == 0) return;
   VisitFloating("CrossEntropy", logits.dtype(), [&]<typename T>(T) {
     VisitLabels(labels, [&]<typename Label>(const Label* label) {
       using Value = ComputeType<T>;
-      const int64_t classes = logits.shape()[-1], pixels = labels.size(), block = BlockRows(classes);
+      const int64_t classes = logits.shape()[-1], pixels = labels.size() / groups, block = BlockRows(classes);
       const int64_t chunk = kChunkBlocks * block, chunks = (pixels + chunk - 1) / chunk;
       const std::vector<Value> weight = weights.defined() ? Widen<Value>(weights) : std::vector<Value>();
+      const std::vector<Value> class_weight =
+          class_weights.defined() ? Widen<Value>(class_weights) : std::vector<Value>();
       const T* const in = logits.data<T>();
       Value* const log_sums = log_sum_exp.data<Value>();
-      std::vector<ChunkSum> partial(chunks);
-      ParallelFor(chunks, 1, [&](int64_t begin, int64_t end) {
+      std::vector<ChunkSum> partial(groups * chunks);
+      ParallelFor(groups * chunks, 1, [&](int64_t begin, int64_t end) {
         std::vector<Value> exponentials(block * classes), largest(block), sums(block);
-        for (int64_t first = begin * chunk; first < std::min(pixels, end * chunk); first += block) {
-          const int64_t count = std::min(block, pixels - first);
-          ExponentiateRows(in + first * classes, count, classes, exponentials.data(), largest.data(), sums.data());
-          ChunkSum& total = partial[first / chunk];
-          for (int64_t i = first; i < first + count; ++i) {
-            const Value log_sum = math::Log(sums[i - first]), maximum = largest[i - first];
-            log_sums[i] = maximum + log_sum;
-            const int64_t k = label[i];
-            if (k == void_label) continue;
-            if (k < 0 || k >= classes) {
-              if (total.offender < 0) total.offender = i;
-              continue;
+        for (int64_t task = begin; task < end; ++task) {
+          ChunkSum& total = partial[task];
+          const int64_t group_end = (task / chunks + 1) * pixels;
+          const int64_t start = task / chunks * pixels + task % chunks * chunk;
+          for (int64_t first = start; first < std::min(group_end, start + chunk); first += block) {
+            const int64_t count = std::min(block, group_end - first);
+            ExponentiateRows(in + first * classes, count, classes, exponentials.data(), largest.data(), sums.data());
+            for (int64_t i = first; i < first + count; ++i) {
+              const Value log_sum = math::Log(sums[i - first]), maximum = largest[i - first];
+              log_sums[i] = maximum + log_sum;
+              const int64_t k = label[i];
+              if (k == void_label) continue;
+              if (k < 0 || k >= classes) {
+                if (total.offender < 0) total.offender = i;
+                continue;
+              }
+              Value value = log_sum - (static_cast<Value>(in[i * classes + k]) - maximum);
+              if (!class_weight.empty()) {
+                value *= class_weight[k];
+                total.weight += static_cast<double>(class_weight[k]);
+              }
+              total.loss += static_cast<double>(weight.empty() ? value : weight[i] * value);
+              ++total.valid;
             }
-            const Value value = log_sum - (static_cast<Value>(in[i * classes + k]) - maximum);
-            total.loss += static_cast<double>(weight.empty() ? value : weight[i] * value);
-            ++total.valid;
           }
         }
       });
-      ChunkSum total;
-      for (const ChunkSum& part : partial) {
-        if (part.offender >= 0) {
-          Fail("CrossEntropy", "label ", static_cast<int64_t>(label[part.offender]), " of pixel ", part.offender,
-               " in ", labels.shape(), " is neither void (", void_label, ") nor one of the ", classes,
-               " classes of logits ", logits.shape());
+      for (int64_t group = 0; group < groups; ++group) {
+        ChunkSum total;
+        for (int64_t task = group * chunks; task < (group + 1) * chunks; ++task) {
+          const ChunkSum& part = partial[task];
+          if (part.offender >= 0) {
+            Fail("CrossEntropy", "label ", static_cast<int64_t>(label[part.offender]), " of pixel ", part.offender,
+                 " in ", labels.shape(), " is neither void (", void_label, ") nor one of the ", classes,
+                 " classes of logits ", logits.shape());
+          }
+          total.loss += part.loss;
+          total.valid += part.valid;
+          total.weight += part.weight;
         }
-        total.loss += part.loss;
-        total.valid += part.valid;
+        const double valid = class_weight.empty() ? static_cast<double>(total.valid) : total.weight;
+        const double factor = valid == 0 ? 0.0 : 1.0 / (count_void ? static_cast<double>(pixels) : valid);
+        scale.data<double>()[group] = factor;
+        loss.data<Value>()[group] = static_cast<Value>(total.loss * factor);
       }
-      const double factor = total.valid == 0 ? 0.0 : 1.0 / static_cast<double>(count_void ? pixels : total.valid);
-      scale.data<double>()[0] = factor;
-      loss.data<Value>()[0] = static_cast<Value>(total.loss * factor);
     });
   });
 }
 
-void CrossEntropyGradient(Stream&, const Array& logits, const Array& labels, const Array& weights, int void_label,
-                          const Array& log_sum_exp, const Array& scale, const Array& dy, Array& dlogits) {
+void CrossEntropyGradient(Stream&, const Array& logits, const Array& labels, const Array& weights,
+                          const Array& class_weights, int void_label, const Array& log_sum_exp, const Array& scale,
+                          const Array& dy, Array& dlogits) {
   VisitFloating("CrossEntropyGradient", logits.dtype(), [&]<typename T>(T) {
     VisitLabels(labels, [&]<typename Label>(const Label* label) {
       using Value = ComputeType<T>;
       const int64_t classes = logits.shape()[-1], pixels = labels.size(), block = BlockRows(classes);
       const std::vector<Value> weight = weights.defined() ? Widen<Value>(weights) : std::vector<Value>();
+      const std::vector<Value> class_weight =
+          class_weights.defined() ? Widen<Value>(class_weights) : std::vector<Value>();
       const double common = scale.data<double>()[0] * static_cast<double>(dy.data<Value>()[0]);
       const T* const in = logits.data<T>();
       const Value* const log_sums = log_sum_exp.data<Value>();
@@ -107,7 +129,8 @@ void CrossEntropyGradient(Stream&, const Array& logits, const Array& labels, con
               std::fill_n(result, classes, T(Value(0)));
               continue;
             }
-            const Value factor = static_cast<Value>(weight.empty() ? common : common * weight[i]);
+            const double weighted = class_weight.empty() ? common : common * static_cast<double>(class_weight[k]);
+            const Value factor = static_cast<Value>(weight.empty() ? weighted : weighted * weight[i]);
             const Value* const p = probabilities.data() + r * classes;
             for (int64_t c = 0; c < classes; ++c) result[c] = static_cast<T>(factor * p[c]);
             result[k] = static_cast<T>(factor * (p[k] - Value(1)));

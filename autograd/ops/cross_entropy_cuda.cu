@@ -24,14 +24,17 @@ class Labels {
   const int32_t* integers_ = nullptr;
 };
 
-// partial[b] and partial[blocks + b]: the losses and the number of the valid pixels of block b, both NaN where a label
-// is out of range. The logits are read once, and bound the kernel.
+// partial[group, 0, b] and partial[group, 1, b]: of the valid pixels of block b of the group blockIdx.y the losses, and
+// the sum of their class weights or their number; both NaN where a label is out of range. The logits are read once, and
+// bound the kernel.
 template <int kLanes, typename T, typename Value = ComputeType<T>>
-__global__ void ForwardKernel(const T* logits, Labels labels, WideOrNarrow<T> weights, int64_t pixels, int64_t classes,
-                              int void_label, Value* log_sum_exp, double* partial) {
+__global__ void ForwardKernel(const T* logits, Labels labels, WideOrNarrow<T> weights, WideOrNarrow<T> class_weights,
+                              int64_t pixels, int64_t classes, int void_label, Value* log_sum_exp, double* partial) {
   SHARED_MEMORY(shared, double[kWarp]);
+  const int64_t first = blockIdx.y * pixels;
   double loss = 0, valid = 0;
-  ForEachRow<kLanes>(pixels, [&](int64_t i, bool inside) {
+  ForEachRow<kLanes>(pixels, [&](int64_t in_group, bool inside) {
+    const int64_t i = first + in_group;
     const T* const row = logits + i * classes;
     const RowExponentials<Value> exponentials = SumExponentials<kLanes, 1>(row, classes);
     if (!inside || threadIdx.x % kLanes != 0) return;
@@ -43,34 +46,38 @@ __global__ void ForwardKernel(const T* logits, Labels labels, WideOrNarrow<T> we
       loss = valid = std::numeric_limits<double>::quiet_NaN();
       return;
     }
-    const Value value = log_sum - (Load(row + k) - exponentials.largest);
+    Value value = log_sum - (Load(row + k) - exponentials.largest);
+    if (class_weights.defined()) value *= class_weights[k];
     loss += static_cast<double>(weights.defined() ? weights[i] * value : value);
-    valid += 1;
+    valid += class_weights.defined() ? static_cast<double>(class_weights[k]) : 1.0;
   });
   loss = BlockSum(loss, shared);
   valid = BlockSum(valid, shared);
   if (threadIdx.x == 0) {
-    partial[blockIdx.x] = loss;
-    partial[gridDim.x + blockIdx.x] = valid;
+    double* const own = partial + int64_t{2} * blockIdx.y * gridDim.x + blockIdx.x;
+    own[0] = loss;
+    own[gridDim.x] = valid;
   }
 }
 
+// One block a group.
 template <typename Value>
 __global__ void MeanKernel(const double* partial, int64_t blocks, bool count_void, int64_t pixels, Value* loss,
                            double* scale) {
   SHARED_MEMORY(shared, double[kWarp]);
+  const double* const own = partial + 2 * blockIdx.x * blocks;
   double sum = 0, valid = 0;
   for (int64_t b = threadIdx.x; b < blocks; b += blockDim.x) {
-    sum += partial[b];
-    valid += partial[blocks + b];
+    sum += own[b];
+    valid += own[blocks + b];
   }
   sum = BlockSum(sum, shared);
   valid = BlockSum(valid, shared);
   if (threadIdx.x != 0) return;
   const double count = count_void && !isnan(valid) ? static_cast<double>(pixels) : valid;
   const double factor = valid == 0 ? 0.0 : 1.0 / count;
-  *scale = factor;
-  *loss = static_cast<Value>(sum * factor);
+  scale[blockIdx.x] = factor;
+  loss[blockIdx.x] = static_cast<Value>(sum * factor);
 }
 
 // Pixels of a tile: with any number of classes its logits begin at a multiple of 16 bytes.
@@ -103,9 +110,9 @@ __device__ void StoreGradients(const T* logits, const Pixel<Value>* pixels, unsi
 
 // A block a tile: what belongs to its pixels waits in shared memory, and its logits are one row of packs.
 template <int kWidth, typename T, typename Value = ComputeType<T>>
-__global__ void GradientKernel(const T* logits, Labels labels, WideOrNarrow<T> weights, int64_t pixels, int64_t classes,
-                               int void_label, const Value* log_sum_exp, const double* scale, const Value* dy,
-                               T* dlogits) {
+__global__ void GradientKernel(const T* logits, Labels labels, WideOrNarrow<T> weights, WideOrNarrow<T> class_weights,
+                               int64_t pixels, int64_t classes, int void_label, const Value* log_sum_exp,
+                               const double* scale, const Value* dy, T* dlogits) {
   SHARED_MEMORY(tile, Pixel<Value>[kTile]);
   const double common = *scale * static_cast<double>(*dy);
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * kTile; first < pixels; first += int64_t{gridDim.x} * kTile) {
@@ -115,7 +122,9 @@ __global__ void GradientKernel(const T* logits, Labels labels, WideOrNarrow<T> w
       const int64_t i = first + threadIdx.x;
       const int label = labels[i];
       // Where a label is out of range, `common` is NaN.
-      tile[threadIdx.x] = {log_sum_exp[i], static_cast<Value>(weights.defined() ? common * weights[i] : common),
+      const bool weighted = class_weights.defined() && label >= 0 && label < classes;
+      const double of_class = weighted ? common * class_weights[label] : common;
+      tile[threadIdx.x] = {log_sum_exp[i], static_cast<Value>(weights.defined() ? of_class * weights[i] : of_class),
                            label == void_label ? -1 : max(label, 0)};
     }
     __syncthreads();
@@ -131,28 +140,31 @@ __global__ void GradientKernel(const T* logits, Labels labels, WideOrNarrow<T> w
 
 }  // namespace
 
-void CrossEntropyForward(Stream& stream, const Array& logits, const Array& labels, const Array& weights, int void_label,
-                         bool count_void, Array& loss, Array& log_sum_exp, Array& scale) {
+void CrossEntropyForward(Stream& stream, const Array& logits, const Array& labels, const Array& weights,
+                         const Array& class_weights, int void_label, bool count_void, Array& loss, Array& log_sum_exp,
+                         Array& scale) {
+  if (loss.size() == 0) return;
   VisitFloating("CrossEntropy", logits.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
-    const int64_t classes = logits.shape()[-1], pixels = labels.size();
+    const int64_t classes = logits.shape()[-1], pixels = labels.size() / loss.size();
+    const unsigned groups = static_cast<unsigned>(loss.size());
     VisitLanes<1>(classes, [&]<int kLanes>(std::integral_constant<int, kLanes>) {
       const unsigned blocks = pixels == 0 ? 0 : std::min(2048u, BlocksForRows<kLanes>(pixels));
-      Array partial = Array::Empty({2, blocks}, kFloat64);
+      Array partial = Array::Empty({groups, 2, blocks}, kFloat64);
       if (blocks > 0) {
-        Launch("CrossEntropy", stream, blocks, kBlock, ForwardKernel<kLanes, T, Value>, logits.data<T>(),
-               Labels(labels), WideOrNarrow<T>(weights), pixels, classes, void_label, log_sum_exp.data<Value>(),
-               partial.data<double>());
+        Launch("CrossEntropy", stream, dim3(blocks, groups), kBlock, ForwardKernel<kLanes, T, Value>, logits.data<T>(),
+               Labels(labels), WideOrNarrow<T>(weights), WideOrNarrow<T>(class_weights), pixels, classes, void_label,
+               log_sum_exp.data<Value>(), partial.data<double>());
       }
-      Launch("CrossEntropy", stream, 1, kBlock, MeanKernel<Value>, partial.data<double>(), blocks, count_void, pixels,
-             loss.data<Value>(), scale.data<double>());
+      Launch("CrossEntropy", stream, groups, kBlock, MeanKernel<Value>, partial.data<double>(), blocks, count_void,
+             pixels, loss.data<Value>(), scale.data<double>());
     });
   });
 }
 
 void CrossEntropyGradient(Stream& stream, const Array& logits, const Array& labels, const Array& weights,
-                          int void_label, const Array& log_sum_exp, const Array& scale, const Array& dy,
-                          Array& dlogits) {
+                          const Array& class_weights, int void_label, const Array& log_sum_exp, const Array& scale,
+                          const Array& dy, Array& dlogits) {
   if (dlogits.size() == 0) return;
   VisitFloating("CrossEntropyGradient", logits.dtype(), [&]<typename T>(T) {
     using Value = ComputeType<T>;
@@ -161,8 +173,8 @@ void CrossEntropyGradient(Stream& stream, const Array& logits, const Array& labe
     Launch(
         "CrossEntropyGradient", stream, Blocks(pixels, kTile), kBlock,
         Aligned(logits.raw(), dlogits.raw()) ? &GradientKernel<Pack<T>::kSize, T, Value> : &GradientKernel<1, T, Value>,
-        logits.data<T>(), Labels(labels), WideOrNarrow<T>(weights), pixels, classes, void_label,
-        log_sum_exp.data<Value>(), scale.data<double>(), dy.data<Value>(), dlogits.data<T>());
+        logits.data<T>(), Labels(labels), WideOrNarrow<T>(weights), WideOrNarrow<T>(class_weights), pixels, classes,
+        void_label, log_sum_exp.data<Value>(), scale.data<double>(), dy.data<Value>(), dlogits.data<T>());
   });
 }
 

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/resize.h"
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/each_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 #include "autograd/testing/tolerance.h"
@@ -40,11 +43,28 @@ OpCase Weighted(const std::string& name, Shape pixels, int64_t classes) {
                  InputSpec{.shape = pixels, .differentiable = false}}};
 }
 
+// Some classes without weight.
+OpCase ClassWeighted(const std::string& name, Shape pixels, int64_t classes, PixelMean mean) {
+  std::vector<int64_t> extents = pixels.ToVector();
+  extents.push_back(classes);
+  return OpCase{name,
+                [=](Inputs v) {
+                  return CrossEntropy(v[0], v[1].array(), static_cast<int>(classes), v[2].array(), mean,
+                                      Relu(v[3]).array());
+                },
+                {InputSpec{Shape(extents), -3, 3},
+                 InputSpec{.shape = pixels, .low = 0, .high = static_cast<double>(classes + 1), .integer = kUInt8},
+                 InputSpec{.shape = pixels, .differentiable = false},
+                 InputSpec{.shape = {classes}, .low = -0.5, .high = 2, .differentiable = false}}};
+}
+
 OP_CONTRACT(CrossEntropy, Case("Image", {2, 5, 7, 19}, kUInt8), Case("Int32", {2, 5, 7, 19}, kInt32),
             Case("OnePixel", {1, 3}, kInt32), Case("OneClass", {7, 1}, kUInt8),
             Case("OverAll", {3, 8, 11}, kUInt8, PixelMean::kOverAll), Case("SeveralChunks", {9001, 11}, kUInt8),
             Case("ManyClasses", {3, 5003}, kInt32), Case("HundredClasses", {301, 150}, kUInt8),
-            Case("Packs", {130, 24}, kInt32), Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5));
+            Case("Packs", {130, 24}, kInt32), Case("NoPixels", {0, 4}, kUInt8), Weighted("Weights", {4, 9}, 5),
+            ClassWeighted("ClassWeights", {4, 9}, 5, PixelMean::kOverValid),
+            ClassWeighted("ClassWeightsOverAll", {300, 31}, 19, PixelMean::kOverAll));
 
 OpCase Resized(const std::string& name, Shape logits, int64_t height, int64_t width, DType labels,
                PixelMean mean = PixelMean::kOverValid) {
@@ -57,11 +77,22 @@ OpCase Resized(const std::string& name, Shape logits, int64_t height, int64_t wi
                                                      .integer = labels}}};
 }
 
+OpCase ResizedClassWeighted(const std::string& name, Shape logits, int64_t height, int64_t width) {
+  const int64_t classes = logits[3];
+  OpCase op_case = Resized(name, logits, height, width, kUInt8);
+  op_case.function = [=](Inputs v) {
+    return ResizedCrossEntropy(v[0], v[1].array(), static_cast<int>(classes), PixelMean::kOverValid, v[2].array());
+  };
+  op_case.inputs.push_back(InputSpec{.shape = {classes}, .low = 0.1, .high = 2, .differentiable = false});
+  return op_case;
+}
+
 OP_CONTRACT(ResizedCrossEntropy, Resized("Larger", {2, 3, 5, 7}, 13, 11, kUInt8),
             Resized("Smaller", {1, 9, 8, 3}, 4, 5, kInt32), Resized("Packs", {2, 4, 3, 24}, 8, 9, kUInt8),
             Resized("SameSize", {2, 4, 3, 6}, 4, 3, kUInt8), Resized("OnePixel", {3, 1, 1, 4}, 2, 3, kUInt8),
             Resized("OverAll", {2, 3, 5, 11}, 6, 10, kUInt8, PixelMean::kOverAll),
-            Resized("NoImages", {0, 2, 2, 4}, 4, 4, kUInt8));
+            Resized("NoImages", {0, 2, 2, 4}, 4, 4, kUInt8), ResizedClassWeighted("ClassWeights", {2, 3, 5, 7}, 13, 11),
+            ResizedClassWeighted("ClassWeightsSameSize", {2, 3, 5, 7}, 3, 5));
 
 // What is computed again is what was there before, and the logits that were given stay as they are.
 TEST(ResizedCrossEntropyTest, IsTheCrossEntropyOfResizedLogitsToTheBit) {
@@ -122,6 +153,52 @@ TEST(CrossEntropyTest, ClosedForm) {
   const std::vector<float> gradient = tape.Gradient(x).ToVector<float>();
   const float expected[] = {1.0f / 16, -3.0f / 8, 5.0f / 16, -0.25, 0.25, 0, 0, 0, 0};
   for (int i = 0; i < 9; ++i) EXPECT_NEAR(gradient[i], expected[i], 1e-6) << i;
+}
+
+// Σ w[y]·ce / Σ w[y], pixel by pixel: torch's `weight`.
+TEST(CrossEntropyTest, ClassWeightsByHand) {
+  const int64_t pixels = 23, classes = 4;
+  const Array logits = RandomArray({pixels, classes}, kFloat64, RandomKey(1), -3, 3);
+  const std::vector<double> weights = {0.5, 2, 0, 3.25}, z = logits.ToVector<double>();
+  std::vector<uint8_t> labels(pixels);
+  for (int64_t i = 0; i < pixels; ++i) labels[i] = i % 6 == 5 ? 255 : static_cast<uint8_t>(i % 5 % classes);
+  double sum = 0, total = 0;
+  for (int64_t i = 0; i < pixels; ++i) {
+    if (labels[i] == 255) continue;
+    double exponentials = 0;
+    for (int64_t k = 0; k < classes; ++k) exponentials += std::exp(z[i * classes + k]);
+    sum += weights[labels[i]] * (std::log(exponentials) - z[i * classes + labels[i]]);
+    total += weights[labels[i]];
+  }
+  const Array truth = Array::From({pixels}, labels), class_weights = Array::From({classes}, weights);
+  // A handful of roundings for each of 23 terms of one sign below 4·7.
+  EXPECT_NEAR(CrossEntropy(logits, truth, 255, {}, PixelMean::kOverValid, class_weights).Item(), sum / total, 1e-13);
+  EXPECT_NEAR(CrossEntropy(logits, truth, 255, {}, PixelMean::kOverAll, class_weights).Item(),
+              sum / static_cast<double>(pixels), 1e-13);
+}
+
+TEST(CrossEntropyTest, EqualClassWeightsChangeNoBit) {
+  const Array logits = RandomArray({301, 7}, kFloat32, RandomKey(1), -3, 3), ones = Array::Full({7}, kFloat32, 1);
+  std::vector<uint8_t> values(301);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = i % 5 == 0 ? 255 : i % 7;
+  const Array labels = Array::From({301}, values);
+  testing::OnEachDevice([&] {
+    Stream& here = Stream::Current();
+    const Array x = logits.To(here), y = labels.To(here);
+    EXPECT_EQ(CrossEntropy(x, y, 255, {}, PixelMean::kOverValid, ones.To(here)).Item(), CrossEntropy(x, y).Item());
+  });
+}
+
+TEST(CrossEntropyTest, ClassesWithoutWeightAreZero) {
+  testing::OnEachDevice([] {
+    Tape tape;
+    const Variable x = tape.Watch(Array::From<float>({2, 3}, {1, 2, 3, 4, 5, 7}));
+    const Variable loss = CrossEntropy(x, Array::From<uint8_t>({2}, {1, 255}), 255, {}, PixelMean::kOverValid,
+                                       Array::From<float>({3}, {1, 0, 1}));
+    tape.Backward(loss);
+    EXPECT_EQ(loss.Item(), 0);
+    EXPECT_EQ(tape.Gradient(x).ToVector<float>(), std::vector<float>(6, 0));
+  });
 }
 
 TEST(CrossEntropyTest, NothingValidIsZero) {
@@ -218,6 +295,67 @@ TEST(CrossEntropyTest, ThreadCountDoesNotChangeABit) {
   EXPECT_EQ(gradients[0], gradients[1]);
 }
 
+// Each image as if it were alone, to the bit; several sets of the images; one image is void.
+TEST(ImageCrossEntropyTest, IsTheCrossEntropyOfEachImage) {
+  const int64_t sets = 2, images = 3, height = 33, width = 40, classes = 21;
+  for (const DType dtype : {kFloat32, kFloat64, kBFloat16}) {
+    for (const Shape& size : {Shape{9, 7}, Shape{height, width}}) {
+      const Array logits = RandomArray({sets * images, size[0], size[1], classes}, dtype, RandomKey(4), -3, 3);
+      std::vector<uint8_t> values(images * height * width);
+      for (size_t i = 0; i < values.size(); ++i) values[i] = i % 5 == 0 ? 255 : i % classes;
+      std::fill_n(values.begin() + height * width, height * width, 255);
+      const Array labels = Array::From({images, height, width}, values);
+      testing::OnEachDevice([&] {
+        Stream& here = Stream::Current();
+        const Array x = logits.To(here), y = labels.To(here), losses = ImageCrossEntropy(x, y);
+        ASSERT_EQ(losses.shape(), Shape({sets * images}));
+        ASSERT_EQ(losses.dtype(), dtype == kFloat64 ? kFloat64 : kFloat32);
+        for (int64_t i = 0; i < sets * images; ++i) {
+          const int64_t image = i % images;
+          const double expected = ResizedCrossEntropy(x.Slice(i, i + 1), y.Slice(image, image + 1)).Item();
+          EXPECT_EQ(losses.Slice(i, i + 1).Item(), expected) << i;
+          EXPECT_EQ(expected == 0, image == 1);
+        }
+      });
+    }
+  }
+}
+
+// Void pixels count for nothing, and each image has its own number of pixels.
+TEST(ImageCrossEntropyTest, ClosedForm) {
+  const Array logits = Array::From<float>({2, 1, 2, 2}, {0, std::log(3.0f), 0, 0, 0, 0, std::log(7.0f), 0});
+  const Array labels = Array::From<int32_t>({1, 1, 2}, {1, -100});
+  testing::OnEachDevice([&] {
+    Stream& here = Stream::Current();
+    const std::vector<float> losses = ImageCrossEntropy(logits.To(here), labels.To(here), -100).ToVector<float>();
+    EXPECT_NEAR(losses[0], std::log(4.0 / 3), 1e-6);
+    EXPECT_NEAR(losses[1], std::log(2.0), 1e-6);
+  });
+}
+
+TEST(ImageCrossEntropyTest, NoImages) {
+  EXPECT_EQ(ImageCrossEntropy(Array::Zeros({0, 2, 2, 4}, kFloat32), Array::Zeros({0, 4, 4}, kUInt8)).size(), 0);
+  EXPECT_EQ(ImageCrossEntropy(Array::Zeros({0, 2, 2, 4}, kFloat32), Array::Zeros({2, 4, 4}, kUInt8)).size(), 0);
+}
+
+TEST(ImageCrossEntropyTest, Misuse) {
+  ExpectError(
+      [] {
+        ImageCrossEntropy(Array::Zeros({5, 2, 2, 3}, kFloat32), Array::Zeros({2, 4, 4}, kUInt8));
+      },
+      "ImageCrossEntropy: logits [5, 2, 2, 3] are not whole sets of the images of labels [2, 4, 4]");
+  ExpectError(
+      [] {
+        ImageCrossEntropy(Array::Zeros({2, 2, 2, 3}, kFloat32), Array::Zeros({2, 4, 4}, kInt64));
+      },
+      "ImageCrossEntropy: labels must be uint8 or int32");
+  ExpectError(
+      [] {
+        ImageCrossEntropy(Array::Zeros({2, 2, 2, 3}, kFloat32), Array::Full({2, 4, 4}, kUInt8, 3));
+      },
+      "label 3 of pixel 0");
+}
+
 TEST(CrossEntropyTest, SavesOneNumberAPixel) {
   Tape tape;
   const Variable x = tape.Watch(Array::Zeros({64, 64, 16}, kFloat32));
@@ -260,6 +398,8 @@ TEST(CrossEntropyTest, Misuse) {
         CrossEntropy(logits, labels, 255, Array::Zeros({2, 3}, kFloat64));
       },
       "CrossEntropy: weights is float64 [2, 3]");
+  ExpectError([&] { CrossEntropy(logits, labels, 255, {}, PixelMean::kOverValid, Array::Zeros({4}, kFloat32)); },
+              "CrossEntropy: k is 5 in logits [2, 3, 5] but 4 in class_weights [4]");
   ExpectError([&] { CrossEntropy(labels, labels); }, "CrossEntropy: leading dimensions are");
 }
 

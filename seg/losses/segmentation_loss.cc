@@ -8,7 +8,7 @@ autograd::Variable SegmentationLoss(const autograd::Variable& logits, const auto
                                     const SegmentationLossOptions& options) {
   autograd::Dims dims("SegmentationLoss");
   dims.Match(logits, "logits: n _ _ k").Match(labels, "labels: n h w");
-  return autograd::ResizedCrossEntropy(logits, labels, options.void_label, options.mean);
+  return autograd::ResizedCrossEntropy(logits, labels, options.void_label, options.mean, options.class_weights);
 }
 
 }  // namespace seg

@@ -8,6 +8,9 @@ namespace seg {
 struct SegmentationLossOptions {
   int void_label = 255;
   autograd::PixelMean mean = autograd::PixelMean::kOverValid;
+  // float32 [k], on the logits' device (class_weights.h): each pixel counts as its class weighs (torch's `weight`).
+  // Undefined: all alike.
+  autograd::Array class_weights = {};
 };
 
 // The supervised loss: logits [n, h, w, k] are resized to the labels' size (bilinear, align_corners = false), then the

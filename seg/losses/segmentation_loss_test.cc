@@ -25,6 +25,16 @@ TEST(SegmentationLoss, ResizesThenAveragesOverLabelledPixels) {
   EXPECT_EQ(SegmentationLoss(logits, nothing).Item(), 0);
 }
 
+// The same four pixels, of which class 1 weighs three times as much.
+TEST(SegmentationLoss, ClassWeights) {
+  const Array logits = Array::From({1, 1, 2, 2}, std::vector<float>{0, 0, 0, 2});
+  const Array labels = Array::From({1, 1, 4}, std::vector<uint8_t>{0, 1, 255, 1});
+  const Array weights = Array::From({2}, std::vector<float>{0.5, 1.5});
+  const auto entropy = [](double one, int label) { return std::log(1 + std::exp(one)) - (label == 1 ? one : 0); };
+  const double sum = 0.5 * entropy(0, 0) + 1.5 * entropy(0.5, 1) + 1.5 * entropy(2, 1);
+  EXPECT_NEAR(SegmentationLoss(logits, labels, {.class_weights = weights}).Item(), sum / 3.5, 1e-6);
+}
+
 TEST(SegmentationLoss, NamesShapesThatDoNotFit) {
   autograd::testing::ExpectError(
       [] {

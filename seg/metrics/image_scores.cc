@@ -13,6 +13,17 @@ constexpr size_t kCounters = 256;
 
 }  // namespace
 
+ImageScores ScoresOf(std::span<const ClassCounts> by_class, ClassSet set) {
+  int64_t pixels = 0, right = 0;
+  for (const ClassCounts& counts : by_class) {
+    pixels += counts.truth;
+    right += counts.hits;
+  }
+  return {.mean_iou = MeanOverClasses(by_class, set, &ClassCounts::Iou).value_or(0),
+          .mean_dice = MeanOverClasses(by_class, set, &ClassCounts::Dice).value_or(0),
+          .pixel_accuracy = pixels > 0 ? Ratio(right, pixels) : 0};
+}
+
 // O(pixels + classes): three counters a class and no matrix.
 ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes, ClassSet set) {
   autograd::Require(truth.size() == map.size(), "ScoreImage", truth.size(), " truths for a map of ", map.size());
@@ -29,15 +40,7 @@ ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> 
     ++counters[map[i]].prediction;
     counters[label].hits += map[i] == label;
   }
-  const std::span<const ClassCounts> by_class(counters.data(), classes);
-  int64_t pixels = 0, right = 0;
-  for (const ClassCounts& counts : by_class) {
-    pixels += counts.truth;
-    right += counts.hits;
-  }
-  return {.mean_iou = MeanOverClasses(by_class, set, &ClassCounts::Iou).value_or(0),
-          .mean_dice = MeanOverClasses(by_class, set, &ClassCounts::Dice).value_or(0),
-          .pixel_accuracy = pixels > 0 ? Ratio(right, pixels) : 0};
+  return ScoresOf(std::span<const ClassCounts>(counters.data(), classes), set);
 }
 
 }  // namespace seg

@@ -22,4 +22,7 @@ struct ImageScores {
 ImageScores ScoreImage(std::span<const uint8_t> truth, std::span<const uint8_t> map, int classes,
                        ClassSet set = ClassSet::kTruth);
 
+// The same from the counts of one image, class by class.
+ImageScores ScoresOf(std::span<const ClassCounts> by_class, ClassSet set);
+
 }  // namespace seg

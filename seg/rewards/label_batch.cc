@@ -39,8 +39,8 @@ LabelBatch& LabelBatch::Of(std::span<const int64_t> images) {
   return *chosen_;
 }
 
-Array LabelBatch::MeanIou(const Array& maps, ClassSet class_set) {
-  autograd::Dims dims("LabelBatch::MeanIou");
+MapScores LabelBatch::Scores(const Array& maps, ClassSet class_set) {
+  autograd::Dims dims("LabelBatch::Scores");
   dims.Match(labels_, "labels: b h w").Match(maps, "maps: n b gh gw").Is(maps, autograd::kUInt8, "maps");
   const int64_t grid_height = dims["gh"], grid_width = dims["gw"];
   Require(grid_height >= 1 && grid_height <= dims["h"] && grid_width >= 1 && grid_width <= dims["w"], dims.operation(),
@@ -50,9 +50,10 @@ Array LabelBatch::MeanIou(const Array& maps, ClassSet class_set) {
     truth_ = Array::Empty({dims["b"], classes_}, autograd::kInt32);
     kernels::CountImageClasses(stream, labels_, truth_);
   }
-  Array scores = Array::Empty({dims["n"], dims["b"]}, autograd::kFloat32);
+  MapScores scores{Array::Empty({dims["n"], dims["b"]}, autograd::kFloat32),
+                   Array::Empty({dims["n"], dims["b"]}, autograd::kFloat32)};
   if (grid_height == dims["h"] && grid_width == dims["w"]) {
-    kernels::MeanIouOfPixels(stream, maps, labels_, truth_, class_set, scores);
+    kernels::ScorePixels(stream, maps, labels_, truth_, class_set, scores.mean_iou, scores.mean_dice);
     return scores;
   }
   Array& histograms = histograms_[{grid_height, grid_width}];
@@ -60,7 +61,7 @@ Array LabelBatch::MeanIou(const Array& maps, ClassSet class_set) {
     histograms = Array::Empty({dims["b"], grid_height, grid_width, classes_ + 1}, autograd::kInt32);
     kernels::CountCellClasses(stream, labels_, histograms);
   }
-  kernels::MeanIouOfCells(stream, maps, histograms, truth_, class_set, scores);
+  kernels::ScoreCells(stream, maps, histograms, truth_, class_set, scores.mean_iou, scores.mean_dice);
   return scores;
 }
 

@@ -24,6 +24,10 @@ struct PixelMatches {
   autograd::Array valid;    // uint8 [b, height, width]: 0 where the label is void
 };
 
+struct MapScores {
+  autograd::Array mean_iou, mean_dice;  // float32 [n, b]
+};
+
 class LabelBatch {
  public:
   LabelBatch() = default;
@@ -37,10 +41,11 @@ class LabelBatch {
   // others are asked for.
   LabelBatch& Of(std::span<const int64_t> images);
 
-  // Mean IoU, float32 [n, b], of n maps of each image, uint8 [n, b, grid_height, grid_width] on a grid no finer than
-  // the labels. It is that of CellHistograms (mean_iou_reward.h). What a grid needs to know of the labels is counted at
-  // its first use.
-  autograd::Array MeanIou(const autograd::Array& maps, ClassSet class_set);
+  // Mean IoU and mean Dice of n maps of each image, uint8 [n, b, grid_height, grid_width] on a grid no finer than the
+  // labels: those of CellHistograms (mean_iou_reward.h), which are those of ScoreImage. What a grid needs to know of
+  // the labels is counted at its first use.
+  MapScores Scores(const autograd::Array& maps, ClassSet class_set);
+  autograd::Array MeanIou(const autograd::Array& maps, ClassSet class_set) { return Scores(maps, class_set).mean_iou; }
 
   // actions uint8 [n, b, height, width].
   PixelMatches Match(const autograd::Array& actions) const;

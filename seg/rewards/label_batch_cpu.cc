@@ -16,14 +16,18 @@ using autograd::Stream;
 
 int64_t ImageGrain(int64_t work) { return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, work)); }
 
-// Calls score(map, image), n·b times, for scores [n, b].
+// Calls score(map, image), n·b times.
 template <typename Score>
-void ScoreMaps(const Array& maps, Array& scores, const Score& score) {
+void ScoreMaps(const Array& maps, Array& mean_iou, Array& mean_dice, const Score& score) {
   const int64_t images = maps.shape()[1], cells = maps.shape()[2] * maps.shape()[3];
   const uint8_t* const in = maps.data<uint8_t>();
-  float* const out = scores.data<float>();
-  ParallelFor(scores.size(), ImageGrain(cells), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[i] = static_cast<float>(score(in + i * cells, i % images));
+  float *const iou = mean_iou.data<float>(), *const dice = mean_dice.data<float>();
+  ParallelFor(mean_iou.size(), ImageGrain(cells), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const ImageScores scores = score(in + i * cells, i % images);
+      iou[i] = static_cast<float>(scores.mean_iou);
+      dice[i] = static_cast<float>(scores.mean_dice);
+    }
   });
 }
 
@@ -52,21 +56,22 @@ void CountImageClasses(Stream&, const Array& labels, Array& truth) {
   }
 }
 
-void MeanIouOfCells(Stream&, const Array& maps, const Array& histograms, const Array& truth, ClassSet set,
-                    Array& scores) {
+void ScoreCells(Stream&, const Array& maps, const Array& histograms, const Array& truth, ClassSet set, Array& mean_iou,
+                Array& mean_dice) {
   const int64_t cells = maps.shape()[2] * maps.shape()[3], classes = truth.shape()[1];
-  ScoreMaps(maps, scores, [&](const uint8_t* map, int64_t image) {
-    return seg::MeanIouOfCells(map, histograms.data<int32_t>() + image * cells * (classes + 1), cells,
-                               std::span(truth.data<int32_t>() + image * classes, classes), set);
+  ScoreMaps(maps, mean_iou, mean_dice, [&](const uint8_t* map, int64_t image) {
+    return seg::ScoreCells(map, histograms.data<int32_t>() + image * cells * (classes + 1), cells,
+                           std::span(truth.data<int32_t>() + image * classes, classes), set);
   });
 }
 
-void MeanIouOfPixels(Stream&, const Array& maps, const Array& labels, const Array& truth, ClassSet set, Array& scores) {
+void ScorePixels(Stream&, const Array& maps, const Array& labels, const Array& truth, ClassSet set, Array& mean_iou,
+                 Array& mean_dice) {
   const int64_t pixels = maps.shape()[2] * maps.shape()[3];
   const int classes = static_cast<int>(truth.shape()[1]);
-  ScoreMaps(maps, scores, [&](const uint8_t* map, int64_t image) {
+  ScoreMaps(maps, mean_iou, mean_dice, [&](const uint8_t* map, int64_t image) {
     const std::span label(labels.data<uint8_t>() + image * pixels, pixels);
-    return ScoreImage(label, std::span(map, pixels), classes, set).mean_iou;
+    return ScoreImage(label, std::span(map, pixels), classes, set);
   });
 }
 

@@ -109,29 +109,33 @@ __global__ void __launch_bounds__(kBlock)
 
 // One thread a map: the classes are added in order, as MeanOverClasses does.
 __global__ void MeansKernel(const int32_t* counts, const int32_t* truth, int64_t maps, int64_t images, int classes,
-                            ClassSet set, float* scores) {
+                            ClassSet set, float* mean_iou, float* mean_dice) {
   for (int64_t map = GridIndex(); map < maps; map += GridStride()) {
     const int32_t* const own = counts + map * 2 * classes;
-    ScoreSum sum;
+    ScoreSum iou, dice;
     for (int k = 0; k < classes; ++k) {
       const ClassCounts counts_of_class{truth[map % images * classes + k], own[k], own[classes + k]};
-      if (counts_of_class.In(set)) sum.Add(counts_of_class.Iou());
+      if (!counts_of_class.In(set)) continue;
+      iou.Add(counts_of_class.Iou());
+      dice.Add(counts_of_class.Dice());
     }
-    scores[map] = static_cast<float>(sum.counted > 0 ? sum.Mean() : 0.0);
+    mean_iou[map] = static_cast<float>(iou.counted > 0 ? iou.Mean() : 0.0);
+    mean_dice[map] = static_cast<float>(dice.counted > 0 ? dice.Mean() : 0.0);
   }
 }
 
 template <typename Truth>
 void ScoreMaps(const char* operation, Stream& stream, const Array& maps, const Array& class_counts, ClassSet set,
-               const Truth& truth, Array& scores) {
-  const int64_t count = scores.size(), images = maps.shape()[1], cells = maps.shape()[2] * maps.shape()[3];
+               const Truth& truth, Array& mean_iou, Array& mean_dice) {
+  const int64_t count = mean_iou.size(), images = maps.shape()[1], cells = maps.shape()[2] * maps.shape()[3];
   if (count == 0) return;
   const int64_t chunks = (cells + kChunk - 1) / kChunk, classes = class_counts.shape()[1];
   Array counts = Array::Zeros({count, 2, classes}, autograd::kInt32);
   Launch(operation, stream, static_cast<unsigned>(count * chunks), kBlock, CountMapsKernel<Truth>, maps.data<uint8_t>(),
          images, cells, chunks, truth, counts.data<int32_t>());
   Launch(operation, stream, Blocks(count, kWarp), kWarp, MeansKernel, counts.data<int32_t>(),
-         class_counts.data<int32_t>(), count, images, truth.classes, set, scores.data<float>());
+         class_counts.data<int32_t>(), count, images, truth.classes, set, mean_iou.data<float>(),
+         mean_dice.data<float>());
 }
 
 // One thread a pixel, for all maps. Bound by bandwidth.
@@ -164,16 +168,16 @@ void CountImageClasses(Stream& stream, const Array& labels, Array& truth) {
          labels.data<uint8_t>(), pixels, chunks, truth.shape()[1], truth.data<int32_t>());
 }
 
-void MeanIouOfCells(Stream& stream, const Array& maps, const Array& histograms, const Array& truth, ClassSet set,
-                    Array& scores) {
-  ScoreMaps("MeanIouOfCells", stream, maps, truth, set,
-            CellTruth{histograms.data<int32_t>(), static_cast<int>(truth.shape()[1])}, scores);
+void ScoreCells(Stream& stream, const Array& maps, const Array& histograms, const Array& truth, ClassSet set,
+                Array& mean_iou, Array& mean_dice) {
+  ScoreMaps("ScoreCells", stream, maps, truth, set,
+            CellTruth{histograms.data<int32_t>(), static_cast<int>(truth.shape()[1])}, mean_iou, mean_dice);
 }
 
-void MeanIouOfPixels(Stream& stream, const Array& maps, const Array& labels, const Array& truth, ClassSet set,
-                     Array& scores) {
-  ScoreMaps("MeanIouOfPixels", stream, maps, truth, set,
-            PixelTruth{labels.data<uint8_t>(), static_cast<int>(truth.shape()[1])}, scores);
+void ScorePixels(Stream& stream, const Array& maps, const Array& labels, const Array& truth, ClassSet set,
+                 Array& mean_iou, Array& mean_dice) {
+  ScoreMaps("ScorePixels", stream, maps, truth, set,
+            PixelTruth{labels.data<uint8_t>(), static_cast<int>(truth.shape()[1])}, mean_iou, mean_dice);
 }
 
 void PixelMatch(Stream& stream, const Array& labels, const Array& actions, Array& rewards, Array& valid) {

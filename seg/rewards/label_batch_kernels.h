@@ -17,13 +17,15 @@ KERNEL(CountCellClasses, void(autograd::Stream&, const autograd::Array& labels, 
 // truth int32 [b, classes]: how often each class occurs in each image.
 KERNEL(CountImageClasses, void(autograd::Stream&, const autograd::Array& labels, autograd::Array& truth));
 
-// scores float32 [n, b]: mean IoU over the classes of `set`.
-KERNEL(MeanIouOfCells, void(autograd::Stream&, const autograd::Array& maps, const autograd::Array& histograms,
-                            const autograd::Array& truth, ClassSet set, autograd::Array& scores));
+// mean_iou and mean_dice float32 [n, b], over the classes of `set`.
+KERNEL(ScoreCells,
+       void(autograd::Stream&, const autograd::Array& maps, const autograd::Array& histograms,
+            const autograd::Array& truth, ClassSet set, autograd::Array& mean_iou, autograd::Array& mean_dice));
 
 // The same for maps of the labels' own size, where a histogram would be longer than the pixels.
-KERNEL(MeanIouOfPixels, void(autograd::Stream&, const autograd::Array& maps, const autograd::Array& labels,
-                             const autograd::Array& truth, ClassSet set, autograd::Array& scores));
+KERNEL(ScorePixels,
+       void(autograd::Stream&, const autograd::Array& maps, const autograd::Array& labels, const autograd::Array& truth,
+            ClassSet set, autograd::Array& mean_iou, autograd::Array& mean_dice));
 
 // rewards float32 [n, b, height, width] of actions uint8 of that shape, and valid uint8 [b, height, width]:
 // pixel_match_reward.h.

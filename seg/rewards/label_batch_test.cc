@@ -51,15 +51,22 @@ TEST_P(LabelBatchTest, ScoresAreThoseOfSingleImages) {
   const auto stream = cuda_emulator::OpenEmulatedStream();
   LabelBatch batch(labels, size.classes), device_batch(labels.To(*stream), size.classes);
   for (ClassSet set : {ClassSet::kTruth, ClassSet::kUnion, ClassSet::kAll}) {
-    std::vector<float> expected;
+    std::vector<float> expected, expected_dice;
     for (int64_t i = 0; i < kMaps * size.images; ++i) {
       const CellHistograms own(labels.data<uint8_t>() + i % size.images * pixels, size.height, size.width,
                                size.grid_height, size.grid_width, size.classes);
-      expected.push_back(static_cast<float>(own.MeanIou(maps.data<uint8_t>() + i * cells, set)));
+      const ImageScores scores = own.Scores(maps.data<uint8_t>() + i * cells, set);
+      expected.push_back(static_cast<float>(scores.mean_iou));
+      expected_dice.push_back(static_cast<float>(scores.mean_dice));
     }
+    const MapScores scores = batch.Scores(maps, set);
+    EXPECT_EQ(scores.mean_iou.ToVector<float>(), expected);
+    EXPECT_EQ(scores.mean_dice.ToVector<float>(), expected_dice);
     EXPECT_EQ(batch.MeanIou(maps, set).ToVector<float>(), expected);
     autograd::StreamScope scope(*stream);
-    EXPECT_EQ(device_batch.MeanIou(maps.To(*stream), set).ToVector<float>(), expected);
+    const MapScores on_device = device_batch.Scores(maps.To(*stream), set);
+    EXPECT_EQ(on_device.mean_iou.ToVector<float>(), expected);
+    EXPECT_EQ(on_device.mean_dice.ToVector<float>(), expected_dice);
     if (set != ClassSet::kTruth) continue;
     cuda_emulator::SetThreadOrder(cuda_emulator::ThreadOrder::kReverse);
     EXPECT_EQ(LabelBatch(labels.To(*stream), size.classes).MeanIou(maps.To(*stream), set).ToVector<float>(), expected);

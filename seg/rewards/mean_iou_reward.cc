@@ -6,7 +6,6 @@
 
 #include "autograd/runtime/error.h"
 #include "autograd/runtime/parallel.h"
-#include "seg/metrics/image_scores.h"
 
 namespace seg {
 
@@ -31,8 +30,8 @@ void CountCells(const uint8_t* truth, int64_t height, int64_t width, int64_t gri
   }
 }
 
-double MeanIouOfCells(const uint8_t* map, const int32_t* histograms, int64_t cells, std::span<const int32_t> truth,
-                      ClassSet class_set) {
+ImageScores ScoreCells(const uint8_t* map, const int32_t* histograms, int64_t cells, std::span<const int32_t> truth,
+                       ClassSet class_set) {
   const size_t classes = truth.size();
   std::vector<ClassCounts> by_class(classes);
   for (size_t k = 0; k < classes; ++k) by_class[k].truth = truth[k];
@@ -43,7 +42,7 @@ double MeanIouOfCells(const uint8_t* map, const int32_t* histograms, int64_t cel
     by_class[k].prediction += cell[classes];
     by_class[k].hits += cell[k];
   }
-  return MeanOverClasses(by_class, class_set, &ClassCounts::Iou).value_or(0);
+  return ScoresOf(by_class, class_set);
 }
 
 CellHistograms::CellHistograms(const uint8_t* truth, int64_t height, int64_t width, int64_t grid_height,
@@ -55,8 +54,8 @@ CellHistograms::CellHistograms(const uint8_t* truth, int64_t height, int64_t wid
   }
 }
 
-double CellHistograms::MeanIou(const uint8_t* map, ClassSet class_set) const {
-  return MeanIouOfCells(map, histograms_.data(), cells_, truth_, class_set);
+ImageScores CellHistograms::Scores(const uint8_t* map, ClassSet class_set) const {
+  return ScoreCells(map, histograms_.data(), cells_, truth_, class_set);
 }
 
 std::vector<float> MeanIouOfMaps(std::span<const uint8_t* const> truths, const uint8_t* maps, int64_t height,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "seg/metrics/class_counts.h"
+#include "seg/metrics/image_scores.h"
 
 namespace seg {
 
@@ -19,10 +20,10 @@ namespace seg {
 void CountCells(const uint8_t* truth, int64_t height, int64_t width, int64_t grid_height, int64_t grid_width,
                 int classes, int32_t* histograms);
 
-// The score of map [cells] on that grid: one look-up a cell, and the map never becomes pixels. truth [classes]: how
-// often each class occurs in the image. Equals that of ScoreImage (image_scores.h) for the upsampled map, exactly.
-double MeanIouOfCells(const uint8_t* map, const int32_t* histograms, int64_t cells, std::span<const int32_t> truth,
-                      ClassSet class_set);
+// The scores of map [cells] on that grid: one look-up a cell, and the map never becomes pixels. truth [classes]: how
+// often each class occurs in the image. They equal those of ScoreImage for the upsampled map, exactly.
+ImageScores ScoreCells(const uint8_t* map, const int32_t* histograms, int64_t cells, std::span<const int32_t> truth,
+                       ClassSet class_set);
 
 // Both for one image. For a batch, and on any device: label_batch.h.
 class CellHistograms {
@@ -32,7 +33,8 @@ class CellHistograms {
                  int classes);
 
   // map [grid_height, grid_width].
-  double MeanIou(const uint8_t* map, ClassSet class_set) const;
+  ImageScores Scores(const uint8_t* map, ClassSet class_set) const;
+  double MeanIou(const uint8_t* map, ClassSet class_set) const { return Scores(map, class_set).mean_iou; }
 
  private:
   int64_t cells_ = 0;

@@ -19,8 +19,9 @@ using autograd::RandomKey;
 using autograd::UniformBelow;
 
 // By sets of pixels, class by class: the definition.
-double FromSets(const std::vector<uint8_t>& truth, const std::vector<uint8_t>& map, int classes, ClassSet class_set) {
-  double sum = 0;
+ImageScores FromSets(const std::vector<uint8_t>& truth, const std::vector<uint8_t>& map, int classes,
+                     ClassSet class_set) {
+  double iou = 0, dice = 0;
   int averaged = 0;
   for (int k = 0; k < classes; ++k) {
     std::set<size_t> in_truth, in_map, united, shared;
@@ -34,11 +35,14 @@ double FromSets(const std::vector<uint8_t>& truth, const std::vector<uint8_t>& m
     for (size_t i : in_truth) {
       if (in_map.count(i) != 0) shared.insert(i);
     }
-    if ((class_set == ClassSet::kTruth ? in_truth : united).empty()) continue;
-    sum += static_cast<double>(shared.size()) / static_cast<double>(united.size());
+    if (class_set != ClassSet::kAll && (class_set == ClassSet::kTruth ? in_truth : united).empty()) continue;
+    const double common = static_cast<double>(shared.size());
+    if (!united.empty()) iou += common / static_cast<double>(united.size());
+    if (!united.empty()) dice += 2 * common / static_cast<double>(in_truth.size() + in_map.size());
     ++averaged;
   }
-  return averaged > 0 ? sum / averaged : 0;
+  if (averaged == 0) return {};
+  return {.mean_iou = iou / averaged, .mean_dice = dice / averaged};
 }
 
 struct GridSize {
@@ -65,10 +69,15 @@ TEST_P(CellHistogramsTest, EqualsTheUpsampledMap) {
       }
     }
     const CellHistograms histograms(truth.data(), size.height, size.width, size.grid_height, size.grid_width, kClasses);
-    for (ClassSet class_set : {ClassSet::kTruth, ClassSet::kUnion}) {
-      const double expected = FromSets(truth, pixels, kClasses, class_set);
-      EXPECT_DOUBLE_EQ(histograms.MeanIou(cells.data(), class_set), expected);
-      EXPECT_DOUBLE_EQ(ScoreImage(truth, std::span<const uint8_t>(pixels), kClasses, class_set).mean_iou, expected);
+    for (ClassSet class_set : {ClassSet::kTruth, ClassSet::kUnion, ClassSet::kAll}) {
+      const ImageScores expected = FromSets(truth, pixels, kClasses, class_set);
+      const ImageScores of_cells = histograms.Scores(cells.data(), class_set);
+      const ImageScores of_pixels = ScoreImage(truth, std::span<const uint8_t>(pixels), kClasses, class_set);
+      EXPECT_DOUBLE_EQ(of_cells.mean_iou, expected.mean_iou);
+      EXPECT_DOUBLE_EQ(of_cells.mean_dice, expected.mean_dice);
+      EXPECT_DOUBLE_EQ(of_pixels.mean_iou, expected.mean_iou);
+      EXPECT_DOUBLE_EQ(of_pixels.mean_dice, expected.mean_dice);
+      EXPECT_EQ(of_cells.pixel_accuracy, of_pixels.pixel_accuracy);
     }
   }
 }
