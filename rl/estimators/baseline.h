@@ -15,6 +15,8 @@ enum class Baseline {
   kBatchMean,      // b = r̄, the mean of all rewards of the batch (MeanReward)
   kMovingAverage,  // b ← τ·b + (1 − τ)·r̄ (MovingAverageBaseline)
   kLeaveOneOut,    // of the image's other draws (LeaveOneOutBaseline)
+  kMode,           // the reward of the image's most probable action (Rennie et al., "Self-critical sequence training",
+                   // CVPR 2017), which whoever acts has to score
 };
 
 // r̄ over the rewards of this rank (nullptr), or of all ranks: float64 [1], 0 of none. The same bits however the images

@@ -20,6 +20,10 @@ FcnHeadConfig FcnHeadConfig::MmsegAuxiliary() {
   return {.width = 256, .drop_channels = true, .initializers = HeadInitializers::Mmseg()};
 }
 
+FcnHeadConfig FcnHeadConfig::Sssegmentation() { return {.convolutions = 2, .drop_channels = true}; }
+
+FcnHeadConfig FcnHeadConfig::SssegmentationAuxiliary() { return {.drop_channels = true}; }
+
 FcnHead::FcnHead(int64_t inputs, int64_t classes, const FcnHeadConfig& given, RandomKey key)
     : config(given),
       classifier(given.width, classes,

@@ -46,9 +46,11 @@ struct FcnHeadConfig {
   nn::BatchNormOptions norm = {};
   HeadInitializers initializers = {};
 
-  // mmseg's main head and its auxiliary heads.
+  // mmseg's main head and its auxiliary heads; SSSegmentation's.
   static FcnHeadConfig Mmseg();
   static FcnHeadConfig MmsegAuxiliary();
+  static FcnHeadConfig Sssegmentation();
+  static FcnHeadConfig SssegmentationAuxiliary();
 };
 
 struct FcnHead {

@@ -32,21 +32,25 @@ Variable PatchMap(const TokenGrid& grid) {
   return autograd::Reshape(autograd::Slice(grid.tokens, 1, 1, shape[1]), {shape[0], grid.height, grid.width, shape[2]});
 }
 
-Variable ResizePositions(const Variable& positions, int64_t height, int64_t width) {
+Variable ResizePositions(const Variable& positions, int64_t height, int64_t width, PositionFilter filter) {
   autograd::Dims dims("ResizePositions");
   dims.Match(positions, "positions: 1 rows c");
   const int64_t rows = dims["rows"], side = SideOf(rows), c = dims["c"];
   if (side == height && side == width) return positions;
   autograd::Require(side > 0, dims.operation(), rows, " rows are not one and a square grid");
   const Variable grid = autograd::Reshape(autograd::Slice(positions, 1, 1, rows), {1, side, side, c});
-  const Variable resized = autograd::ResizeBicubic(grid, height, width, /*antialias=*/true);
+  const Variable resized = filter == PositionFilter::kBilinear
+                               ? autograd::ResizeBilinear(grid, height, width)
+                               : autograd::ResizeBicubic(grid, height, width, /*antialias=*/true);
   return autograd::Concatenate(
       {autograd::Slice(positions, 1, 0, 1), autograd::Reshape(resized, {1, height * width, c})}, 1);
 }
 
 PatchTokens::PatchTokens(const PatchTokensOptions& options, RandomKey key)
-    : projection(3, options.width, options.patch, {.stride = options.patch}, key.Split("patch_embed")),
-      patch(options.patch) {
+    : projection(3, options.width, options.patch, {.stride = options.patch, .bias = options.bias},
+                 key.Split("patch_embed")),
+      patch(options.patch),
+      position_filter(options.position_filter) {
   const int64_t side = options.image_size / options.patch, width = options.width;
   autograd::Require(side > 0, "PatchTokens", "images of ", options.image_size, " pixels have no patch of ",
                     options.patch);
@@ -64,7 +68,7 @@ TokenGrid PatchTokens::operator()(const Variable& images) {
   const Variable patches = projection(padded);
   const int64_t rows = patches.shape()[1], columns = patches.shape()[2], width = patches.shape()[3];
 
-  const Variable resized = autograd::Cast(ResizePositions(positions, rows, columns), images.dtype());
+  const Variable resized = autograd::Cast(ResizePositions(positions, rows, columns, position_filter), images.dtype());
   const Variable first = nn::InTypeOf(images, class_token) + autograd::Slice(resized, 1, 0, 1);
   const Variable others =
       autograd::Reshape(patches, {n, rows * columns, width}) + autograd::Slice(resized, 1, 1, 1 + rows * columns);
@@ -146,11 +150,13 @@ absl::StatusOr<nn::LoadReport> LoadPatchWeights(const std::string& path, const n
     }
   }
   const int64_t side = SideOf(tokens.positions.shape()[1]), patch = tokens.patch;
+  const PositionFilter filter = tokens.position_filter;
   StandIn stand_in_positions(tokens.positions, positions), stand_in_kernel(tokens.projection.weight, kernel);
   absl::StatusOr<nn::LoadReport> report = nn::LoadWeights(path, module, options);
   const autograd::PauseTape pause;
-  stand_in_positions.Restore(report.ok() && Contains(report->loaded, kPositions),
-                             [side](const Variable& given) { return ResizePositions(given, side, side); });
+  stand_in_positions.Restore(
+      report.ok() && Contains(report->loaded, kPositions),
+      [side, filter](const Variable& given) { return ResizePositions(given, side, side, filter); });
   stand_in_kernel.Restore(report.ok() && Contains(report->loaded, kKernel),
                           [patch](const Variable& given) { return autograd::ResizeBicubic(given, patch, patch); });
   return report;

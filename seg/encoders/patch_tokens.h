@@ -32,16 +32,24 @@ struct TokenGrid {
 // The patches as a map [n, height, width, c], row by row; without the class token.
 Variable PatchMap(const TokenGrid& grid);
 
-// timm's resample_abs_pos_embed: the class token's row stays, the others, a square grid, are resized by the antialiased
-// bicubic filter.
+// How learned positions become those of another grid.
+enum class PositionFilter : uint8_t {
+  kBicubic,   // antialiased: timm's resample_abs_pos_embed
+  kBilinear,  // without aligned corners: SETR's, in its authors' code, mmseg and SSSegmentation
+};
+
+// The class token's row stays, the others, a square grid, are resized.
 //   positions [1, 1 + side², c] -> [1, 1 + height·width, c]
-Variable ResizePositions(const Variable& positions, int64_t height, int64_t width);
+Variable ResizePositions(const Variable& positions, int64_t height, int64_t width,
+                         PositionFilter filter = PositionFilter::kBicubic);
 
 struct PatchTokensOptions {
   int64_t patch = 16;
   int64_t width = 768;
   int64_t image_size = 224;  // (image_size / patch)² positions are learned
   double class_token_deviation = 1e-6;
+  PositionFilter position_filter = PositionFilter::kBicubic;
+  bool bias = true;  // of the patches' projection
 };
 
 // Fields, as timm's: cls_token [1, 1, c], pos_embed [1, 1 + side², c], patch_embed.proj.
@@ -56,6 +64,7 @@ struct PatchTokens {
   Parameter class_token, positions;
   nn::Conv2d projection;
   int64_t patch;
+  PositionFilter position_filter;
 };
 
 // Block after block; `block(i, x)` runs one. `taps` are indices from 0. With `checkpoint`, only the blocks' inputs are
@@ -66,8 +75,7 @@ TransformerFeatures RunBlocks(TokenGrid grid, int64_t depth, const std::vector<i
 // nn::LoadWeights into a module that holds `tokens`, but for two tensors that may have another size in the file:
 //   pos_embed of another square grid becomes the model's by ResizePositions;
 //   patch_embed.proj.weight of another patch becomes the model's by the bicubic filter without antialiasing, as
-//   EVA-02's
-//   authors made their files "p14to16" (timm solves for a pseudo-inverse instead).
+//   EVA-02's authors made their files "p14to16" (timm solves for a pseudo-inverse instead).
 absl::StatusOr<nn::LoadReport> LoadPatchWeights(const std::string& path, const nn::ModuleReference& module,
                                                 PatchTokens& tokens, const nn::LoadOptions& options);
 

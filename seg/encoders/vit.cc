@@ -38,7 +38,12 @@ absl::StatusOr<ViTConfig> ConfigureViT(absl::string_view name) {
 
 ViT::ViT(const ViTConfig& given, RandomKey key)
     : config(given),
-      tokens({.patch = given.patch, .width = given.width, .image_size = given.image_size}, key.Split("tokens")) {
+      tokens({.patch = given.patch,
+              .width = given.width,
+              .image_size = given.image_size,
+              .position_filter = given.position_filter,
+              .bias = given.patch_bias},
+             key.Split("tokens")) {
   for (int64_t tap : config.taps)
     autograd::Require(tap >= 0 && tap < config.depth, "ViT", "no block ", tap, " among ", config.depth);
   for (int64_t i = 0; i < config.depth; ++i) {
@@ -89,7 +94,7 @@ std::string TransformerBlockTimmName(absl::string_view part) {
 std::string ViTTimmName(const std::string& name) {
   absl::string_view rest = name;
   while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
-         absl::ConsumePrefix(&rest, "backbone.")) {
+         absl::ConsumePrefix(&rest, "backbone.") || absl::ConsumePrefix(&rest, "backbone_net.")) {
   }
   if (absl::ConsumePrefix(&rest, "vit.")) {
     if (absl::ConsumePrefix(&rest, "embeddings.patch_embeddings.projection."))
@@ -99,8 +104,9 @@ std::string ViTTimmName(const std::string& name) {
     if (absl::ConsumePrefix(&rest, "layernorm.")) return absl::StrCat("norm.", rest);
   }
   absl::ConsumePrefix(&rest, "encoder.");
-  for (const char* absent : {"head.", "head_dist.", "pre_logits.", "fc_norm.", "classifier.", "pooler.", "embeddings.",
-                             "mask_token", "decoder", "decode_head.", "auxiliary_head."}) {
+  for (const char* absent :
+       {"head.", "head_dist.", "pre_logits.", "fc_norm.", "classifier.", "pooler.", "embeddings.", "mask_token",
+        "decoder", "decode_head.", "auxiliary_head.", "auxiliary_decoders.", "norm_layers."}) {
     if (absl::StartsWith(rest, absent)) return "";
   }
   if (absl::ConsumePrefix(&rest, "patch_embed.projection.")) return absl::StrCat("patch_embed.proj.", rest);
@@ -123,7 +129,14 @@ absl::StatusOr<nn::LoadReport> LoadViT(const std::string& path, ViT& encoder) {
     for (size_t i = 0; three_matrices && i < encoder.blocks.size(); ++i)
       split.emplace_back(encoder.blocks[i].attention);
   }
-  return LoadPatchWeights(path, encoder, encoder.tokens, {.rename = ViTTimmName});
+  const auto rename = [final_norm = encoder.norm.has_value(),
+                       bias = encoder.tokens.projection.bias.defined()](const std::string& name) -> std::string {
+    std::string timm = ViTTimmName(name);
+    if (!final_norm && absl::StartsWith(timm, "norm.")) return "";
+    if (!bias && timm == "patch_embed.proj.bias") return "";
+    return timm;
+  };
+  return LoadPatchWeights(path, encoder, encoder.tokens, {.rename = rename});
 }
 
 }  // namespace seg

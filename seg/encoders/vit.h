@@ -29,6 +29,8 @@ struct ViTConfig {
   double epsilon = 1e-6;   // of all norms: timm's and mmseg's; rstrudel/segmenter trains with 1e-5
   double drop_path = 0.1;  // of the last block; the first has 0
   bool final_norm = true;
+  PositionFilter position_filter = PositionFilter::kBicubic;  // for files and images of other sizes
+  bool patch_bias = true;                                     // SSSegmentation's SETR for Cityscapes has none
   // Blocks, from 0, whose outputs are returned as well; SETR takes 9, 14, 19, 23 of ViT-L.
   std::vector<int64_t> taps = {};
   // Keeps only the blocks' inputs for the backward pass and computes the rest again.
@@ -59,13 +61,13 @@ struct ViT {
 // "attn.v_proj".
 std::string TransformerBlockTimmName(absl::string_view part);
 
-// timm's name for a name of timm's (DeiT's are the same), Hugging Face's, mmseg's or rstrudel/segmenter's files; "" for
-// what the encoder does not have: classifiers, poolers, mask tokens, decoders. Leading "model.", "module.", "backbone."
-// and "encoder." are dropped.
+// timm's name for a name of timm's (DeiT's are the same), Hugging Face's, mmseg's (SSSegmentation's are the same) or
+// rstrudel/segmenter's files; "" for what the encoder does not have: classifiers, poolers, mask tokens, decoders.
+// Leading "model.", "module.", "backbone.", "backbone_net." and "encoder." are dropped.
 std::string ViTTimmName(const std::string& name);
 
 // Loads public weights into an encoder: everything must fit, but for the size of the position embedding
-// (LoadPatchWeights).
+// (LoadPatchWeights), and for a final norm and the patches' bias, which are left out where the encoder has none.
 absl::StatusOr<nn::LoadReport> LoadViT(const std::string& path, ViT& encoder);
 
 }  // namespace seg

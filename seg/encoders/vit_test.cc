@@ -126,6 +126,32 @@ TEST(ViT, PositionsOfAnotherGridAreBicubicAndKeepTheClassRow) {
   ExpectError([] { ResizePositions(Array::Zeros({1, 9, 5}, autograd::kFloat32), 4, 2); }, "9 rows");
 }
 
+TEST(ViT, PositionsMayBeResizedBilinearly) {
+  const Array positions = RandomArray({1, 5, 3}, autograd::kFloat32, kKey);
+  const auto before = positions.ToVector<float>(),
+             after = ResizePositions(positions, 2, 4, PositionFilter::kBilinear).array().ToVector<float>();
+  ASSERT_EQ(after.size(), 27u);
+  for (int c = 0; c < 3; ++c) {
+    EXPECT_EQ(after[c], before[c]);
+    // Centres at −¼, ¼, ¾ and 5⁄4 of the two columns.
+    for (int row = 0; row < 2; ++row) {
+      const float left = before[3 * (1 + 2 * row) + c], right = before[3 * (2 + 2 * row) + c];
+      const float expected[] = {left, 0.75f * left + 0.25f * right, 0.25f * left + 0.75f * right, right};
+      for (int column = 0; column < 4; ++column)
+        EXPECT_NEAR(after[3 * (1 + 4 * row + column) + c], expected[column], 1e-6) << row << ", " << column;
+    }
+  }
+  // A pass over images of another size has them, too.
+  ViTConfig config = *ConfigureViT("micro");
+  const Array images = RandomArray({1, 32, 48, 3}, autograd::kFloat32, kKey);
+  ViT bicubic(config, kKey);
+  config.position_filter = PositionFilter::kBilinear;
+  ViT bilinear(config, kKey);
+  EXPECT_FALSE(AllClose(bilinear(images, {}).map.array(), bicubic(images, {}).map.array(), 1e-6));
+  const Array learned = RandomArray({1, 64, 64, 3}, autograd::kFloat32, kKey);
+  EXPECT_TRUE(AllClose(bilinear(learned, {}).map.array(), bicubic(learned, {}).map.array(), 0));
+}
+
 // timm's numbers at row 3, column 5: a grid of 32 halves the coordinates, one of 16 keeps them.
 TEST(Eva02, RotationIsTimms) {
   const nn::RotaryTable halved = Eva02Rotation(32, 32, 64, 16), whole = Eva02Rotation(16, 16, 64, 16);
@@ -216,6 +242,11 @@ TEST(ViT, NamesOfOtherSourcesBecomeTimms) {
       {"backbone.layers.0.ffn.layers.1.bias", "blocks.0.mlp.fc2.bias"},
       {"backbone.ln1.weight", "norm.weight"},
       {"decode_head.cls_emb", ""},
+      // SSSegmentation
+      {"backbone_net.layers.11.ln2.bias", "blocks.11.norm2.bias"},
+      {"norm_layers.3.weight", ""},
+      {"auxiliary_decoders.0.1.bias", ""},
+      {"decoder.9.bias", ""},
       // Hugging Face
       {"vit.embeddings.cls_token", "cls_token"},
       {"vit.embeddings.position_embeddings", "pos_embed"},

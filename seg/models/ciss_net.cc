@@ -28,9 +28,10 @@ ResNetConfig EncoderOf(const CissNetConfig& config) {
   return encoder;
 }
 
+// Channels of X as Decode finds it.
 int64_t FeaturesOf(const CissNetConfig& config) {
   Require(config.stage >= 1 && config.stage <= 4, "CissNet", "stage is ", config.stage, " but must be 1 to 4");
-  return config.encoder.OutputChannels()[config.stage - 1];
+  return config.encoder.OutputChannels()[config.stage - 1] + config.extra_latent_channels;
 }
 
 nn::GroupNorm Norm(int64_t channels, int64_t group_channels) {
@@ -229,6 +230,10 @@ Variable CissNet::Decode(const Features& features, const nn::Context& context) {
     logits = Segment(domain, map, own);
   }
   return logits;
+}
+
+int64_t CissNet::LatentChannels(const CissNetConfig& config) {
+  return FeaturesOf(config) - config.extra_latent_channels;
 }
 
 void CissNet::Fields(nn::FieldVisitor& visitor) {

@@ -39,11 +39,12 @@ struct CissNetConfig {
   ResNetConfig encoder = {};
   int64_t stage = 4;  // of the encoder, whose output is X: 1 to 4; later stages are not there
   int64_t base_width = 512;
-  int64_t trunk_width = 512;         // of the context and the bias net
-  int64_t label_width = 512;         // C_e, of an encoded label map
-  int64_t label_branch_width = 128;  // of each branch of F_e
-  int64_t group_channels = 16;       // of every GroupNorm; all widths but label_width are multiples of it
-  double dropout = 0.1;              // of elements, before each last layer
+  int64_t trunk_width = 512;          // of the context and the bias net
+  int64_t label_width = 512;          // C_e, of an encoded label map
+  int64_t label_branch_width = 128;   // of each branch of F_e
+  int64_t group_channels = 16;        // of every GroupNorm; all widths but label_width are multiples of it
+  double dropout = 0.1;               // of elements, before each last layer
+  int64_t extra_latent_channels = 0;  // of X, that Decode finds behind the encoder's (seg/models/model.h)
   // The paper's X is a constant: the encoder's parameters do not train, its batch norms use their running statistics in
   // training, too, and nothing is kept for its backward pass. With `true` it trains with the rest.
   bool train_features = false;
@@ -129,6 +130,7 @@ struct CissNet {
   int64_t classes() const { return config.classes; }
   int64_t size_multiple() const { return config.size_multiple(); }
   size_t latent_tap() const { return static_cast<size_t>(config.stage - 1); }  // X
+  static int64_t LatentChannels(const CissNetConfig& config);
   std::string last_layer() const { return "base.classifier"; }
   // Only the encoder has batch norms, and only where it trains.
   std::optional<NormExtent> SmallestNorm(int64_t height, int64_t width) const;

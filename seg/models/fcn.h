@@ -17,7 +17,8 @@ using Fcn = ResNetSegmentor<FcnHead, FcnHeadConfig>;
 using FcnConfig = Fcn::Config;
 
 // An FCN on the encoder of that `size` (ConfigureResNet; NotFound for others), at output stride 8, without an auxiliary
-// classifier. "resnet50", "resnet101" and "resnet152" have torchvision's heads, the v1c sizes mmseg's; "micro" has
+// classifier. "resnet50", "resnet101" and "resnet152" have torchvision's heads, the v1c sizes mmseg's; "resnet50_sss"
+// and "resnet101_sss" have SSSegmentation's on the encoder of the v1c sizes, which is its own; "micro" has
 // torchvision's at width 32 (auxiliary 16).
 absl::StatusOr<FcnConfig> ConfigureFcn(absl::string_view size, int64_t classes);
 

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -21,9 +23,12 @@
 #include "seg/models/ciss_net.h"
 #include "seg/models/deeplabv3.h"
 #include "seg/models/fcn.h"
+#include "seg/models/latent.h"
 #include "seg/models/pspnet.h"
+#include "seg/models/segformer.h"
 #include "seg/models/segmenter.h"
 #include "seg/models/semantic_fpn.h"
+#include "seg/models/setr.h"
 #include "seg/models/sfpnext.h"
 
 namespace seg {
@@ -114,6 +119,24 @@ SegmenterConfig TinySegmenter(const char* encoder, std::vector<int64_t> taps) {
   return config;
 }
 
+SetrConfig TinySetr(int64_t convolutions, int64_t scale) {
+  SetrConfig config = *ConfigureSetr("micro", kClasses);
+  config.encoder.width = 16;
+  config.encoder.drop_path = 0.3;
+  config.auxiliary = true;
+  for (SetrNaiveHeadConfig* const head : {&config.head, &config.auxiliary_head})
+    *head = {.width = 4, .convolutions = convolutions, .scale = scale, .dropout = 0.1};
+  return config;
+}
+
+SegFormerConfig TinySegFormer(const char* size) {
+  SegFormerConfig config = *ConfigureSegFormer(size, kClasses);
+  config.encoder.dims = {4, 4, 5, 8};
+  config.encoder.drop_path = 0.3;
+  config.head.width = 4;
+  return config;
+}
+
 // Calls visit(name, model) for each.
 template <typename Visit>
 void ForEveryModel(const Visit& visit) {
@@ -131,11 +154,27 @@ void ForEveryModel(const Visit& visit) {
   with("PSPNet, stride 16, no single bin", PspNet(TinyPspNet(16, {4, 2}), kKey));
   with("SemanticFPN", ResNetSemanticFpn(TinySemanticFpn(ResNetStem::kSingle), kKey));
   with("SemanticFPN, deep stem", ResNetSemanticFpn(TinySemanticFpn(ResNetStem::kDeep), kKey));
+  with("SegFormer", SegFormer(TinySegFormer("micro"), kKey));
+  with("SegFormer, NVlabs' form", SegFormer(TinySegFormer("micro_nvidia"), kKey));
+  with("SegFormer, mmseg's head", SegFormer(TinySegFormer("micro_mmseg"), kKey));
   with("CiSS-Net", CissNet(TinyCissNet(2, 4, false), kKey));
   with("CiSS-Net, last stage at stride 8, training features", CissNet(TinyCissNet(4, 8, true), kKey));
   with("CiSS-Net, third stage of stride 16, training features", CissNet(TinyCissNet(3, 32, true), kKey));
+  const auto latent = [&](LatentDraw draw, Modulation kind) {
+    return LatentConfig{{.blocks = 2, .pool_height = 2, .pool_width = 2}, {.kind = kind, .heads = 2}, draw};
+  };
+  with("FCN with a latent policy",
+       Latent<Fcn>({TinyFcn(8, false), latent(LatentDraw::kPosition, Modulation::kAttention)}, kKey));
+  with("PSPNet with a latent policy of one draw an image",
+       Latent<PspNet>({TinyPspNet(16, {4, 2}), latent(LatentDraw::kChannel, Modulation::kMultiplication)}, kKey));
+  with("SFPNeXt with a latent policy",
+       Latent<SFPNeXt>({TinySFPNeXt(4, true), latent(LatentDraw::kPosition, Modulation::kConcatenation)}, kKey));
+  with("Segmenter with a latent policy",
+       Latent<Segmenter>({TinySegmenter("micro", {}), latent(LatentDraw::kPosition, Modulation::kAddition)}, kKey));
   with("Segmenter", Segmenter(TinySegmenter("micro", {}), kKey));
   with("Segmenter, EVA-02 with taps", Segmenter(TinySegmenter("eva02_micro", {1, 0}), kKey));
+  with("SETR", Setr(TinySetr(2, 2), kKey));
+  with("SETR, heads at the stride of the patches", Setr(TinySetr(1, 1), kKey));
 }
 
 Array Images(int64_t count, int64_t height, int64_t width) {
@@ -183,10 +222,46 @@ TEST(Models, LogitsAreAFunctionOfTheLatentTap) {
     EXPECT_NE(gradient, std::vector<float>(gradient.size()));
     // The encoder is not on the tape.
     for (const nn::NamedParameter& named : nn::NamedParameters(model)) {
-      const bool encoders = named.name.starts_with("encoder.") || named.name.starts_with("backbone.");
+      const bool encoders = named.name.starts_with("encoder.") || named.name.starts_with("backbone.") ||
+                            named.name.starts_with("segformer.encoder.");
       EXPECT_TRUE(!encoders || !named.parameter->has_gradient()) << named.name;
     }
   });
+}
+
+// What a policy appends to z reaches the logits, and nothing else of a model changes.
+TEST(Models, ExtraLatentChannelsAreReadBehindTheEncoders) {
+  int models = 0;
+  ForEveryModel([&](auto& model) {
+    using M = std::remove_reference_t<decltype(model)>;
+    if constexpr (Extensible<M>) {
+      ++models;
+      auto config = model.config;
+      config.extra_latent_channels = 3;
+      M wider(config, kKey);
+      const int64_t channels = M::LatentChannels(config);
+      EXPECT_EQ(channels, M::LatentChannels(model.config));
+      const Array images = Images(2, 2 * model.size_multiple(), 3 * model.size_multiple());
+      const Features features = wider.Encode(images, {});
+      const Variable& z = features[wider.latent_tap()];
+      EXPECT_EQ(z.shape()[3], channels);
+      EXPECT_EQ(Values(z), Values(model.Encode(images, {})[model.latent_tap()]));
+
+      const auto decoded = [&](uint64_t draw) {
+        autograd::Shape shape = z.shape();
+        shape.Set(3, 3);
+        Features extended = features;
+        extended[wider.latent_tap()] =
+            autograd::Concatenate({z, autograd::testing::RandomArray(shape, z.dtype(), RandomKey(draw))}, -1);
+        return wider.Decode(extended, {});
+      };
+      EXPECT_EQ(decoded(1).shape(), model.Decode(features, {}).shape());
+      EXPECT_NE(Values(decoded(1)), Values(decoded(2)));
+
+      autograd::testing::ExpectError([&] { wider.Decode(features, {}); }, std::to_string(channels));
+    }
+  });
+  EXPECT_GE(models, 8);
 }
 
 TEST(Models, WrongNumbersOfFeaturesAreErrors) {
@@ -197,8 +272,8 @@ TEST(Models, WrongNumbersOfFeaturesAreErrors) {
   });
 }
 
-// Bit for bit: the two heads share no parameter, and what the auxiliary head adds to C4's gradient comes before what
-// the last stage of the encoder adds, which the tape holds before both.
+// Bit for bit: no two heads share a parameter, and what an auxiliary head adds to the gradient of its tap comes before
+// what later parts of the encoder add, which the tape holds before all heads.
 TEST(Models, TheOrderOfTheHeadsChangesNoGradient) {
   ForEveryModel([](auto& model) {
     if constexpr (requires(const Features& features) { model.Auxiliary(features, nn::Context()); }) {
@@ -208,11 +283,15 @@ TEST(Models, TheOrderOfTheHeadsChangesNoGradient) {
       for (const bool auxiliary_first : {false, true}) {
         Tape tape;
         const Features features = model.Encode(images, context);
-        Variable logits, auxiliary;
+        Variable logits;
+        std::vector<Variable> auxiliary;
         if (auxiliary_first) auxiliary = model.Auxiliary(features, context);
         logits = model.Decode(features, context);
         if (!auxiliary_first) auxiliary = model.Auxiliary(features, context);
-        tape.Backward(SegmentationLoss(logits, labels) + 0.4 * SegmentationLoss(auxiliary, labels));
+        ASSERT_FALSE(auxiliary.empty());
+        Variable loss = SegmentationLoss(logits, labels);
+        for (const Variable& other : auxiliary) loss = loss + 0.4 * SegmentationLoss(other, labels);
+        tape.Backward(loss);
         for (const nn::NamedParameter& named : nn::NamedParameters(model))
           gradients[auxiliary_first].push_back(named.parameter->gradient().template ToVector<float>());
         nn::ClearGradients(model);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -51,10 +52,22 @@ TEST(Fcn, HeadsHaveThePublicTotals) {
   const int64_t auxiliary = HeadParameters<FcnHead>(1024, FcnHeadConfig{.width = 256});
   EXPECT_EQ(HeadParameters<FcnHead>(2048, FcnHeadConfig()) + auxiliary, 35322218 - 23508032);
   EXPECT_EQ(HeadParameters<FcnHead>(2048, FcnHeadConfig::Mmseg()) + auxiliary, 49499274 - 23527264);
-  // SSSegmentation's
-  EXPECT_EQ(
-      HeadParameters<FcnHead>(2048, FcnHeadConfig{.convolutions = 2}) + HeadParameters<FcnHead>(1024, FcnHeadConfig()),
-      40066954 - 23527264);
+}
+
+// Of SSSegmentation's and mmseg's FCN on a ResNet-50 v1c.
+TEST(Fcn, WholeNetworksHaveThePublicTotals) {
+  const std::pair<const char*, std::array<int64_t, 2>> totals[] = {{"resnet50_sss", {40066954, 40199308}},
+                                                                   {"resnet50_v1c", {49499274, 49598604}}};
+  for (const auto& [size, of_classes] : totals) {
+    FcnConfig config = *ConfigureFcn(size, 21);
+    config.auxiliary = true;
+    Fcn network(config, kKey);
+    EXPECT_EQ(nn::ParameterCount(network), of_classes[0]) << size;
+    EXPECT_EQ(nn::ParameterCount(network.backbone) + HeadParameters<FcnHead>(2048, config.head, 150) +
+                  HeadParameters<FcnHead>(1024, config.auxiliary_head, 150),
+              of_classes[1])
+        << size;
+  }
 }
 
 TEST(PspNet, HeadsHaveThePublicTotals) {
@@ -198,6 +211,14 @@ TEST(Configurations, FollowTheSize) {
   EXPECT_EQ(ConfigureDeepLabV3("resnet101_v1c", 19)->head.aspp.projection_kernel, 3);
   EXPECT_TRUE(ConfigureFcn("resnet50_v1c", 19)->head.concatenate_input);
   EXPECT_EQ(ConfigureFcn("resnet50", 19)->encoder.output_stride, 8);
+  EXPECT_EQ(ConfigureFcn("resnet101_sss", 19)->encoder.output_stride, 8);
+  EXPECT_EQ(ConfigureFcn("resnet101_sss", 19)->encoder.depths[2], 23);
+  EXPECT_TRUE(ConfigureFcn("resnet50_sss", 19)->head.drop_channels);
+  EXPECT_FALSE(ConfigureFcn("resnet50_sss", 19)->head.concatenate_input);
+  for (const char* size : {"micro_sss", "resnet50_v1c_sss", "resnet152_sss", "_sss"}) {
+    EXPECT_EQ(ConfigureFcn(size, 19).status().code(), absl::StatusCode::kNotFound) << size;
+    EXPECT_TRUE(absl::StrContains(ConfigureFcn(size, 19).status().message(), "resnet101_sss")) << size;
+  }
   EXPECT_EQ(ConfigurePspNet("resnet101_v1c", 19)->encoder.output_stride, 8);
   EXPECT_FALSE(ConfigurePspNet("resnet50", 19)->head.align_corners);
   EXPECT_TRUE(ConfigurePspNet("resnet50_semseg", 19)->head.align_corners);
@@ -216,16 +237,16 @@ TEST(ResNetSegmentor, LogitsAreAtTheOutputStride) {
   const Array images = Images(1, 65, 90);
   DeepLabV3 deeplab(SmallDeepLab(), kKey);
   EXPECT_EQ(deeplab(images, {}).shape(), (Shape{1, 9, 12, 3}));
-  EXPECT_EQ(deeplab.Auxiliary(deeplab.Encode(images, {}), {}).shape(), (Shape{1, 9, 12, 3}));
+  EXPECT_EQ(deeplab.Auxiliary(deeplab.Encode(images, {}), {}).at(0).shape(), (Shape{1, 9, 12, 3}));
   FcnConfig config = SmallFcn();
   config.encoder.output_stride = 32;
   config.auxiliary = false;
   Fcn fcn(config, kKey);
   EXPECT_EQ(fcn(images, {}).shape(), (Shape{1, 3, 3, 3}));
-  EXPECT_FALSE(fcn.Auxiliary(fcn.Encode(images, {}), {}).defined());
+  EXPECT_TRUE(fcn.Auxiliary(fcn.Encode(images, {}), {}).empty());
   PspNet pspnet(SmallPspNet(), kKey);
   EXPECT_EQ(pspnet(images, {}).shape(), (Shape{1, 9, 12, 3}));
-  EXPECT_EQ(pspnet.Auxiliary(pspnet.Encode(images, {}), {}).shape(), (Shape{1, 9, 12, 3}));
+  EXPECT_EQ(pspnet.Auxiliary(pspnet.Encode(images, {}), {}).at(0).shape(), (Shape{1, 9, 12, 3}));
   ResNetSemanticFpn fpn(SmallSemanticFpn(), kKey);
   EXPECT_EQ(fpn(images, {}).shape(), (Shape{1, 17, 23, 3}));
 }
@@ -316,7 +337,7 @@ TEST(DeepLabV3, LearnsABatchByHeartWithItsAuxiliaryHead) {
     const std::vector<double> losses = testing::LearnByHeart(network, 160, 0.005, [&](const nn::Context& context) {
       const Features features = network.Encode(batch.images, context);
       return SegmentationLoss(network.Decode(features, context), batch.labels) +
-             0.4 * SegmentationLoss(network.Auxiliary(features, context), batch.labels);
+             0.4 * SegmentationLoss(network.Auxiliary(features, context).at(0), batch.labels);
     });
     EXPECT_LT(losses.back(), 1.4 * testing::LossOfTheBestGuess(batch.labels) / 3) << "weights " << seed;
   }
@@ -329,7 +350,7 @@ TEST(PspNet, LearnsABatchByHeartWithItsAuxiliaryHead) {
     const std::vector<double> losses = testing::LearnByHeart(network, 160, 0.005, [&](const nn::Context& context) {
       const Features features = network.Encode(batch.images, context);
       return SegmentationLoss(network.Decode(features, context), batch.labels) +
-             0.4 * SegmentationLoss(network.Auxiliary(features, context), batch.labels);
+             0.4 * SegmentationLoss(network.Auxiliary(features, context).at(0), batch.labels);
     });
     EXPECT_LT(losses.back(), 1.4 * testing::LossOfTheBestGuess(batch.labels) / 3) << "weights " << seed;
   }
@@ -357,7 +378,7 @@ TEST(ResNetSegmentor, BFloat16StaysCloseToFloat32) {
   const Variable logits = half.Decode(features, nn::Context::Training(kKey));
   EXPECT_EQ(features[3].dtype(), autograd::kBFloat16);
   EXPECT_EQ(logits.dtype(), autograd::kFloat32);
-  EXPECT_EQ(half.Auxiliary(features, nn::Context::Training(kKey)).dtype(), autograd::kFloat32);
+  EXPECT_EQ(half.Auxiliary(features, nn::Context::Training(kKey)).at(0).dtype(), autograd::kFloat32);
   const Variable expected = full(batch.images, nn::Context::Training(kKey));
   testing::RoundWeights(full);
   const double moved = testing::RelativeDistance(full(batch.images, nn::Context::Training(kKey)), expected),
@@ -403,14 +424,53 @@ TEST(Fcn, LoadsFilesOfMmseg) {
     const Features features = other.Encode(images, {}), expected = network.Encode(images, {});
     EXPECT_EQ(other.Decode(features, {}).array().ToVector<float>(),
               network.Decode(expected, {}).array().ToVector<float>());
-    EXPECT_EQ(other.Auxiliary(features, {}).array().ToVector<float>(),
-              network.Auxiliary(expected, {}).array().ToVector<float>());
+    EXPECT_EQ(other.Auxiliary(features, {}).at(0).array().ToVector<float>(),
+              network.Auxiliary(expected, {}).at(0).array().ToVector<float>());
 
     FcnConfig config = SmallFcn();
     config.auxiliary = false;
     Fcn alone(config, RandomKey(9));
     EXPECT_TRUE(LoadFcn(path, alone).ok());
   }
+}
+
+// A file in SSSegmentation's names, made from ours: the whole network, and its encoder alone.
+TEST(Fcn, LoadsFilesOfSssegmentation) {
+  FcnConfig config = SmallFcn();
+  config.encoder.stem = ResNetStem::kDeep;
+  config.head = FcnHeadConfig::Sssegmentation();
+  config.auxiliary_head = FcnHeadConfig::SssegmentationAuxiliary();
+  config.head.width = config.auxiliary_head.width = 8;
+  Fcn network(config, kKey);
+  const Array images = Images(2, 40, 33);
+  const nn::Context training = nn::Context::Training(kKey);  // moves the running statistics
+  const Features moved = network.Encode(images, training);
+  network.Decode(moved, training);
+  network.Auxiliary(moved, training);
+  const std::string ours = ::testing::TempDir() + "/ours.safetensors",
+                    theirs = ::testing::TempDir() + "/sssegmentation.safetensors";
+  ASSERT_TRUE(nn::SaveWeights(ours, network).ok());
+  WriteRenamed(ours, theirs,
+               nn::RenamePrefixes({{"backbone.", "backbone_net."},
+                                   {"classifier.0.", "decoder.0."},
+                                   {"classifier.1.", "decoder.1."},
+                                   {"classifier.convs.1.conv.", "decoder.3."},
+                                   {"classifier.convs.1.bn.", "decoder.4."},
+                                   {"classifier.4.", "decoder.7."},
+                                   {"aux_classifier.", "auxiliary_decoder."}}));
+  Fcn other(config, RandomKey(9));
+  const absl::StatusOr<nn::LoadReport> report = LoadFcn(theirs, other);
+  ASSERT_TRUE(report.ok()) << report.status();
+  const Features features = other.Encode(images, {}), expected = network.Encode(images, {});
+  EXPECT_EQ(other.Decode(features, {}).array().ToVector<float>(),
+            network.Decode(expected, {}).array().ToVector<float>());
+  EXPECT_EQ(other.Auxiliary(features, {}).at(0).array().ToVector<float>(),
+            network.Auxiliary(expected, {}).at(0).array().ToVector<float>());
+
+  config.auxiliary = false;
+  Fcn alone(config, RandomKey(9));
+  EXPECT_TRUE(LoadFcn(theirs, alone).ok());
+  EXPECT_TRUE(alone.LoadEncoder(theirs).ok());
 }
 
 // From our names to those of the packages, by hand from the table of what each calls its parts.
@@ -479,8 +539,8 @@ TEST(PspNet, LoadsFilesOfThreePackages) {
       const Features features = other.Encode(images, {}), expected = network.Encode(images, {});
       EXPECT_EQ(other.Decode(features, {}).array().ToVector<float>(),
                 network.Decode(expected, {}).array().ToVector<float>());
-      EXPECT_EQ(other.Auxiliary(features, {}).array().ToVector<float>(),
-                network.Auxiliary(expected, {}).array().ToVector<float>());
+      EXPECT_EQ(other.Auxiliary(features, {}).at(0).array().ToVector<float>(),
+                network.Auxiliary(expected, {}).at(0).array().ToVector<float>());
 
       PspNetConfig without = config;
       without.auxiliary = false;

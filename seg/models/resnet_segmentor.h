@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "autograd/ops/cast.h"
 #include "nn/checkpoints/weights.h"
@@ -25,6 +26,7 @@ struct ResNetSegmentorConfig {
   HeadConfig head = {};
   bool auxiliary = false;  // an auxiliary classifier for training (the packages weight its loss with 0.4 or 0.5)
   FcnHeadConfig auxiliary_head = {.width = 256};
+  int64_t extra_latent_channels = 0;  // that Decode finds behind the encoder's (seg/models/model.h)
   // Of the activations: float32 or bfloat16. Weights, statistics and logits stay float32.
   autograd::DType compute = autograd::kFloat32;
 };
@@ -38,7 +40,8 @@ struct ResNetSegmentor {
   ResNetSegmentor(const Config& given, RandomKey key)
       : config(given),
         backbone(given.encoder, key.Split("backbone")),
-        classifier(given.encoder.OutputChannels()[3], given.classes, given.head, key.Split("classifier")) {
+        classifier(given.encoder.OutputChannels()[3] + given.extra_latent_channels, given.classes, given.head,
+                   key.Split("classifier")) {
     if (!config.auxiliary) return;
     auxiliary_classifier.emplace(config.encoder.OutputChannels()[2], config.classes, config.auxiliary_head,
                                  key.Split("aux_classifier"));
@@ -57,12 +60,12 @@ struct ResNetSegmentor {
     return autograd::Cast(classifier(features[3], context.Split("classifier")), autograd::kFloat32);
   }
 
-  // features → the auxiliary classifier's logits [n, h4, w4, classes] in float32, at the size of C4; undefined where
-  // the network has none.
-  Variable Auxiliary(const Features& features, const nn::Context& context) {
+  // features → the auxiliary classifier's logits [n, h4, w4, classes] in float32, at the size of C4; nothing where the
+  // network has none.
+  std::vector<Variable> Auxiliary(const Features& features, const nn::Context& context) {
     RequireTaps(features);
     if (!auxiliary_classifier.has_value()) return {};
-    return autograd::Cast((*auxiliary_classifier)(features[2], context.Split("aux_classifier")), autograd::kFloat32);
+    return {autograd::Cast((*auxiliary_classifier)(features[2], context.Split("aux_classifier")), autograd::kFloat32)};
   }
 
   // images [n, h, w, 3], normalised → logits as Decode returns them. Nothing is computed for the auxiliary classifier.
@@ -82,6 +85,7 @@ struct ResNetSegmentor {
   int64_t classes() const { return config.classes; }
   int64_t size_multiple() const { return backbone.size_multiple(); }
   size_t latent_tap() const { return 3; }  // C5
+  static int64_t LatentChannels(const Config& config) { return config.encoder.OutputChannels()[3]; }
   std::string last_layer() const { return "classifier.4"; }
   // The classifier's smallest norm. The backbone's norms see C5's pixels and more, the auxiliary classifier's C4's.
   std::optional<NormExtent> SmallestNorm(int64_t height, int64_t width) const {

@@ -39,19 +39,18 @@ absl::StatusOr<SegmenterConfig> ConfigureSegmenter(absl::string_view encoder, in
 }
 
 Segmenter::Segmenter(const SegmenterConfig& given, RandomKey key) : config(given) {
-  int64_t width;
   if (const ViTConfig* const vit_config = std::get_if<ViTConfig>(&config.encoder)) {
     vit.emplace(*vit_config, key.Split("encoder"));
-    width = vit_config->width;
   } else {
-    const Eva02Config& eva02_config = std::get<Eva02Config>(config.encoder);
-    eva02.emplace(eva02_config, key.Split("encoder"));
-    width = eva02_config.width;
+    eva02.emplace(std::get<Eva02Config>(config.encoder), key.Split("encoder"));
   }
+  const int64_t inputs = LatentChannels(config) + config.extra_latent_channels;
   if (config.decoder == SegmenterConfig::Decoder::kLinear) {
-    linear.emplace(width, config.classes, key.Split("decoder"));
+    linear.emplace(inputs, config.classes, key.Split("decoder"));
   } else {
-    mask_transformer.emplace(width, config.classes, config.mask_transformer, key.Split("decoder"));
+    MaskTransformerConfig decoder = config.mask_transformer;
+    if (decoder.width == 0) decoder.width = LatentChannels(config);
+    mask_transformer.emplace(inputs, config.classes, decoder, key.Split("decoder"));
   }
 }
 
@@ -92,6 +91,10 @@ int64_t Segmenter::size_multiple() const {
 
 size_t Segmenter::latent_tap() const {
   return std::visit([](const auto& encoder) { return encoder.taps.size(); }, config.encoder);
+}
+
+int64_t Segmenter::LatentChannels(const SegmenterConfig& config) {
+  return std::visit([](const auto& encoder) { return encoder.width; }, config.encoder);
 }
 
 std::string Segmenter::last_layer() const { return linear.has_value() ? "decoder.head" : "decoder.mask_norm"; }

@@ -27,6 +27,7 @@ struct SegmenterConfig {
   std::variant<ViTConfig, Eva02Config> encoder;
   Decoder decoder = Decoder::kMaskTransformer;
   MaskTransformerConfig mask_transformer;
+  int64_t extra_latent_channels = 0;  // that Decode finds behind the encoder's (seg/models/model.h)
   // Of the activations: float32 or bfloat16. Weights, statistics and logits stay float32.
   autograd::DType compute = autograd::kFloat32;
 };
@@ -51,8 +52,9 @@ struct Segmenter {
   absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path);
 
   int64_t classes() const { return config.classes; }
-  int64_t size_multiple() const;  // the side of a patch
-  size_t latent_tap() const;      // the map
+  int64_t size_multiple() const;                                 // the side of a patch
+  size_t latent_tap() const;                                     // the map
+  static int64_t LatentChannels(const SegmenterConfig& config);  // the encoder's width
   // "decoder.mask_norm": the norm over the classes, with one factor and one shift a class. Of the parameters that a
   // class has of its own, only the norm's act on the logits directly; the class embeddings pass through the blocks and
   // the products. A linear decoder's is "decoder.head".

@@ -23,6 +23,7 @@ struct SemanticFpnSegmentorConfig {
   int64_t classes = 59;
   EncoderConfig encoder = {};
   SemanticFpnConfig decoder = {.attention = kAttention};
+  int64_t extra_latent_channels = 0;  // that Decode finds behind the encoder's (seg/models/model.h)
   // Of the activations: float32 or bfloat16. Weights, statistics and logits stay float32.
   autograd::DType compute = autograd::kFloat32;
 };
@@ -37,7 +38,7 @@ struct SemanticFpnSegmentor {
   SemanticFpnSegmentor(const Config& given, RandomKey key)
       : config(given),
         encoder(given.encoder, key.Split("encoder")),
-        decoder(given.encoder.OutputChannels(), given.classes, given.decoder, key.Split("decoder")) {}
+        decoder(DecoderChannels(given), given.classes, given.decoder, key.Split("decoder")) {}
 
   // images [n, h, w, 3], normalised → four features: the encoder's taps C2 … C5, fine to coarse.
   Features Encode(const Variable& images, const nn::Context& context) {
@@ -69,6 +70,7 @@ struct SemanticFpnSegmentor {
   int64_t classes() const { return config.classes; }
   int64_t size_multiple() const { return encoder.size_multiple(); }
   size_t latent_tap() const { return 3; }  // C5
+  static int64_t LatentChannels(const Config& config) { return config.encoder.OutputChannels()[3]; }
   // The layer whose learning rate RSS multiplies by 1, 4, 40 or 400.
   std::string last_layer() const { return "decoder.classifier"; }
   // The decoder's norms on C5 see the fewest values: C5's pixels. The encoder's own norms see no fewer.
@@ -79,6 +81,13 @@ struct SemanticFpnSegmentor {
   Config config;
   Encoder encoder;
   SemanticFpn decoder;
+
+ private:
+  static std::array<int64_t, 4> DecoderChannels(const Config& config) {
+    std::array<int64_t, 4> channels = config.encoder.OutputChannels();
+    channels[3] += config.extra_latent_channels;
+    return channels;
+  }
 };
 
 }  // namespace seg

@@ -1,8 +1,8 @@
-"""Compares full-size models with timm, torchvision and PyTorch, with random weights: GENERATORS below.
+"""Compares full-size models with timm, torchvision, transformers and PyTorch, with random weights: GENERATORS below.
 
   python3 tests/golden/check_full.py
 
-in a Python that has torch, torchvision, timm and safetensors (README.md). Writes each model's golden file (up to 2.4 GB) into
+in a Python that has torch, torchvision, timm, transformers and safetensors (README.md). Writes each model's golden file (up to 2.4 GB) into
 a temporary folder, and lets //tests/golden:compare_models print the largest relative difference of each stage and
 of the gradients. Exits with 1 where one is above 1e-4.
 """
@@ -19,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 
 TRANSFORMER = ["--batch=1", "--taps", "5", "11", "--odd-size"]
 RESNET = ["--away-from-kinks"]
+SEGFORMER = ["--away-from-kinks", "--classes=150", "--size", "97", "129"]
 GENERATORS = {
     "convnextv2_nano": ["convnextv2.py", "--model=convnextv2_nano", "--height=224", "--width=224"],
     "sfpnext_nano": [
@@ -57,6 +58,14 @@ GENERATORS = {
         "--image-height=65",
         "--image-width=97",
     ],
+    "fcn_resnet50_sss": [
+        "fcn.py",
+        *RESNET,
+        "--model=resnet50",
+        "--classes=21",
+        "--image-height=65",
+        "--image-width=97",
+    ],
     "semantic_fpn_resnet50": [
         "semantic_fpn.py",
         *RESNET,
@@ -69,6 +78,29 @@ GENERATORS = {
     ],
     "vit_base_patch16_224": ["vit.py", "--model=vit_base_patch16_224", *TRANSFORMER, "--size", "224", "224"],
     "vit_large_patch16_224": ["vit.py", "--model=vit_large_patch16_224", *TRANSFORMER, "--size", "224", "224"],
+    "setr_vit_large_patch16": [
+        "setr.py",
+        *RESNET,
+        "--model=vit_large_patch16_224",
+        "--taps",
+        "9",
+        "14",
+        "19",
+        "--classes=21",
+        "--width=256",
+        "--scale=4",
+        "--batch=2",
+        "--size",
+        "64",
+        "80",
+        "--odd-size",
+    ],
+    "segformer_mit_b0": ["segformer.py", *SEGFORMER, "--model=mit_b0"],
+    "segformer_mit_b1": ["segformer.py", *SEGFORMER, "--model=mit_b1"],
+    "segformer_mit_b1_nvidia": ["segformer.py", *SEGFORMER, "--model=mit_b1", "--form=nvidia"],
+    "segformer_mit_b1_mmseg": ["segformer.py", *SEGFORMER, "--model=mit_b1", "--form=mmseg"],
+    "segformer_mit_b3": ["segformer.py", *SEGFORMER, "--model=mit_b3"],
+    "segformer_mit_b3_mmseg": ["segformer.py", *SEGFORMER, "--model=mit_b3", "--form=mmseg"],
     # Four tokens a side where 32 are learned.
     "eva02_large_patch14_448": ["eva02.py", "--model=eva02_large_patch14_448", *TRANSFORMER, "--size", "56", "56"],
 }

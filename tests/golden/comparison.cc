@@ -105,7 +105,10 @@ constexpr Family kFamilies[] = {{"convnext_v2", CompareConvNeXtV2, SaveConvNeXtV
                                 {"vit", CompareViT, SaveViT},
                                 {"eva02", CompareEva02, SaveEva02},
                                 {"segmenter", CompareSegmenter, SaveSegmenter},
-                                {"ciss_net", CompareCissNet, nullptr}};
+                                {"segformer", CompareSegFormer, SaveSegFormer},
+                                {"setr", CompareSetr, SaveSetr},
+                                {"ciss_net", CompareCissNet, nullptr},
+                                {"latent", CompareLatent, nullptr}};
 
 const Family& FamilyOf(const File& file) {
   std::string name = file.Metadata("family");

@@ -20,7 +20,7 @@ std::vector<Difference> CompareSFPNeXt(const File& file, const Arithmetic& arith
 // Files of resnet.py: evaluation and a training step.
 std::vector<Difference> CompareResNet(const File& file, const Arithmetic& arithmetic = {});
 
-// Files of deeplabv3.py and pspnet.py: DeepLabV3, FCN and PSPNet, evaluation and a training step.
+// Files of deeplabv3.py, fcn.py and pspnet.py: DeepLabV3, FCN and PSPNet, evaluation and a training step.
 std::vector<Difference> CompareResNetSegmentor(const File& file, const Arithmetic& arithmetic = {});
 
 // Files of semantic_fpn.py: evaluation and a training step.
@@ -33,8 +33,17 @@ std::vector<Difference> CompareEva02(const File& file, const Arithmetic& arithme
 // Files of segmenter.py: logits, loss, every gradient; the same at another size.
 std::vector<Difference> CompareSegmenter(const File& file, const Arithmetic& arithmetic = {});
 
+// Files of setr.py: evaluation, a training step with every gradient, running statistics; evaluation at another size.
+std::vector<Difference> CompareSetr(const File& file, const Arithmetic& arithmetic = {});
+
+// Files of segformer.py: evaluation and a training step.
+std::vector<Difference> CompareSegFormer(const File& file, const Arithmetic& arithmetic = {});
+
 // Files of ciss_net.py: a rollout, its loss, every gradient.
 std::vector<Difference> CompareCissNet(const File& file, const Arithmetic& arithmetic = {});
+
+// Files of latent.py: the policy, four modulations, the loss, every gradient.
+std::vector<Difference> CompareLatent(const File& file, const Arithmetic& arithmetic = {});
 
 // By what is in the file.
 std::vector<Difference> Compare(const File& file, const Arithmetic& arithmetic = {});
@@ -58,6 +67,8 @@ void SaveSemanticFpn(const File& file, const std::string& folder);      // logit
 void SaveViT(const File& file, const std::string& folder);              // tap0, …, map
 void SaveEva02(const File& file, const std::string& folder);            // tap0, …, map
 void SaveSegmenter(const File& file, const std::string& folder);        // logits
+void SaveSetr(const File& file, const std::string& folder);             // logits, auxiliary0 … auxiliary2
+void SaveSegFormer(const File& file, const std::string& folder);        // logits, under the names of the file's package
 
 // By what is in the file; an Error where no public class has the network.
 void SaveOurs(const File& file, const std::string& folder);

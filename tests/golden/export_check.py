@@ -1,11 +1,11 @@
-"""Loads weights that this project saved into timm's, torchvision's and PyTorch's models, and compares what they compute.
+"""Loads weights that this project saved into timm's, torchvision's, transformers' and PyTorch's models, and compares what they compute.
 
   python3 tests/golden/export_check.py
 
-in a Python that has torch, torchvision, timm and safetensors (README.md). For each model, its generator writes a golden file into
+in a Python that has torch, torchvision, timm, transformers and safetensors (README.md). For each model, its generator writes a golden file into
 a temporary folder; `//tests/golden:compare_models --save` makes a network of the same shapes with initial values of its own and
-running statistics of a training pass, and saves its weights and its outputs for the file's input; the weights are loaded with
-strict=True. Exits with 1 where an output differs by more than 1e-4 of its largest entry.
+running statistics of a training pass, and saves its weights and its outputs for the file's input; the weights are loaded
+with all names required and no others. Exits with 1 where an output differs by more than 1e-4 of its largest entry.
 
 A further model is one more entry of MODELS.
 """
@@ -20,6 +20,7 @@ import tempfile
 import timm
 import torch
 import torchvision
+import transformers
 from safetensors.torch import load_file
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,10 +30,13 @@ sys.path.insert(0, HERE)
 import convnextv2  # noqa: E402
 import deeplabv3  # noqa: E402
 import eva02  # noqa: E402
+import fcn  # noqa: E402
 import pspnet  # noqa: E402
 import resnet  # noqa: E402
+import segformer  # noqa: E402
 import segmenter  # noqa: E402
 import semantic_fpn  # noqa: E402
+import setr  # noqa: E402
 import sfpnext  # noqa: E402
 import vit  # noqa: E402
 
@@ -80,6 +84,10 @@ def logits_and_auxiliary(forward):
     return run
 
 
+def setr_logits(network, images):
+    return {name: value for name, value in network(images).items() if not name.startswith("tap")}
+
+
 # Name: the generator, whose file says the shapes and the input; the public model; what it makes of an input, as compare_models --save
 # names it.
 MODELS = {
@@ -108,6 +116,11 @@ MODELS = {
         segmentation("fcn_resnet50"),
         logits_and_auxiliary(deeplabv3.forward),
     ),
+    "fcn_resnet50_sss": (
+        ["fcn.py", "--model=resnet50", "--image-height=65", "--image-width=65"],
+        lambda: fcn.build("resnet50", 4),
+        logits_and_auxiliary(fcn.forward),
+    ),
     "pspnet_resnet50": (
         ["pspnet.py", "--model=resnet50", "--image-height=65", "--image-width=65"],
         lambda: pspnet.build("resnet50", 4),
@@ -128,12 +141,33 @@ MODELS = {
         lambda: eva02.build("micro"),
         taps_and_map,
     ),
+    **{
+        f"segformer_mit_b0_{form}": (
+            ["segformer.py", "--model=mit_b0", f"--form={form}", "--size", "65", "97"],
+            lambda form=form: segformer.build(form, "mit_b0", 4),
+            lambda network, images: {"logits": segformer.outputs(network, images)[1]},
+        )
+        for form in ("hugging_face", "mmseg")
+    },
     "segmenter_tiny": (
         ["segmenter.py", "--model=vit_tiny_patch16_224", "--size", "64", "90", "--odd-size"],
         segmenter_tiny,
         lambda network, images: {"logits": network(images)},
     ),
+    "setr_tiny": (
+        ["setr.py", "--model=vit_tiny_patch16_224", "--size", "64", "90", "--odd-size"],
+        lambda: setr.build("vit_tiny_patch16_224", 5, 6, [0, 1, 2], 2, 3, 2, False),
+        setr_logits,
+    ),
 }
+
+
+def load(network, weights):
+    """The network with all of the weights, by the names of its package's files."""
+    if isinstance(network, transformers.PreTrainedModel):
+        return segformer.from_transformers_files(network, weights)
+    network.load_state_dict(weights, strict=True)
+    return network
 
 
 def check(name, compare, folder):
@@ -146,9 +180,7 @@ def check(name, compare, folder):
     weights = load_file(os.path.join(folder, "weights.safetensors"))
     expected = load_file(os.path.join(folder, "outputs.safetensors"))
     images = load_file(path)["input"]
-    network = build()
-    network.load_state_dict(weights, strict=True)
-    network = network.double().eval()
+    network = load(build(), weights).double().eval()
     with torch.no_grad():
         actual = run(network, images.double())
     assert set(actual) == set(expected), f"{name}: {sorted(actual)} here, {sorted(expected)} there"

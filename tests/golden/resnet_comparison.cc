@@ -73,6 +73,8 @@ seg::FcnConfig FcnConfig(const File& file) {
   seg::FcnConfig config;
   ReadCommon(file, config);
   config.head = {.width = file.Shape("classifier.0.weight")[0], .dropout = 0, .norm = NormOptions(file)};
+  while (file.Has(absl::StrCat("classifier.convs.", config.head.convolutions, ".conv.weight")))
+    ++config.head.convolutions;
   return config;
 }
 
@@ -110,7 +112,7 @@ std::vector<Difference> CompareSegmentor(const File& file, Config config, const 
   const auto loss_of = [&](const Variable& logits, const Variable& auxiliary) {
     return seg::SegmentationLoss(logits, label) + 0.5 * seg::SegmentationLoss(auxiliary, label);
   };
-  const Variable evaluated = network.Decode(features, {}), evaluated_auxiliary = network.Auxiliary(features, {});
+  const Variable evaluated = network.Decode(features, {}), evaluated_auxiliary = network.Auxiliary(features, {}).at(0);
   comparison.Append("evaluation.logits", evaluated);
   comparison.Append("evaluation.auxiliary", evaluated_auxiliary);
   comparison.Append("evaluation.loss", loss_of(evaluated, evaluated_auxiliary));
@@ -118,7 +120,7 @@ std::vector<Difference> CompareSegmentor(const File& file, Config config, const 
   autograd::Tape tape;
   const nn::Context context = nn::Context::Training(autograd::RandomKey(4));
   const seg::Features training = network.Encode(input, context);
-  const Variable logits = network.Decode(training, context), auxiliary = network.Auxiliary(training, context);
+  const Variable logits = network.Decode(training, context), auxiliary = network.Auxiliary(training, context).at(0);
   comparison.Append("train.logits", logits);
   comparison.Append("train.auxiliary", auxiliary);
   const Variable loss = loss_of(logits, auxiliary);
@@ -140,7 +142,7 @@ void SaveSegmentor(const File& file, const Config& config, const std::string& fo
   const seg::Features features = network.Encode(input, {});
   SaveNetwork(
       folder, network,
-      {{"logits", network.Decode(features, {}).array()}, {"auxiliary", network.Auxiliary(features, {}).array()}});
+      {{"logits", network.Decode(features, {}).array()}, {"auxiliary", network.Auxiliary(features, {}).at(0).array()}});
 }
 
 }  // namespace

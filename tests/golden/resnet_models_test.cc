@@ -1,5 +1,5 @@
-// ResNet, DeepLabV3 and FCN against torchvision, PSPNet and SemanticFPN on its ResNet: every output, gradient and
-// running statistic of the micro networks.
+// ResNet, DeepLabV3 and FCN against torchvision, SSSegmentation's FCN, PSPNet and SemanticFPN on its ResNet: every
+// output, gradient and running statistic of the micro networks.
 
 #include <gtest/gtest.h>
 
@@ -34,8 +34,9 @@ TEST_P(ResNetModelsGolden, MatchTorchvisionInFloat32) {
 
 INSTANTIATE_TEST_SUITE_P(Files, ResNetModelsGolden,
                          ::testing::Values(Case{"resnet_micro", 154}, Case{"deeplabv3_micro", 174},
-                                           Case{"fcn_micro", 120}, Case{"pspnet_micro", 164},
-                                           Case{"pspnet_semseg_micro", 176}, Case{"semantic_fpn_micro", 183}),
+                                           Case{"fcn_micro", 120}, Case{"fcn_sss_micro", 140},
+                                           Case{"pspnet_micro", 164}, Case{"pspnet_semseg_micro", 176},
+                                           Case{"semantic_fpn_micro", 183}),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "autograd/core/tape.h"
 #include "autograd/core/variable.h"
+#include "nn/checkpoints/renamed_module.h"
 #include "seg/decoders/semantic_fpn.h"
 #include "seg/losses/segmentation_loss.h"
 #include "tests/golden/difference.h"
@@ -15,20 +16,29 @@
 
 namespace golden {
 
+inline nn::RenamedField OwnNames(const std::string& name) { return {name}; }
+
 // A network with the file's weights, two of its shape for gradients and running statistics, and what differs.
 template <typename Network>
 struct Comparison {
+  // With `names` the file has another package's (nn::RenamedModule).
   template <typename Config>
   Comparison(const File& given, const std::vector<std::string>& parts, const Config& config,
-             const Arithmetic& arithmetic)
+             const Arithmetic& arithmetic, const nn::FieldNames& names = OwnNames)
       : file(given),
         network(config, autograd::RandomKey(1)),
         gradients(config, autograd::RandomKey(2)),
         updated(config, autograd::RandomKey(3)) {
-    const size_t parameters = nn::NamedParameters(network).size(), buffers = nn::NamedBuffers(network).size();
-    file.Load("", parts, nn::ModuleReference(network), parameters + buffers);
-    file.Load("gradient.", parts, nn::ModuleReference(gradients), parameters);
-    file.Load("updated.", parts, nn::ModuleReference(updated), buffers);
+    const auto load = [&](const std::string& prefix, Network& into, bool parameters, bool buffers) {
+      nn::RenamedModule theirs(into, names);
+      const size_t count =
+          (parameters ? nn::NamedParameters(theirs).size() : 0) + (buffers ? nn::NamedBuffers(theirs).size() : 0);
+      file.Load(prefix, parts, nn::ModuleReference(theirs), count);
+      theirs.Split();
+    };
+    load("", network, true, true);
+    load("gradient.", gradients, true, false);
+    load("updated.", updated, false, true);
     Prepare(network, arithmetic);
   }
   void Append(const std::string& name, const autograd::Variable& ours) {

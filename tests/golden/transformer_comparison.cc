@@ -7,7 +7,9 @@
 #include "seg/encoders/vit.h"
 #include "seg/losses/segmentation_loss.h"
 #include "seg/models/segmenter.h"
+#include "seg/models/setr.h"
 #include "tests/golden/comparison.h"
+#include "tests/golden/step_comparison.h"
 
 namespace golden {
 namespace {
@@ -16,7 +18,11 @@ using autograd::Array;
 using autograd::Variable;
 
 const std::vector<std::string> kEncoderParts = {"cls_token", "pos_embed", "patch_embed.", "blocks.", "norm."},
-                               kNetworkParts = {"encoder.", "decoder."};
+                               kNetworkParts = {"encoder.", "decoder."},
+                               kSetrParts = {"encoder.", "decode_head.", "auxiliary_head."};
+
+// A batch norm takes the bias before it out again: its gradient is what is left of terms that cancel.
+constexpr double kCancelling = 0.1;
 
 // What ViTConfig and Eva02Config have in common.
 template <typename Config>
@@ -56,6 +62,49 @@ seg::SegmenterConfig SegmenterConfigOf(const File& file) {
   config.mask_transformer.dropout = 0;
   config.mask_transformer.epsilon = NumberOf(file, "epsilon");
   return config;
+}
+
+seg::SetrConfig SetrConfigOf(const File& file) {
+  seg::SetrConfig config;
+  config.encoder = EncoderConfig<seg::ViTConfig>(file, "encoder.");
+  config.encoder.final_norm = false;
+  config.encoder.position_filter = seg::PositionFilter::kBilinear;
+  config.classes = file.Shape("decode_head.conv_seg.weight")[0];
+  const std::vector<int64_t>& kernel = file.Shape("decode_head.up_convs.0.0.conv.weight");
+  config.head.width = kernel[0];
+  config.head.kernel = kernel[2];
+  while (file.Has(absl::StrCat("decode_head.up_convs.", config.head.convolutions, ".0.conv.weight")))
+    ++config.head.convolutions;
+  config.head.convolution_bias = file.Has("decode_head.up_convs.0.0.conv.bias");
+  config.head.scale = static_cast<int64_t>(NumberOf(file, "scale"));
+  config.head.norm = {.epsilon = NumberOf(file, "norm_eps"), .momentum = NumberOf(file, "norm_momentum")};
+  config.auxiliary = true;
+  config.auxiliary_head = config.head;
+  return config;
+}
+
+// The logits of a SETR's heads, by name, for features of one pass.
+std::vector<std::pair<std::string, Variable>> LogitsOf(seg::Setr& network, const seg::Features& features,
+                                                       const nn::Context& context) {
+  std::vector<std::pair<std::string, Variable>> logits{{"logits", network.Decode(features, context)}};
+  for (const Variable& other : network.Auxiliary(features, context))
+    logits.emplace_back(absl::StrCat("auxiliary", logits.size() - 1), other);
+  return logits;
+}
+
+// Runs a pass over `images`, appends its logits, with `taps` its features, and its loss, and returns the loss.
+Variable AppendSetrPass(Comparison<seg::Setr>& comparison, const std::string& prefix, const Variable& images,
+                        const Array& label, const nn::Context& context, bool taps) {
+  const seg::Features features = comparison.network.Encode(images, context);
+  for (size_t i = 0; taps && i < features.size(); ++i) comparison.Append(absl::StrCat(prefix, "tap", i), features[i]);
+  Variable loss;
+  for (const auto& [name, logits] : LogitsOf(comparison.network, features, context)) {
+    comparison.Append(prefix + name, logits);
+    const Variable part = seg::SegmentationLoss(logits, label);
+    loss = loss.defined() ? loss + 0.4 * part : part;
+  }
+  comparison.Append(prefix + "loss", loss);
+  return loss;
 }
 
 std::vector<std::pair<std::string, Variable>> OutputsOf(const seg::TransformerFeatures& features) {
@@ -160,6 +209,30 @@ std::vector<Difference> CompareSegmenter(const File& file, const Arithmetic& ari
   return differences;
 }
 
+std::vector<Difference> CompareSetr(const File& file, const Arithmetic& arithmetic) {
+  seg::SetrConfig config = SetrConfigOf(file);
+  config.compute = arithmetic.compute;
+  Comparison<seg::Setr> comparison(file, kSetrParts, config, arithmetic);
+  seg::Setr& network = comparison.network;
+  const Array images = Prepared(file.Read("input"), arithmetic, "input"), label = file.Read("label");
+  AppendSetrPass(comparison, "evaluation.", images, label, {}, /*taps=*/true);
+  if (file.Has("odd.input")) {
+    autograd::Tape tape;
+    const Variable input = tape.Watch(Prepared(file.Read("odd.input"), arithmetic, "odd.input"));
+    tape.Backward(AppendSetrPass(comparison, "odd.", input, file.Read("odd.label"), {}, /*taps=*/true));
+    comparison.Append("odd.gradient.input", tape.Gradient(input));
+    comparison.Append("odd.gradient.encoder.pos_embed", network.encoder.tokens.positions.gradient());
+    nn::ClearGradients(network);
+  }
+  autograd::Tape tape;
+  const Variable input = tape.Watch(images);
+  const nn::Context training = nn::Context::Training(autograd::RandomKey(4));
+  tape.Backward(AppendSetrPass(comparison, "train.", input, label, training, /*taps=*/false));
+  comparison.Append("gradient.input", tape.Gradient(input));
+  comparison.AppendStep(kCancelling);
+  return std::move(comparison.differences);
+}
+
 void SaveViT(const File& file, const std::string& folder) {
   SaveEncoder<seg::ViT>(file, EncoderConfig<seg::ViTConfig>(file, ""), folder);
 }
@@ -171,6 +244,18 @@ void SaveEva02(const File& file, const std::string& folder) {
 void SaveSegmenter(const File& file, const std::string& folder) {
   seg::Segmenter network(SegmenterConfigOf(file), kOurs);
   SaveNetwork(folder, network, {{"logits", network(file.Read("input"), {}).array()}});
+}
+
+void SaveSetr(const File& file, const std::string& folder) {
+  seg::Setr network(SetrConfigOf(file), kOurs);
+  Perturb(network);
+  const Array input = file.Read("input");
+  const nn::Context training = nn::Context::Training(kOurs);
+  LogitsOf(network, network.Encode(input, training), training);  // moves the running statistics
+  std::vector<std::pair<std::string, Array>> outputs;
+  for (const auto& [name, logits] : LogitsOf(network, network.Encode(input, {}), {}))
+    outputs.emplace_back(name, logits.array());
+  SaveNetwork(folder, network, std::move(outputs));
 }
 
 }  // namespace golden

@@ -1,5 +1,6 @@
-// The vision transformers against timm and PyTorch: every output and gradient of the micro networks, at the learned
-// grid and at another one that patches do not fill.
+// The vision transformers and the networks on them against timm, transformers and PyTorch: every output, gradient and
+// running statistic of the micro networks; the plain ones also at another grid than the learned one, that patches do
+// not fill.
 
 #include <gtest/gtest.h>
 
@@ -39,7 +40,9 @@ TEST_P(TransformerModelsGolden, MatchPyTorchInFloat32) {
 
 INSTANTIATE_TEST_SUITE_P(Files, TransformerModelsGolden,
                          ::testing::Values(Case{"vit_micro", 42}, Case{"eva02_micro", 54},
-                                           Case{"segmenter_micro", 57, 10}),
+                                           Case{"segmenter_micro", 57, 10}, Case{"setr_micro", 142},
+                                           Case{"setr_fudan_micro", 122}, Case{"segformer_micro", 155},
+                                           Case{"segformer_nvidia_micro", 155}, Case{"segformer_mmseg_micro", 171}),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
