@@ -22,6 +22,7 @@
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
 #include "experiments/runner/inference_flags.h"
+#include "experiments/runner/latent_flags.h"
 #include "experiments/runner/output_folder.h"
 #include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
@@ -58,6 +59,7 @@ struct EvaluateOptions {
   DataOptions data;
   ViewFlags views;
   ContextFlags contexts;
+  LatentFlags latent;
   ExecutionOptions execution;
 
   void Settings(SettingVisitor& visitor) {
@@ -70,6 +72,7 @@ struct EvaluateOptions {
     data.Settings(visitor);
     views.Settings(visitor);
     contexts.Settings(visitor);
+    latent.Settings(visitor);
     execution.Settings(visitor);
     visitor.Setting("loader_threads", reader_threads, "that read images ahead", AtLeast(1));
   }
@@ -167,6 +170,10 @@ absl::Status Score(const EvaluateOptions& options, Execution& execution) {
   const absl::StatusOr<std::vector<seg::ContextInference>> contexts =
       options.contexts.Override(description.context, saved->network->description());
   if (!contexts.ok()) return contexts.status();
+  const absl::StatusOr<std::optional<seg::LatentInference>> latent =
+      options.latent.Override(description.latent, saved->network->description());
+  if (!latent.ok()) return latent.status();
+  if (latent->has_value()) saved->network->latent()->inference = **latent;
   if (contexts->size() > 1 && !options.export_folder.empty())
     return WrongFlag("--export takes the predictions of one number of --context_steps");
   const absl::StatusOr<std::string> folder = ExportFolder(options);

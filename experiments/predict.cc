@@ -21,6 +21,7 @@
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/execution.h"
 #include "experiments/runner/inference_flags.h"
+#include "experiments/runner/latent_flags.h"
 #include "experiments/runner/output_folder.h"
 #include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
@@ -38,6 +39,7 @@ struct PredictOptions {
   bool ignore_orientation = false;
   ViewFlags views;
   ContextFlags contexts;
+  LatentFlags latent;
   bool show_context = false;
   ExecutionOptions execution;
 
@@ -53,6 +55,7 @@ struct PredictOptions {
     visitor.Setting("ignore_orientation", ignore_orientation, "photos as stored, whatever their orientation tag says");
     views.Settings(visitor);
     contexts.Settings(visitor);
+    latent.Settings(visitor);
     visitor.Setting("show_context", show_context, "write NAME_t0.png, NAME_context0.png, … of each step too");
     execution.Settings(visitor);
   }
@@ -177,6 +180,10 @@ absl::Status Segment(const PredictOptions& options) {
   const absl::StatusOr<std::vector<seg::ContextInference>> contexts =
       options.contexts.Override(description.context, saved->network->description());
   if (!contexts.ok()) return contexts.status();
+  const absl::StatusOr<std::optional<seg::LatentInference>> latent =
+      options.latent.Override(description.latent, saved->network->description());
+  if (!latent.ok()) return latent.status();
+  if (latent->has_value()) saved->network->latent()->inference = **latent;
   if (contexts->size() > 1) return WrongFlag("--context_steps: predict takes one number of steps");
   if (options.show_context && contexts->empty())
     return WrongFlag(absl::StrCat("--show_context: the network of --checkpoint, ", saved->network->description(),

@@ -10,7 +10,7 @@
 
 namespace experiments::rss {
 
-// PSL: cross-entropy on logits resized to the labels, plus auxiliary_weight times that of the auxiliary head. RSS,
+// PSL: cross-entropy on logits resized to the labels, plus auxiliary_weight times that of each auxiliary head. RSS,
 // pixel level: rl::PixelRewardLoss. RSS, image level: rl::RssLoss, whose learner sees the batch's images and scores,
 // never its labels: those stay inside the reward (experiments/rewards). `network` must outlive the objective.
 std::unique_ptr<Objective> MakeObjective(const RssOptions& options, Network& network);

@@ -104,7 +104,7 @@ void RssOptions::Settings(SettingVisitor& visitor) {
   visitor.Setting("divergence_weight", divergence_weight, "of the KL to the policy that drew the batch", AtLeast(0));
   visitor.Setting("entropy_weight", entropy_weight, "of the policy's entropy (psd, grpo, pixel rewards)");
   reward.Settings(visitor);
-  visitor.Setting("auxiliary_weight", auxiliary_weight, "with labels, of an auxiliary head's loss; 0: no head",
+  visitor.Setting("auxiliary_weight", auxiliary_weight, "with labels, of each auxiliary head's loss; 0: no head",
                   AtLeast(0));
   visitor.Setting("multi_scale", multi_scale, "score several scales and mirror images at the end, too");
   visitor.Setting("supervision", supervision, "what the learner sees").OfTheRow();

@@ -36,8 +36,8 @@ struct RssOptions {
   GradientOptions gradient;
   WindowFlags windows;
   Supervision supervision = Supervision::kImageReward;
-  // Of the cross-entropy of an auxiliary head (mmseg: 0.4). Networks that learn from labels have the head where it is
-  // above 0; those that learn from rewards never have it.
+  // Of the cross-entropy of each auxiliary head (mmseg: 0.4). Networks that learn from labels have them where it is
+  // above 0; those that learn from rewards never have any.
   double auxiliary_weight = 0;
 
   int group_size = 16;                   // N, maps per image and scale

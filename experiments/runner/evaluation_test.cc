@@ -84,7 +84,7 @@ class PositionNetwork : public Network {
   }
   nn::ModuleReference module() override { return *this; }
   void Fields(nn::FieldVisitor&) {}
-  Variable Auxiliary(const seg::Features&, const nn::Context&) override { return {}; }
+  std::vector<Variable> Auxiliary(const seg::Features&, const nn::Context&) override { return {}; }
   int size_multiple() const override { return kMultiple; }
   size_t latent_tap() const override { return 0; }
   std::optional<seg::NormExtent> SmallestNorm(int64_t, int64_t) const override { return std::nullopt; }

@@ -24,7 +24,9 @@ void GradientOptions::Settings(SettingVisitor& visitor) {
   visitor.Group("Gradient");
   visitor.Setting("learning_rate", learning_rate, "peak learning rate", AtLeast(0));
   visitor.Setting("optimizer", optimizer, "adamw, sgd or rmsprop");
-  visitor.Setting("warm_up_steps", warm_up_steps, "of the learning rate, which then falls to 0", AtLeast(0));
+  visitor.Setting("warm_up_steps", warm_up_steps, "of the learning rate, which then falls", AtLeast(0));
+  visitor.Setting("warm_up_factor", warm_up_factor, "of the rate, at the first of them", In(0, 1));
+  visitor.Setting("final_rate", final_rate, "where the rate ends, as a share of it", In(0, 1));
   visitor.Setting("decay_power", power, "of the polynomial by which it falls", AtLeast(0));
   visitor.Setting("weight_decay", weight_decay, "decoupled; none on biases and norms", AtLeast(0));
   visitor.Setting("momentum", momentum, "of sgd", Below(0, 1));
@@ -50,9 +52,10 @@ std::unique_ptr<nn::Optimizer> MakeOptimizer(const GradientOptions& options, con
 }
 
 nn::Schedule RateSchedule(const GradientOptions& options, int64_t steps) {
-  nn::Schedule schedule = nn::PolynomialSchedule(options.learning_rate, steps, options.power);
+  nn::Schedule schedule =
+      nn::PolynomialSchedule(options.learning_rate, steps, options.power, options.final_rate * options.learning_rate);
   schedule.warm_up_steps = options.warm_up_steps;
-  schedule.warm_up_factor = 0.01;
+  schedule.warm_up_factor = options.warm_up_factor;
   return schedule;
 }
 

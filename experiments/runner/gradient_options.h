@@ -23,7 +23,9 @@ struct GradientOptions {
   OptimizerKind optimizer = OptimizerKind::kAdamW;
   double learning_rate = 1e-3;
   int64_t warm_up_steps = 50;
-  double power = 0.9;  // of the polynomial decay to zero
+  double warm_up_factor = 0.01;  // of the rate, at the first of them
+  double power = 0.9;            // of the polynomial decay
+  double final_rate = 0;         // where that ends, as a share of the rate
   double weight_decay = 0.01;
   double momentum = 0.9;         // SGD
   double last_layer_factor = 1;  // of the learning rate (RSS, Table 3)

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "nn/context.h"
 #include "nn/module.h"
 #include "seg/models/context_rule.h"
+#include "seg/models/latent.h"
 #include "seg/models/model.h"
 
 namespace experiments {
@@ -30,9 +32,9 @@ class Network {
   virtual seg::Features Encode(const autograd::Variable& images, const nn::Context& context) = 0;
   // features as Encode returns them, or with the tap latent_tap() replaced → logits [N, h, w, K] in float32.
   virtual autograd::Variable Decode(const seg::Features& features, const nn::Context& context) = 0;
-  // features as Encode returns them → logits [N, h', w', K] in float32 of the network's auxiliary head for training;
-  // undefined where there is no such head.
-  virtual autograd::Variable Auxiliary(const seg::Features& features, const nn::Context& context) = 0;
+  // features as Encode returns them → logits [N, h', w', K] in float32 of each of the network's auxiliary heads for
+  // training; empty where there are none.
+  virtual std::vector<autograd::Variable> Auxiliary(const seg::Features& features, const nn::Context& context) = 0;
   // images as for Encode → logits as Decode returns them.
   autograd::Variable Logits(const autograd::Variable& images, const nn::Context& context) {
     return Decode(Encode(images, context), context);
@@ -60,6 +62,9 @@ class Network {
   // How Decode takes its steps, for networks that choose context for themselves (seg/models/ciss_net.h); null for
   // others.
   virtual seg::ContextInference* context_inference() { return nullptr; }
+  // The policy and the modulation of a network that modulates its latent representation (seg/models/latent.h); null for
+  // others. Decode takes features that it has modulated, too.
+  virtual seg::LatentHead* latent() { return nullptr; }
 
   // Whether batches of `batch` images of height × width on each of `ranks` ranks, whose batch norms are synchronised,
   // leave more than one value a channel to every batch norm. InvalidArgument, naming the flag to change (--batch_size
@@ -80,7 +85,7 @@ class NetworkOf : public Network {
   autograd::Variable Decode(const seg::Features& features, const nn::Context& context) override {
     return model_.Decode(features, context);
   }
-  autograd::Variable Auxiliary(const seg::Features& features, const nn::Context& context) override {
+  std::vector<autograd::Variable> Auxiliary(const seg::Features& features, const nn::Context& context) override {
     if constexpr (requires { model_.Auxiliary(features, context); }) return model_.Auxiliary(features, context);
     return {};
   }
@@ -99,6 +104,10 @@ class NetworkOf : public Network {
   }
   seg::ContextInference* context_inference() override {
     if constexpr (requires { model_.inference; }) return &model_.inference;
+    return nullptr;
+  }
+  seg::LatentHead* latent() override {
+    if constexpr (requires { model_.latent; }) return &model_.latent;
     return nullptr;
   }
   Model& model() { return model_; }

@@ -36,7 +36,7 @@ struct SettingText<autograd::DType> {
 
 void NetworkSettings::Settings(SettingVisitor& visitor) {
   visitor.Group("Network");
-  visitor.Setting("model", model, "sfpnext_nano, deeplabv3_resnet101, fcn_…, pspnet_…, segmenter_… or …_micro (docs)");
+  visitor.Setting("model", model, "sfpnext_nano, deeplabv3_resnet101, fcn_…, pspnet_…, segformer_… or …_micro (docs)");
   visitor.Path("init_weights", init_weights, "public weights of the encoder (timm, torchvision, …)");
   visitor.Path("cold_start", cold_start, "weights of a whole network; every tensor that fits is taken");
   visitor.Setting("precision", precision, "of the activations: float32 or bfloat16");
@@ -44,12 +44,17 @@ void NetworkSettings::Settings(SettingVisitor& visitor) {
 }
 
 absl::StatusOr<std::unique_ptr<Network>> StartNetwork(const NetworkSettings& settings, const data::DatasetInfo& info,
-                                                      const RunContext& context, bool auxiliary_head) {
+                                                      const RunContext& context, bool auxiliary_head,
+                                                      const std::optional<LatentSettings>& latent) {
   absl::StatusOr<std::unique_ptr<Network>> made =
       MakeNetwork(settings.model, info.num_classes(), context.key.Split("weights"),
-                  {.precision = settings.precision, .drop_path = settings.drop_path, .auxiliary_head = auxiliary_head});
+                  {.precision = settings.precision,
+                   .drop_path = settings.drop_path,
+                   .auxiliary_head = auxiliary_head,
+                   .latent = latent.has_value() ? std::optional(latent->config) : std::nullopt});
   if (!made.ok()) return WrongFlag(absl::StrCat("--model: ", made.status().message()));
   Network& network = **made;
+  if (latent.has_value()) network.latent()->inference = latent->inference;
   if (!settings.init_weights.empty()) {
     absl::StatusOr<nn::LoadReport> report = network.LoadEncoder(settings.init_weights);
     if (!report.ok())

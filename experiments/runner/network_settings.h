@@ -28,10 +28,12 @@ struct NetworkSettings {
   void Settings(SettingVisitor& visitor);
 };
 
-// Made with the run's key; then the encoder's public weights, then those of the run that this one begins with, or of
-// cold_start. What was taken is printed. WrongFlag where the model is not known.
+// Made with the run's key, with a latent policy around it where `latent` says so; then the encoder's public weights,
+// then those of the run that this one begins with, or of cold_start. What was taken is printed. WrongFlag where the
+// model is not known.
 absl::StatusOr<std::unique_ptr<Network>> StartNetwork(const NetworkSettings& settings, const data::DatasetInfo& info,
-                                                      const RunContext& context, bool auxiliary_head = false);
+                                                      const RunContext& context, bool auxiliary_head = false,
+                                                      const std::optional<LatentSettings>& latent = {});
 
 // WrongFlag where there are fewer training images than a step takes, and, with the flag and a value that would do,
 // where the crops of a step leave a batch normalisation one value a channel.

@@ -7,12 +7,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "experiments/runner/latent_flags.h"
 #include "seg/models/ciss_net.h"
 #include "seg/models/deeplabv3.h"
 #include "seg/models/fcn.h"
 #include "seg/models/pspnet.h"
+#include "seg/models/segformer.h"
 #include "seg/models/segmenter.h"
 #include "seg/models/semantic_fpn.h"
+#include "seg/models/setr.h"
 #include "seg/models/sfpnext.h"
 
 namespace experiments {
@@ -29,6 +32,8 @@ struct Family {
   // The network on `encoder`; NotFound where the family has no such encoder.
   MadeNetwork (*make)(const Family& family, const std::string& encoder, int classes, RandomKey key,
                       const NetworkOptions& options);
+  // Of its latent representation on `encoder`; NotFound likewise.
+  absl::StatusOr<int64_t> (*latent_channels)(const std::string& encoder);
 };
 
 template <typename EncoderConfig>
@@ -60,6 +65,14 @@ concept HasAuxiliaryHead = requires(Model& model) {
 
 std::string FamiliesWithAuxiliaryHead();
 
+// Whether the policy and the modulation can be put around features of so many channels.
+absl::Status CheckLatent(const seg::LatentConfig& latent, int64_t channels, const std::string& network) {
+  const int64_t heads = latent.modulation.heads;
+  if (latent.modulation.kind != seg::Modulation::kAttention || channels % heads == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--modulation_heads=", heads, " does not divide the ", channels,
+                                                 " channels of the latent representation of ", network));
+}
+
 template <typename Model, auto kConfigure>
 MadeNetwork Make(const Family& family, const std::string& encoder, int classes, RandomKey key,
                  const NetworkOptions& options) {
@@ -84,12 +97,25 @@ MadeNetwork Make(const Family& family, const std::string& encoder, int classes, 
           absl::StrCat("no auxiliary head in ", description, "; ", FamiliesWithAuxiliaryHead()));
     }
   }
-  return std::make_unique<NetworkOf<Model>>(Model(*config, key), std::move(description));
+  if (!options.latent.has_value())
+    return std::make_unique<NetworkOf<Model>>(Model(*config, key), std::move(description));
+  if (absl::Status status = CheckLatent(*options.latent, Model::LatentChannels(*config), description); !status.ok())
+    return status;
+  absl::StrAppend(&description, ", ", ToString(*options.latent));
+  using Modulated = seg::Latent<Model>;
+  return std::make_unique<NetworkOf<Modulated>>(Modulated({*config, *options.latent}, key), std::move(description));
+}
+
+template <typename Model, auto kConfigure>
+absl::StatusOr<int64_t> LatentChannelsOf(const std::string& encoder) {
+  const auto config = kConfigure(encoder, 2);
+  if (!config.ok()) return config.status();
+  return Model::LatentChannels(*config);
 }
 
 template <typename Model, auto kConfigure>
 constexpr Family Row(const char* prefix, const char* title) {
-  return {prefix, title, HasAuxiliaryHead<Model>, Make<Model, kConfigure>};
+  return {prefix, title, HasAuxiliaryHead<Model>, Make<Model, kConfigure>, LatentChannelsOf<Model, kConfigure>};
 }
 
 // A name without any of the prefixes is an encoder of the first family.
@@ -100,6 +126,8 @@ constexpr Family kFamilies[] = {
     Row<seg::PspNet, seg::ConfigurePspNet>("pspnet_", "PSPNet, "),
     Row<seg::ResNetSemanticFpn, seg::ConfigureResNetSemanticFpn>("semantic_fpn_", "SemanticFPN, "),
     Row<seg::Segmenter, seg::ConfigureSegmenter>("segmenter_", "Segmenter, "),
+    Row<seg::SegFormer, seg::ConfigureSegFormer>("segformer_", "SegFormer, "),
+    Row<seg::Setr, seg::ConfigureSetr>("setr_", "SETR-Naive, "),
     Row<seg::CissNet, seg::ConfigureCissNet>("ciss_", "CiSS-Net, "),
 };
 
@@ -125,6 +153,11 @@ std::pair<const Family&, std::string> Parse(const std::string& name) {
   return {kFamilies[0], name};
 }
 
+absl::Status UnknownNetwork(const std::string& name, const absl::Status& status) {
+  return absl::InvalidArgumentError(absl::StrCat(name, ": ", status.message(), "; a network is called ",
+                                                 Prefixes(" or ", false), " with its encoder"));
+}
+
 }  // namespace
 
 std::vector<std::string> NetworkFamilies() {
@@ -143,8 +176,14 @@ absl::StatusOr<std::unique_ptr<Network>> MakeNetwork(const std::string& name, in
   const auto& [family, encoder] = Parse(name);
   MadeNetwork network = family.make(family, encoder, classes, key, options);
   if (network.ok() || network.status().code() != absl::StatusCode::kNotFound) return network;
-  return absl::InvalidArgumentError(absl::StrCat(name, ": ", network.status().message(), "; a network is called ",
-                                                 Prefixes(" or ", false), " with its encoder"));
+  return UnknownNetwork(name, network.status());
+}
+
+absl::StatusOr<int64_t> LatentChannels(const std::string& name) {
+  const auto& [family, encoder] = Parse(name);
+  const absl::StatusOr<int64_t> channels = family.latent_channels(encoder);
+  if (channels.ok() || channels.status().code() != absl::StatusCode::kNotFound) return channels;
+  return UnknownNetwork(name, channels.status());
 }
 
 }  // namespace experiments

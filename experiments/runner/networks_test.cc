@@ -76,6 +76,41 @@ TEST(NetworkTest, TheLatentTapIsReplacedBetweenTheHalves) {
   }
 }
 
+// Around every family: it trains in both halves, decodes what a policy modulated, and its twin fits.
+TEST(NetworkTest, ALatentPolicyGoesAroundEveryFamily) {
+  for (const std::string& name : MicroNetworks()) {
+    SCOPED_TRACE(name);
+    const auto plain = MakeNetwork(name, 5, RandomKey(1));
+    EXPECT_EQ((*plain)->latent(), nullptr);
+    const auto made = MakeNetwork(name, 5, RandomKey(1), {.latent = seg::LatentConfig()});
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    Network& network = **made;
+    EXPECT_TRUE(absl::StrContains(network.description(), (*plain)->description() + ", latent policy with attention"));
+    seg::LatentHead* head = network.latent();
+    ASSERT_NE(head, nullptr);
+    ASSERT_EQ(head->tap, network.latent_tap());
+    const nn::Context context = nn::Context::Training(RandomKey(2));
+    autograd::Tape tape;
+    const seg::Features features = network.Encode(Images(2, 64, 64), context);
+    const Variable& z = features[head->tap];
+    ASSERT_EQ(z.shape()[3], head->channels);
+    const seg::LatentDistribution pi = head->policy(z, context);
+    const Variable logits = network.Decode(head->Modulated(features, pi.mean, context), context);
+    EXPECT_EQ(logits.shape(), (*plain)->Logits(Images(2, 64, 64), context).shape());
+    tape.Backward(autograd::Mean(logits * logits));
+    for (const nn::NamedParameter& named : nn::NamedParameters(network.module())) {
+      // μ is all that was drawn, and the key's bias moves every score of a query alike.
+      if (!absl::StartsWith(named.name, "latent_") || absl::StartsWith(named.name, "latent_policy.log_deviation"))
+        continue;
+      EXPECT_TRUE(named.parameter->has_gradient()) << named.name;
+    }
+    nn::CopyState(network.module(), network.Twin()->module());
+  }
+  seg::LatentConfig uneven;
+  uneven.modulation.heads = 7;
+  EXPECT_FALSE(MakeNetwork("fcn_micro", 5, RandomKey(1), {.latent = uneven}).ok());
+}
+
 TEST(NetworkTest, AuxiliaryHeadsAreMadeWhereAskedFor) {
   std::set<std::string> with_head;
   std::vector<std::string> refusals;
@@ -84,7 +119,7 @@ TEST(NetworkTest, AuxiliaryHeadsAreMadeWhereAskedFor) {
     SCOPED_TRACE(name);
     const Variable images = Images(2, 64, 64);
     const auto without = MakeNetwork(name, 5, RandomKey(1));
-    EXPECT_FALSE((*without)->Auxiliary((*without)->Encode(images, {}), {}).defined());
+    EXPECT_TRUE((*without)->Auxiliary((*without)->Encode(images, {}), {}).empty());
 
     const auto with = MakeNetwork(name, 5, RandomKey(1), {.auxiliary_head = true});
     if (!with.ok()) {
@@ -97,17 +132,22 @@ TEST(NetworkTest, AuxiliaryHeadsAreMadeWhereAskedFor) {
     autograd::Tape tape;
     const nn::Context context = nn::Context::Training(RandomKey(2));
     const seg::Features features = (*with)->Encode(images, context);
-    const Variable auxiliary = (*with)->Auxiliary(features, context), logits = (*with)->Decode(features, context);
-    ASSERT_TRUE(auxiliary.defined());
-    EXPECT_EQ(auxiliary.shape(), logits.shape());  // both taps are at the output stride
-    tape.Backward(autograd::Mean(auxiliary));
+    const std::vector<Variable> auxiliary = (*with)->Auxiliary(features, context);
+    const Variable logits = (*with)->Decode(features, context);
+    ASSERT_FALSE(auxiliary.empty());
+    Variable sum;
+    for (const Variable& other : auxiliary) {
+      EXPECT_EQ(other.shape(), logits.shape());  // the taps are at one stride
+      sum = sum.defined() ? sum + other : other;
+    }
+    tape.Backward(autograd::Mean(sum));
     int head = 0, main = 0;
     for (const nn::NamedParameter& named : nn::NamedParameters((*with)->module())) {
       const bool has = named.parameter->has_gradient();
-      if (named.name.starts_with("aux_classifier.")) {
+      if (named.name.starts_with("aux")) {
         EXPECT_TRUE(has) << named.name;
         ++head;
-      } else if (named.name.starts_with("classifier.")) {
+      } else if (named.name.starts_with("classifier.") || named.name.starts_with("decode_head.")) {
         EXPECT_FALSE(has) << named.name;
         ++main;
       }
@@ -116,10 +156,10 @@ TEST(NetworkTest, AuxiliaryHeadsAreMadeWhereAskedFor) {
     EXPECT_GT(main, 0);
     EXPECT_EQ(nn::NamedParameters((*with)->module()).size(), nn::NamedParameters((*without)->module()).size() + head);
   }
-  EXPECT_EQ(with_head, (std::set<std::string>{"deeplabv3_", "fcn_", "pspnet_"}));
+  EXPECT_EQ(with_head, (std::set<std::string>{"deeplabv3_", "fcn_", "pspnet_", "setr_"}));
   EXPECT_FALSE(refusals.empty());
   for (const std::string& refusal : refusals)
-    EXPECT_TRUE(absl::EndsWith(refusal, "; deeplabv3_…, fcn_… and pspnet_… have one")) << refusal;
+    EXPECT_TRUE(absl::EndsWith(refusal, "; deeplabv3_…, fcn_…, pspnet_… and setr_… have one")) << refusal;
 }
 
 TEST(NetworkTest, CheckpointedBlocksKeepLessForTheSameLogits) {

@@ -137,6 +137,10 @@ absl::StatusOr<NetworkDescription> FromMetadata(const std::string& path, const n
     if (!ReadSettingsJson(entry("context"), context)) return wrong("context");
     description.context = context.inference;
   }
+  if (!entry("latent").empty()) {
+    description.latent.emplace();
+    if (!ReadSettingsJson(entry("latent"), *description.latent)) return wrong("latent");
+  }
   return description;
 }
 
@@ -158,6 +162,7 @@ nn::Metadata ToMetadata(const NetworkDescription& description) {
                            {"data", SettingsJson(description.data)},
                            {"inference", SettingsJson(description.inference)}};
   if (description.context.has_value()) metadata["context"] = SettingsJson(ContextOptions{*description.context});
+  if (description.latent.has_value()) metadata["latent"] = SettingsJson(*description.latent);
   return metadata;
 }
 
@@ -198,15 +203,18 @@ absl::StatusOr<SavedNetwork> LoadNetwork(const std::string& path) {
   saved.description = *std::move(description);
   absl::StatusOr<std::unique_ptr<Network>> network =
       MakeNetwork(saved.description.model, saved.description.info.num_classes(), autograd::RandomKey(0),
-                  {.precision = saved.description.precision});
+                  {.precision = saved.description.precision,
+                   .latent = saved.description.latent.has_value() ? std::optional(saved.description.latent->config)
+                                                                  : std::nullopt});
   if (!network.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", network.status().message()));
   saved.network = *std::move(network);
   if (seg::ContextInference* inference = saved.network->context_inference(); inference != nullptr) {
     if (saved.description.context.has_value()) *inference = *saved.description.context;
     saved.description.context = *inference;
   }
+  if (saved.description.latent.has_value()) saved.network->latent()->inference = saved.description.latent->inference;
   const absl::StatusOr<nn::LoadReport> report =
-      LoadTrainedWeights(path, *saved.network, {.rename = nn::RenamePrefixes({{"aux_classifier.", nullptr}})});
+      LoadTrainedWeights(path, *saved.network, {.rename = nn::RenamePrefixes({{"aux", nullptr}})});
   if (!report.ok()) return report.status();
   return saved;
 }

@@ -13,6 +13,7 @@
 #include "data/datasets/dataset.h"
 #include "experiments/runner/data_options.h"
 #include "experiments/runner/evaluation.h"
+#include "experiments/runner/latent_flags.h"
 #include "experiments/runner/network.h"
 #include "nn/checkpoints/safetensors.h"
 #include "nn/checkpoints/weights.h"
@@ -27,12 +28,13 @@ struct NetworkDescription {
   DataOptions data;                                // what it was trained on, but for the folder
   InferenceOptions inference;                      // by which its scores were measured
   std::optional<seg::ContextInference> context;    // of networks that choose context (Network::context_inference)
+  std::optional<LatentSettings> latent;            // of networks with a latent policy (Network::latent)
   bool says_how_scored = true;                     // false for a file of before, which lacks the last two
 };
 
 // For the file: keys "model", "precision", "dataset", "classes" (a JSON list: names may have commas), "palette",
 // "stored_values" (a JSON list; files of before lack it), "palette_files", "mean", "standard_deviation", "data",
-// "inference" and, where there is one, "context" (JSON objects).
+// "inference" and, where there are such, "context" and "latent" (JSON objects).
 nn::Metadata ToMetadata(const NetworkDescription& description);
 
 absl::Status SaveNetwork(const std::string& path, Network& network, const NetworkDescription& description);

@@ -80,6 +80,35 @@ TEST(SavedNetwork, OtherNetworksHaveNoContext) {
   EXPECT_FALSE(loaded->description.context.has_value());
 }
 
+TEST(SavedNetwork, KeepsItsLatentPolicy) {
+  NetworkDescription description = DescriptionOf("fcn_micro");
+  description.latent.emplace();
+  description.latent->config.modulation = {.kind = seg::Modulation::kConcatenation, .heads = 4, .initial_scale = 0.5};
+  description.latent->config.policy = {
+      .blocks = 2, .width = 8, .pool_height = 3, .pool_width = 5, .bounded = false, .map_scale = 0.25};
+  description.latent->config.draw = seg::LatentDraw::kChannel;
+  description.latent->inference.signal = seg::LatentSignal::kZero;
+  const auto network = MakeNetwork(description.model, description.info.num_classes(), autograd::RandomKey(3),
+                                   {.latent = description.latent->config});
+  ASSERT_TRUE(network.ok()) << network.status();
+  ASSERT_TRUE(SaveNetwork(Path("latent"), **network, description).ok());
+
+  const auto loaded = LoadNetwork(Path("latent"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->network->description(), (*network)->description());
+  seg::LatentHead* head = loaded->network->latent();
+  ASSERT_NE(head, nullptr);
+  EXPECT_EQ(head->config.modulation.kind, seg::Modulation::kConcatenation);
+  EXPECT_EQ(head->config.policy.pool_width, 5);
+  EXPECT_FALSE(head->config.policy.bounded);
+  EXPECT_EQ(head->config.draw, seg::LatentDraw::kChannel);
+  EXPECT_EQ(head->inference.signal, seg::LatentSignal::kZero);
+  const autograd::Variable images(autograd::Array::Full({2, 32, 32, 3}, autograd::kFloat32, 0.5));
+  (*network)->latent()->inference = head->inference;
+  EXPECT_EQ(loaded->network->Logits(images, {}).array().ToVector<float>(),
+            (*network)->Logits(images, {}).array().ToVector<float>());
+}
+
 TEST(SavedNetwork, WrongContextNamesFileAndField) {
   NetworkDescription description = DescriptionOf("ciss_micro");
   description.context.emplace();

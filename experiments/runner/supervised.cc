@@ -25,10 +25,12 @@ double LabelledShare(const StepView& view) {
 
 absl::StatusOr<StepResult> Supervised::Loss(const StepView& view) {
   const seg::Features features = network_.Encode(Variable(view.images), view.context);
-  const Variable auxiliary = auxiliary_weight_ > 0 ? network_.Auxiliary(features, view.context) : Variable();
-  Variable loss = seg::SegmentationLoss(network_.Decode(features, view.context), view.labels);
-  if (auxiliary.defined())
-    loss = loss + autograd::Scale(seg::SegmentationLoss(auxiliary, view.labels), auxiliary_weight_);
+  std::vector<Variable> auxiliary;
+  if (auxiliary_weight_ > 0) auxiliary = network_.Auxiliary(features, view.context);
+  const seg::SegmentationLossOptions weighted{.class_weights = class_weights_};
+  Variable loss = seg::SegmentationLoss(network_.Decode(features, view.context), view.labels, weighted);
+  for (const Variable& logits : auxiliary)
+    loss = loss + autograd::Scale(seg::SegmentationLoss(logits, view.labels, weighted), auxiliary_weight_);
   if (view.collective.world_size() > 1) loss = autograd::Scale(loss, LabelledShare(view));
   return StepResult{loss, nullptr};
 }

@@ -32,10 +32,12 @@ using autograd::Variable;
 constexpr int kClasses = 6;
 constexpr int64_t kSteps = 9;
 
-struct PixelModel {
-  struct Config {};
+struct PixelConfig {
+  int64_t extra_latent_channels = 0;  // which make it Extensible
+};
 
-  explicit PixelModel(const Config& = {}, autograd::RandomKey key = autograd::RandomKey(7))
+struct PixelModel {
+  explicit PixelModel(const PixelConfig& = {}, autograd::RandomKey key = autograd::RandomKey(7))
       : classifier(3, kClasses, {}, key) {}
 
   seg::Features Encode(const Variable& images, const nn::Context&) { return {images}; }
@@ -48,10 +50,11 @@ struct PixelModel {
   int64_t classes() const { return kClasses; }
   int64_t size_multiple() const { return 1; }
   size_t latent_tap() const { return 0; }
+  static int64_t LatentChannels(const PixelConfig&) { return 3; }
   std::string last_layer() const { return "classifier"; }
   std::optional<seg::NormExtent> SmallestNorm(int64_t, int64_t) const { return std::nullopt; }
 
-  Config config;
+  PixelConfig config;
   nn::Linear classifier;
 };
 
