@@ -1,0 +1,19 @@
+#pragma once
+
+// The latent-space programs: their rows, and how one is run.
+
+#include "absl/status/statusor.h"
+#include "experiments/latent/options.h"
+#include "experiments/runner/experiment.h"
+#include "experiments/runner/run.h"
+
+namespace experiments::latent {
+
+// Trains and evaluates, and writes weights.safetensors, pictures and, for a policy, deviations.png into the run's
+// folder.
+absl::StatusOr<RunRecord> Run(const LatentOptions& options, const RunContext& context);
+
+// The parts that the programs share; each adds its name, usage, dataset and tables.
+Experiment<LatentOptions> BaseExperiment();
+
+}  // namespace experiments::latent
