@@ -11,7 +11,6 @@ import argparse
 import csv
 import json
 import os
-import re
 import statistics
 import sys
 
@@ -33,14 +32,15 @@ class Run:
             with open(os.path.join(folder, "log.csv"), newline="") as file:
                 self.curve = {int(row["step"]): 100 * float(row["mIoU"]) for row in csv.DictReader(file) if row["mIoU"] not in ("", "nan")}
             with open(os.path.join(folder, "scores.json")) as file:
-                settings = dict(entry.split("=", 1) for entry in json.load(file)["settings"].split(";") if "=" in entry)
+                settings = dict(json.load(file)["settings"])
         except (OSError, KeyError, ValueError) as error:
             fail(f"{folder}: {error}")
-        self.images = int(settings["batch size"])
-        maps = int(settings.get("samples N", 0))
-        scales = len(re.findall(r"\d+", settings.get("scales (pixels a cell)", "")))
-        self.queries = self.images * maps * scales  # a step
-        if settings.get("progressive") == "yes":
+        self.images = int(settings["batch_size"])
+        # Maps are scored where rewards are learned from.
+        by_reward = settings.get("supervision") == "image reward"
+        scales = [scale for scale in settings.get("reward_scales", "").split(",") if scale]
+        self.queries = self.images * int(settings.get("group_size", 0)) * len(scales) if by_reward else 0  # a step
+        if by_reward and settings.get("progressive") == "true":
             fail(f"{folder}: scales switched on one after the other: its queries are not proportional to its steps")
 
 

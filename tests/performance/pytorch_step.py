@@ -13,7 +13,9 @@ of its own, so that the peak memory is its own:
 milliseconds_per_step is the median over the steps after the warm-up; peak_memory_mib the highest resident
 memory of the process, memory_before_mib what it was once PyTorch was imported (builds with CUDA load far
 more than builds without). The models are the references of ../golden at their full width, with random weights, on random
-images and labels: SFPNeXt (atto, nano, …) and PSPNet (pspnet_resnet50, …); of pytorch_ciss.py CiSS-Net (ciss_resnet50, …), whose
+images and labels: SFPNeXt (atto, nano, …), PSPNet (pspnet_resnet50, …) and SegFormer (segformer_mit_b1, …, segformer_mit_b1_mmseg); of
+pytorch_latent.py FCN as SSSegmentation has it (fcn_resnet50_sss, …), and latent policies (latent_fcn_resnet50_sss,
+latent_segformer_mit_b1_mmseg, …); of pytorch_ciss.py CiSS-Net (ciss_resnet50, …), whose
 step is a rollout of --rollout contexts.
 """
 
@@ -34,7 +36,7 @@ def peak_memory_mib():
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-def build(name, classes, concatenate):
+def build(name, classes, concatenate, auxiliary_weight):
     """The network, whose result is the logits or a dictionary that has them and the auxiliary ones; or that has a rollout_loss."""
     if name.startswith("ciss_"):
         import pytorch_ciss
@@ -44,6 +46,20 @@ def build(name, classes, concatenate):
         import pspnet
 
         return pspnet.build(name.removeprefix("pspnet_"), classes)
+    if name.startswith("latent_"):
+        import pytorch_latent
+
+        return pytorch_latent.build(name.removeprefix("latent_"), classes, auxiliary_weight)
+    if name.startswith("fcn_"):
+        import pytorch_latent
+
+        return pytorch_latent.FcnHalves(name.removeprefix("fcn_").removesuffix("_sss"), classes, False)
+    if name.startswith("segformer_"):
+        import segformer
+
+        size = name.removeprefix("segformer_")
+        form = "mmseg" if size.endswith("_mmseg") else "hugging_face"
+        return segformer.Logits(segformer.build(form, size.removesuffix("_mmseg"), classes))
     import convnextv2
     import sfpnext
 
@@ -63,14 +79,14 @@ def measure(model_name, size, batch, options):
     if on_cuda:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = options.benchmark
-    model = build(model_name, options.classes, options.concatenate).to(device, memory_format=torch.channels_last).train()
-    by_rollout = hasattr(model, "rollout_loss")
-    if options.auxiliary_weight == 0 and hasattr(model, "aux_classifier"):
+    model = build(model_name, options.classes, options.concatenate, options.auxiliary_weight).to(device, memory_format=torch.channels_last).train()
+    by_rollout, by_policy = hasattr(model, "rollout_loss"), hasattr(model, "step_loss")
+    if options.auxiliary_weight == 0 and (hasattr(model, "aux_classifier") or hasattr(model, "auxiliary")):
         sys.exit(f"{model_name} has an auxiliary head here: --auxiliary_weight")
     if by_rollout and options.auxiliary_weight:
         sys.exit(f"{model_name} has no auxiliary head: --auxiliary_weight")
     step_model = model
-    if options.compile and by_rollout:  # its networks, not the loop
+    if options.compile and (by_rollout or by_policy):  # its networks, not the loop
         for part in model.children():
             part.compile()
     elif options.compile:
@@ -95,8 +111,11 @@ def measure(model_name, size, batch, options):
         begin = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
         with autocast:
-            outputs = model.rollout_loss(images, label, options.rollout) if by_rollout else step_model(images)
-        if by_rollout:
+            if by_rollout:
+                outputs = model.rollout_loss(images, label, options.rollout)
+            else:
+                outputs = model.step_loss(images, label) if by_policy else step_model(images)
+        if by_rollout or by_policy:
             loss = outputs
         elif options.auxiliary_weight:
             loss = entropy(outputs["logits"]) + options.auxiliary_weight * entropy(outputs["auxiliary"])
@@ -104,6 +123,8 @@ def measure(model_name, size, batch, options):
             loss = entropy(outputs)
         loss.backward()
         optimizer.step()
+        if by_policy:
+            model.follow()
         if on_cuda:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - begin)

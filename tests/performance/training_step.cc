@@ -1,7 +1,7 @@
 // Times one training step of a network on the CPU or a CUDA device: forward, loss, backward, optimizer. The loss is the
-// cross entropy, the image-level RSS loss, or for a CiSS-Net that of a rollout of contexts. Prints one line of JSON
-// that compare.py reads. --profile adds the kernels' shares, what the tape keeps, and the peak of memory by operation,
-// on standard error.
+// cross entropy, the image-level RSS loss, for a CiSS-Net that of a rollout of contexts, or for a latent_… network that
+// of its policy. Prints one line of JSON that compare.py reads. --profile adds the kernels' shares, what the tape
+// keeps, and the peak of memory by operation, on standard error.
 
 #include <sys/resource.h>
 
@@ -18,10 +18,14 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "autograd/autograd.h"
 #include "autograd/device/device.h"
 #include "experiments/ciss/objective.h"
 #include "experiments/ciss/options.h"
+#include "experiments/latent/objective.h"
+#include "experiments/latent/options.h"
 #include "experiments/rewards/label_reward.h"
 #include "experiments/runner/network.h"
 #include "experiments/runner/networks.h"
@@ -30,9 +34,11 @@
 #include "rl/rl.h"
 #include "seg/seg.h"
 
-ABSL_FLAG(std::string, model, "nano", "a network by name: nano, pspnet_resnet50, … (experiments/runner/networks.h)");
+ABSL_FLAG(
+    std::string, model, "nano",
+    "a network by name: nano, pspnet_resnet50, … (experiments/runner/networks.h); latent_…: with a latent policy");
 ABSL_FLAG(std::string, optimizer, "adamw", "adamw (decay 0.05), or sgd with momentum 0.9 (decay 1e-4)");
-ABSL_FLAG(double, auxiliary_weight, 0, "of the auxiliary head's cross entropy; 0: no such head");
+ABSL_FLAG(double, auxiliary_weight, 0, "of each auxiliary head's cross entropy; 0: no such head");
 ABSL_FLAG(int, size, 128, "height and width of the crops");
 ABSL_FLAG(int, batch, 4, "images a step");
 ABSL_FLAG(int, steps, 10, "steps that are timed");
@@ -108,10 +114,14 @@ int Main() {
     std::fprintf(stderr, "training_step: --rollout=%d is negative\n", absl::GetFlag(FLAGS_rollout));
     return 1;
   }
+  const std::string name = absl::GetFlag(FLAGS_model);
+  absl::string_view base = name;
+  const bool with_policy = absl::ConsumePrefix(&base, "latent_");
   const absl::StatusOr<std::unique_ptr<experiments::Network>> made =
-      experiments::MakeNetwork(absl::GetFlag(FLAGS_model), classes, RandomKey(0),
+      experiments::MakeNetwork(std::string(base), classes, RandomKey(0),
                                {.precision = precision == "bfloat16" ? autograd::kBFloat16 : autograd::kFloat32,
                                 .auxiliary_head = auxiliary_weight != 0,
+                                .latent = with_policy ? std::optional(seg::LatentConfig()) : std::nullopt,
                                 .checkpoint_blocks = absl::GetFlag(FLAGS_checkpoint)});
   if (!made.ok()) {
     std::fprintf(stderr, "training_step: --model: %s\n", std::string(made.status().message()).c_str());
@@ -119,9 +129,13 @@ int Main() {
   }
   experiments::Network& network = **made;
   const bool by_rollout = network.context_inference() != nullptr;
-  if (by_rollout && by_reward) {
-    std::fprintf(stderr, "training_step: --loss=rss is for networks other than %s\n",
-                 absl::GetFlag(FLAGS_model).c_str());
+  const bool by_policy = network.latent() != nullptr;
+  if ((by_rollout || by_policy) && by_reward) {
+    std::fprintf(stderr, "training_step: --loss=rss is for networks other than %s\n", network.description().c_str());
+    return 1;
+  }
+  if (by_rollout && by_policy) {
+    std::fprintf(stderr, "training_step: latent_… is for networks other than %s\n", network.description().c_str());
     return 1;
   }
   const std::string optimizer_name = absl::GetFlag(FLAGS_optimizer);
@@ -160,8 +174,12 @@ int Main() {
   autograd::OneRank collective;
   experiments::ciss::CissOptions ciss;
   ciss.rollout = absl::GetFlag(FLAGS_rollout);
-  std::optional<experiments::ciss::CissObjective> rollout;
-  if (by_rollout) rollout.emplace(ciss, network);
+  experiments::latent::LatentOptions latent;
+  latent.auxiliary_weight = auxiliary_weight;
+  latent.probe_every = 0;
+  std::unique_ptr<experiments::Objective> objective;  // of networks that have a loss of their own
+  if (by_rollout) objective = std::make_unique<experiments::ciss::CissObjective>(ciss, network);
+  if (by_policy) objective = std::make_unique<experiments::latent::LatentObjective>(latent, network);
   const data::Batch batch_on_host;  // which a loss of one rank does not read
 
   std::vector<double> milliseconds, loss_milliseconds;
@@ -172,7 +190,7 @@ int Main() {
     autograd::Tape tape;
     const nn::Context context = nn::Context::Training(key);
     double before_loss = Now();
-    if (rollout.has_value()) {  // whose forward passes are part of the loss
+    if (objective != nullptr) {  // whose forward passes are part of the loss
       const experiments::StepView view{.step = 0,
                                        .total_steps = 1,
                                        .update = 0,
@@ -182,18 +200,19 @@ int Main() {
                                        .context = context,
                                        .key = key.Split("objective"),
                                        .collective = collective};
-      loss = rollout->Loss(view).value().loss;
+      loss = objective->Loss(view).value().loss;
     } else {
       const seg::Features features = network.Encode(images, context);
       const Variable logits = network.Decode(features, context);
-      const Variable auxiliary = auxiliary_weight != 0 ? network.Auxiliary(features, context) : Variable();
+      std::vector<Variable> auxiliary;
+      if (auxiliary_weight != 0) auxiliary = network.Auxiliary(features, context);
       before_loss = Now();
       if (by_reward) {
         loss =
             rl::RssLoss(logits, {ids, size, size, {}, {}}, reward, rss, 0, key.Split("rss"), collective).value().loss;
       } else {
         loss = seg::SegmentationLoss(logits, labels);
-        if (auxiliary.defined()) loss = loss + auxiliary_weight * seg::SegmentationLoss(auxiliary, labels);
+        for (const Variable& other : auxiliary) loss = loss + auxiliary_weight * seg::SegmentationLoss(other, labels);
       }
     }
     loss_milliseconds.push_back(1e3 * (Now() - before_loss));
@@ -201,6 +220,7 @@ int Main() {
     tape.Backward(loss);
     optimizer->Update();
     optimizer->ClearGradients();
+    if (objective != nullptr) objective->Updated({});
   };
   optimizer->SetLearningRate(optimizer_name == "adamw" ? 1e-4 : 1e-2);
   std::optional<autograd::CapturedStep> captured;
@@ -242,8 +262,11 @@ int Main() {
       "\"loss_forward_milliseconds\": %.2f, \"images_per_second\": %.2f, \"peak_memory_mib\": %.1f, "
       "\"memory_before_mib\": %.1f, \"arrays_peak_mib\": %.1f, \"loss\": %.4f}\n",
       absl::GetFlag(FLAGS_device).c_str(), precision.c_str(), absl::GetFlag(FLAGS_model).c_str(), size, batch,
-      autograd::ThreadCount(), by_rollout ? "rollout" : absl::GetFlag(FLAGS_loss).c_str(), median,
-      loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
+      autograd::ThreadCount(),
+      by_rollout  ? "rollout"
+      : by_policy ? "latent"
+                  : absl::GetFlag(FLAGS_loss).c_str(),
+      median, loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
       static_cast<double>((*stream)->allocator().Statistics().peak_bytes) / (1 << 20), loss_value);
   return 0;
 }
