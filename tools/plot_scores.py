@@ -46,11 +46,12 @@ def main():
     figure, axes = pyplot.subplots(figsize=(7.2, 0.9 + 0.34 * len(rows)))
     for y, (name, values) in enumerate(rows):
         mean = statistics.fmean(values)
-        if len(values) > 1:
-            axes.errorbar(mean, y, xerr=statistics.stdev(values), color="C0", capsize=3, linewidth=1.5)
+        deviation = statistics.stdev(values) if len(values) > 1 else 0
+        if deviation > 0:
+            axes.errorbar(mean, y, xerr=deviation, color="C0", capsize=3, linewidth=1.5)
         axes.plot(values, [y] * len(values), linestyle="none", marker="o", markersize=4, color="C0", alpha=0.45, markeredgewidth=0)
         axes.plot(mean, y, marker="D", markersize=6, color="C0")
-        axes.annotate(f"{mean:.1f}", (max(values), y), xytext=(8, -3.5), textcoords="offset points", fontsize=9)
+        axes.annotate(f"{mean:.1f}", (max(*values, mean + deviation), y), xytext=(8, -3.5), textcoords="offset points", fontsize=9)
     axes.axvline(statistics.fmean(rows[0][1]), color="0.6", linewidth=1, linestyle=":")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.invert_yaxis()

@@ -57,7 +57,7 @@ CompareOptions CamVid() {
 }  // namespace
 
 void CompareOptions::Settings(SettingVisitor& visitor) {
-  visitor.Setting("method", method, "that teaches the network").OfTheRow();
+  visitor.Setting("teacher", method, "of the network").OfTheRow();
   data.Settings(visitor);
   visitor.Group("Network");
   visitor.Setting("encoder", encoder, "of the PSPNet that all rows have: micro, resnet50, …");

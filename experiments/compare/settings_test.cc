@@ -13,7 +13,7 @@ TEST(CompareSettingsTest, EverySettingCounts) {
   const Experiment<CompareOptions> experiment = TheExperiment();
   internal::ExperimentOf<CompareOptions> any(experiment);
   SettingsContract contract;
-  contract.alternatives = {{"encoder", "resnet50"}, {"method", "RSS"}};
+  contract.alternatives = {{"encoder", "resnet50"}, {"teacher", "RSS"}};
   contract.users_row = "labels";
   ExpectEverySettingCounts(any, contract);
 }

@@ -12,6 +12,7 @@ TEMPORARY = os.environ["TEST_TMPDIR"]
 
 RSS = os.path.join(RUNFILES, "experiments/rss/rss_pascal_context")
 CISS = os.path.join(RUNFILES, "experiments/ciss/ciss_ade20k")
+COMPARE = os.path.join(RUNFILES, "experiments/compare/compare_methods")
 LATENT = os.path.join(RUNFILES, "experiments/latent/latent_voc2012")
 EVALUATE = os.path.join(RUNFILES, "experiments/evaluate")
 PREDICT = os.path.join(RUNFILES, "experiments/predict")

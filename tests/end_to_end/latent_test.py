@@ -12,7 +12,7 @@ import signal
 import time
 import unittest
 
-from tests.end_to_end.commands import EVALUATE, LATENT, PREDICT, CasesTest, folder, run, start, write_png
+from tests.end_to_end.commands import COMPARE, EVALUATE, LATENT, PREDICT, CasesTest, folder, run, start, write_png
 from tests.end_to_end.fixtures import read, read_png, read_safetensors, write_safetensors
 from tests.end_to_end.ranks import OPENED, ROUNDING, RanksTest, checkpoint, distance, gradients, read_log, read_tensors
 
@@ -114,6 +114,24 @@ class RowsTest(unittest.TestCase):
                 self.assertNotEqual(before[name], after[name], name)
             else:
                 self.assertEqual(before[name], after[name], name)
+
+
+class CompareTest(unittest.TestCase):
+    ROWS = {"labels": "labels", "balanced": "labels, classes alike", "rss": "RSS", "ciss": "CiSS-Net", "latent": "latent policy"}
+
+    # All rows on one budget, of which CiSS-Net spends half on its features.
+    def test_five_teachers(self):
+        output = folder("compared")
+        result = run([COMPARE, "--crop=32", "--steps=4", "--batch_size=2", "--evaluation_images=4", "--evaluate_every=0",
+                      "--checkpoint_every=0", "--log_every=1", "--counted_images=4", "--threads=1", f"--output={output}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = result.stdout.splitlines()
+        head = next(i for i, line in enumerate(lines) if line.startswith("method "))
+        for i, name in enumerate(self.ROWS.values()):
+            self.assertTrue(lines[head + 2 + i].startswith(name), lines)
+        steps = {row: len(rows_of_log(os.path.join(output, row))) for row in (*self.ROWS, "features")}
+        self.assertEqual(steps, {row: 2 if row in ("ciss", "features") else 4 for row in steps})
+        self.assertNotEqual(*(read_tensors(os.path.join(output, row, "weights.safetensors")) for row in ("labels", "balanced")))
 
 
 class ResumeTest(unittest.TestCase):
