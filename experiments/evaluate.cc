@@ -174,6 +174,7 @@ absl::Status Score(const EvaluateOptions& options, Execution& execution) {
       options.latent.Override(description.latent, saved->network->description());
   if (!latent.ok()) return latent.status();
   if (latent->has_value()) saved->network->latent()->inference = **latent;
+  std::printf("%s", options.latent.OtherThanInTraining(description.latent).c_str());
   if (contexts->size() > 1 && !options.export_folder.empty())
     return WrongFlag("--export takes the predictions of one number of --context_steps");
   const absl::StatusOr<std::string> folder = ExportFolder(options);

@@ -184,6 +184,7 @@ absl::Status Segment(const PredictOptions& options) {
       options.latent.Override(description.latent, saved->network->description());
   if (!latent.ok()) return latent.status();
   if (latent->has_value()) saved->network->latent()->inference = **latent;
+  std::printf("%s", options.latent.OtherThanInTraining(description.latent).c_str());
   if (contexts->size() > 1) return WrongFlag("--context_steps: predict takes one number of steps");
   if (options.show_context && contexts->empty())
     return WrongFlag(absl::StrCat("--show_context: the network of --checkpoint, ", saved->network->description(),

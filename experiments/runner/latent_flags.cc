@@ -40,6 +40,12 @@ absl::StatusOr<std::optional<seg::LatentInference>> LatentFlags::Override(const 
   return std::optional(inference);
 }
 
+std::string LatentFlags::OtherThanInTraining(const std::optional<LatentSettings>& in_file) const {
+  if (!in_file.has_value() || !signal.has_value() || *signal == in_file->inference.signal) return "";
+  return absl::StrCat("note: the signal is ", PrintEnum(*signal, kLatentSignals), ", by --signal; in training it was ",
+                      PrintEnum(in_file->inference.signal, kLatentSignals), "\n");
+}
+
 std::string ToString(const seg::LatentConfig& config) {
   const seg::LatentPolicyConfig& policy = config.policy;
   std::string text = absl::StrCat("latent policy with ", PrintEnum(config.modulation.kind, kModulations));

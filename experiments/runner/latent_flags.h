@@ -49,6 +49,8 @@ struct LatentFlags {
   // such a network, which is called `network`.
   absl::StatusOr<std::optional<seg::LatentInference>> Override(const std::optional<LatentSettings>& in_file,
                                                                const std::string& network) const;
+  // A line for people where the flag differs from what the file says; else empty.
+  std::string OtherThanInTraining(const std::optional<LatentSettings>& in_file) const;
 };
 
 // "latent policy with attention, a draw a position", with what tells two networks apart.

@@ -203,7 +203,9 @@ class InferenceTest(CasesTest):
     def test_other_signals(self):
         own = scores(os.path.join(ALL, "method"))
         for flag, name in (("zero", "s = 0 mIoU"), ("sample", "sampled mIoU")):
-            self.assertEqual(printed_miou(self.evaluate(f"--signal={flag}")), [f"{100 * own[name]:.2f}"])
+            text = self.evaluate(f"--signal={flag}")
+            self.assertEqual(printed_miou(text), [f"{100 * own[name]:.2f}"])
+            self.assertIn(f"note: the signal is {flag}, by --signal; in training it was mean", text)
 
     def test_predict(self):
         photos = folder("photos")
