@@ -23,7 +23,7 @@ namespace experiments::latent {
 enum class Source : uint8_t {
   kPolicy,  // draws of the policy
   kZero,    // nothing: attention of the features to themselves (Table 6, "L_seg only")
-  kNoise,   // N(0, noise_deviation²), which no policy has to do with
+  kNoise,   // draws of N(0, noise_deviation²); the policy is not asked
 };
 
 // What the reward of an image weighs (equation 15).

@@ -1,8 +1,8 @@
 #pragma once
 
-// What the policy's gradient is worth, measured on a step's batch with two draws of each image. A policy gradient can
-// only teach what rewards say about actions: the share of the rewards' variance that lies within an image says how much
-// that is, and the cosine between the gradients of two draws how much of one is more than noise.
+// What the policy's gradient is worth, measured on this rank's batch of a step with two draws of each image. A policy
+// gradient can only teach what rewards say about actions: the share of the rewards' variance that lies within an image
+// says how much that is, and the cosine between the gradients of two draws how much of one is more than noise.
 
 #include <vector>
 
