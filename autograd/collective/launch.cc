@@ -102,6 +102,10 @@ absl::StatusOr<std::optional<LaunchedRank>> FindLaunchedRank(const Environment& 
   return std::optional<LaunchedRank>();
 }
 
+int CudaDeviceOfRank(const LaunchedRank& launched, int visible) {
+  return visible > 0 ? launched.local_rank % visible : launched.local_rank;
+}
+
 absl::StatusOr<std::unique_ptr<Collective>> OpenWorld(Stream& stream, const std::optional<LaunchedRank>& launched) {
   const bool on_cuda = stream.device().type == DeviceType::kCuda;
   if (!launched.has_value() || launched->world_size == 1) return std::make_unique<OneRank>();

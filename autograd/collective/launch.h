@@ -19,7 +19,7 @@ namespace autograd {
 
 struct LaunchedRank {
   int rank = 0, world_size = 1;
-  int local_rank = 0;  // among the ranks of this machine: the GPU to take
+  int local_rank = 0;  // among the ranks of this machine
   bool by_mpi = true;  // MPI can be initialised; otherwise the two below are set
   std::string master_address;
   int master_port = 0;
@@ -33,6 +33,10 @@ std::optional<std::string> ProcessEnvironment(const char* name);
 // Nothing where no launcher has set anything; one rank, with a note, in a Slurm allocation without srun;
 // InvalidArgument, naming the variable, where they make no sense.
 absl::StatusOr<std::optional<LaunchedRank>> FindLaunchedRank(const Environment& environment = ProcessEnvironment);
+
+// The CUDA device of a rank that sees `visible` of them: its own among those of its machine. Launchers may also give
+// each rank devices of its own (srun --gpus-per-task, CUDA_VISIBLE_DEVICES by rank), which it then counts from 0.
+int CudaDeviceOfRank(const LaunchedRank& launched, int visible);
 
 // The world of this process: one rank where nothing was launched; otherwise MPI for a stream of the CPU and NCCL for
 // one of CUDA, which meet through MPI or at MASTER_ADDR:MASTER_PORT + 1 (torchrun's own store listens at the port

@@ -133,5 +133,15 @@ TEST(OpenWorldTest, CpuRanksWithoutMpiAreRefused) {
   EXPECT_EQ(OpenWorld(Stream::Cpu(), launched).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(LaunchTest, ARankCountsTheDevicesThatItSees) {
+  LaunchedRank launched;
+  launched.local_rank = 3;
+  EXPECT_EQ(CudaDeviceOfRank(launched, 8), 3);
+  EXPECT_EQ(CudaDeviceOfRank(launched, 4), 3);
+  EXPECT_EQ(CudaDeviceOfRank(launched, 1), 0);
+  EXPECT_EQ(CudaDeviceOfRank(launched, 2), 1);
+  EXPECT_EQ(CudaDeviceOfRank(launched, 0), 3);  // opening it says why there is none
+}
+
 }  // namespace
 }  // namespace autograd

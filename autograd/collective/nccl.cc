@@ -1,46 +1,18 @@
 #include "autograd/collective/nccl.h"
 
 #include <cuda_runtime_api.h>
-#include <nccl.h>
 
 #include <cstring>
+#include <exception>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "autograd/collective/nccl_library.h"
 #include "autograd/core/array_kernels.h"
-#include "autograd/cuda/shared_library.h"
 
 namespace autograd {
 namespace {
-
-struct Nccl {
-  decltype(&::ncclGetUniqueId) GetUniqueId = nullptr;
-  decltype(&::ncclCommInitRank) CommInitRank = nullptr;
-  decltype(&::ncclCommDestroy) CommDestroy = nullptr;
-  decltype(&::ncclCommGetAsyncError) CommGetAsyncError = nullptr;
-  decltype(&::ncclAllReduce) AllReduce = nullptr;
-  decltype(&::ncclBroadcast) Broadcast = nullptr;
-  decltype(&::ncclGetErrorString) GetErrorString = nullptr;
-  std::string missing;
-
-  static const Nccl& Library() {
-    static const Nccl* const library = [] {
-      auto* table = new Nccl();
-      const cuda::SharedLibrary file("libnccl.so.2");
-      file.Get(table->GetUniqueId, "ncclGetUniqueId");
-      file.Get(table->CommInitRank, "ncclCommInitRank");
-      file.Get(table->CommDestroy, "ncclCommDestroy");
-      file.Get(table->CommGetAsyncError, "ncclCommGetAsyncError");
-      file.Get(table->AllReduce, "ncclAllReduce");
-      file.Get(table->Broadcast, "ncclBroadcast");
-      file.Get(table->GetErrorString, "ncclGetErrorString");
-      table->missing = file.missing();
-      return table;
-    }();
-    return *library;
-  }
-};
 
 ncclDataType_t DataType(DType dtype) {
   switch (dtype) {
@@ -67,9 +39,15 @@ class NcclRank final : public Collective {
     CheckCuda(cudaStreamCreateWithFlags(&sums_, cudaStreamNonBlocking));
     CheckCuda(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
   }
+  // Behind an exception other ranks may never come to a sum that this one has begun: what is under way is given up. To
+  // wait for it would hide the exception for ever.
   ~NcclRank() override {
-    cudaStreamSynchronize(sums_);
-    Nccl::Library().CommDestroy(communicator_);
+    if (std::uncaught_exceptions() > exceptions_) {
+      Nccl::Library().CommAbort(communicator_);
+    } else {
+      cudaStreamSynchronize(sums_);
+      Nccl::Library().CommDestroy(communicator_);
+    }
     cudaEventDestroy(event_);
     cudaStreamDestroy(sums_);
   }
@@ -165,6 +143,7 @@ class NcclRank final : public Collective {
   Stream& stream_;
   const int rank_, world_size_;
   ncclComm_t communicator_;
+  const int exceptions_ = std::uncaught_exceptions();  // already in flight when this was made
   cudaStream_t sums_ = nullptr;
   cudaEvent_t event_ = nullptr;
 };

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "autograd/collective/collective_contract.h"
 #include "autograd/collective/nccl.h"
-#include "autograd/device/device.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/matmul.h"
+#include "autograd/testing/cuda_device.h"
 
 namespace autograd {
 namespace {
@@ -20,10 +20,10 @@ namespace {
 class NcclTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const std::string reason = WhyNoCuda(); !reason.empty()) GTEST_SKIP() << "no GPU: " << reason;
+    testing::OpenCudaOrSkip("cuda", stream_);
+    if (stream_ == nullptr) return;
     const absl::StatusOr<std::string> id = NewNcclWorldId();
     if (!id.ok()) GTEST_SKIP() << id.status().message();
-    stream_ = OpenStream("cuda").value();
     absl::StatusOr<std::unique_ptr<Collective>> world = NcclWorld(*stream_, 0, 1, *id);
     ASSERT_TRUE(world.ok()) << world.status().message();
     world_ = *std::move(world);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/runtime/error.h"
+#include "autograd/runtime/recording_memory.h"
 
 namespace autograd::cuda {
 namespace {
@@ -120,15 +121,23 @@ struct Memory {
   Allocator allocator;
 };
 
+// What a recording allocates. Arrays that it made may outlive it, so its allocator does.
+struct Pool {
+  Pool(MemorySource* source, Device device) : memory(source), allocator(&memory, device) {}
+  RecordingMemory memory;
+  Allocator allocator;
+};
+
 // A graph with the memory that it uses: arrays in `pool`, what it copies from the host in page-locked blocks.
 class Graph : public Recording {
  public:
-  Graph(cudaStream_t stream, Allocator* pool) : stream_(stream), pool_(pool) {}
+  Graph(cudaStream_t stream, Pool* pool) : stream_(stream), pool_(pool) {}
   ~Graph() override {
     cudaStreamSynchronize(stream_);
     if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
     for (void* block : host_blocks_) cudaFreeHost(block);
-    pool_->Trim();
+    pool_->allocator.Trim();
+    pool_->memory.ReleaseKept();
   }
 
   void Replay() override { Check(cudaGraphLaunch(executable_, stream_), "Recording::Replay"); }
@@ -158,7 +167,7 @@ class Graph : public Recording {
 
  private:
   cudaStream_t stream_;
-  Allocator* pool_;
+  Pool* pool_;
   cudaGraphExec_t executable_ = nullptr;
   std::vector<void*> host_blocks_;
 };
@@ -208,11 +217,11 @@ class CudaStream : public Stream {
   std::unique_ptr<Recording> Record(std::function<void()> work) override {
     RequireNotRecording("Record");
     memory_->allocator.Trim();  // the recording needs as much again
-    pools_.push_back(std::make_unique<Allocator>(&memory_->source, device()));
-    auto graph = std::make_unique<Graph>(stream_, pools_.back().get());
+    Pool& pool = *pools_.emplace_back(std::make_unique<Pool>(&memory_->source, device()));
+    auto graph = std::make_unique<Graph>(stream_, &pool);
     graph->Begin();
     recorded_ = graph.get();
-    UseAllocator(pools_.back().get());
+    UseAllocator(&pool.allocator);
     const auto stop = [this] {
       recorded_ = nullptr;
       UseAllocator(&memory_->allocator);
@@ -222,10 +231,12 @@ class CudaStream : public Stream {
     } catch (...) {
       stop();
       graph->Abandon();
+      pool.memory.EndRecording();
       throw;
     }
     stop();
     graph->End();
+    pool.memory.EndRecording();
     return graph;
   }
 
@@ -244,8 +255,7 @@ class CudaStream : public Stream {
   cudaStream_t stream_;
   cudaEvent_t reached_ = nullptr;
   std::shared_ptr<Memory> memory_;
-  // Arrays that a recording made may outlive it, so its allocator does.
-  std::vector<std::unique_ptr<Allocator>> pools_;
+  std::vector<std::unique_ptr<Pool>> pools_;
   Staging staging_;
   Graph* recorded_ = nullptr;
 };
@@ -265,6 +275,11 @@ std::string WhyNoDevice() {
     return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
   };
   return "the NVIDIA driver is for CUDA " + version(driver) + ", this program for CUDA " + version(runtime);
+}
+
+int DeviceCount() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
 }
 
 std::unique_ptr<Stream> OpenCudaStream(int device) {

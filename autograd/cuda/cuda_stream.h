@@ -16,4 +16,7 @@ std::unique_ptr<Stream> OpenCudaStream(int device);
 // Why no CUDA device can be used, or "" when one can.
 std::string WhyNoDevice();
 
+// How many devices this process sees.
+int DeviceCount();
+
 }  // namespace autograd::cuda

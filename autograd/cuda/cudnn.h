@@ -59,6 +59,11 @@ class CudnnDescriptor {
   CudnnDescriptor& Finalize();
 
   bool ok() const { return status_ == CUDNN_STATUS_SUCCESS; }
+  // True when a failure says nothing of what is described, such as a lack of memory: the same may succeed later.
+  bool MaySucceedLater() const {
+    const int category = CUDNN_STATUS_CATEGORY(static_cast<int>(status_));
+    return !ok() && category != CUDNN_STATUS_NOT_SUPPORTED && category != CUDNN_STATUS_BAD_PARAM;
+  }
   const std::string& error() const { return error_; }
   cudnnBackendDescriptor_t get() const { return descriptor_; }
 

@@ -50,19 +50,21 @@ CudnnSession::CudnnSession(const char* operation, Stream& stream)
   handle_ = handle;
 }
 
-std::vector<CudnnPlan> FindPlans(const CudnnSession& session, const CudnnDescriptor& operation, DType dtype,
-                                 size_t most) {
-  std::vector<CudnnPlan> plans;
+PlanSearch FindPlans(const CudnnSession& session, const CudnnDescriptor& operation, DType dtype, size_t most) {
+  PlanSearch search;
+  std::vector<CudnnPlan>& plans = search.plans;
   CudnnDescriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   graph.Set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation)
       .Set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, session.handle())
       .Finalize();
-  if (!graph.ok()) return plans;
+  search.Note(graph);
+  if (!graph.ok()) return search;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     CudnnDescriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristic.Set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
         .Set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode)
         .Finalize();
+    search.Note(heuristic);
     if (!heuristic.ok()) continue;
     std::vector<CudnnDescriptor> configurations;
     for (int64_t i = heuristic.Count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR); i > 0; --i)
@@ -74,13 +76,14 @@ std::vector<CudnnPlan> FindPlans(const CudnnSession& session, const CudnnDescrip
       plan.execution.Set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, session.handle())
           .Set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configurations[i])
           .Finalize();
+      search.Note(plan.execution);
       if (!plan.execution.ok()) continue;  // the heuristic also names what this device cannot run
       plan.workspace = plan.execution.GetInt64(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
       if (plan.workspace <= kMostWorkspace) plans.push_back(std::move(plan));
     }
     if (!plans.empty()) break;
   }
-  return plans;
+  return search;
 }
 
 cudnnStatus_t RunPlan(const CudnnSession& session, const CudnnPlan& plan, std::span<const CudnnOperand> operands) {

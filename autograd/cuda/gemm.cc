@@ -7,7 +7,6 @@
 #include <mutex>
 #include <optional>
 #include <tuple>
-#include <utility>
 
 #include "autograd/cuda/cublaslt.h"
 
@@ -114,16 +113,45 @@ class Descriptor {
   cublasLtMatmulDesc_t descriptor_ = nullptr;
 };
 
+struct Alignments {
+  uint32_t first, second, result;
+  uint32_t vector;  // which the heuristic reads off the descriptor's pointer
+  friend auto operator<=>(const Alignments&, const Alignments&) = default;
+};
+
+class Preference {
+ public:
+  Preference(const Alignments& alignments, const Call& call) : library_(Library(call)) {
+    Check(library_.MatmulPreferenceCreate(&preference_), call);
+    Set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kWorkspaceBytes}, call);
+    // The parts of a long sum are added in the type of the computation: the other schemes, which are allowed by
+    // default, round each part to the result's.
+    Set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE}, call);
+    Set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignments.first, call);
+    Set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignments.second, call);
+    Set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignments.result, call);
+    Set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignments.result, call);
+  }
+  ~Preference() { library_.MatmulPreferenceDestroy(preference_); }
+  Preference(const Preference&) = delete;
+  Preference& operator=(const Preference&) = delete;
+  cublasLtMatmulPreference_t get() const { return preference_; }
+
+ private:
+  template <typename T>
+  void Set(cublasLtMatmulPreferenceAttributes_t attribute, T value, const Call& call) {
+    Check(library_.MatmulPreferenceSetAttribute(preference_, attribute, &value, sizeof(value)), call);
+  }
+
+  const CublasLt& library_;
+  cublasLtMatmulPreference_t preference_ = nullptr;
+};
+
 // The addresses' alignment, which algorithms depend on: the largest power of two up to 256 that divides it.
 uint32_t Alignment(const void* address) {
   const auto value = reinterpret_cast<uintptr_t>(address) | 256;
   return static_cast<uint32_t>(value & (~value + 1));
 }
-
-struct Alignments {
-  uint32_t first, second, result;
-  friend auto operator<=>(const Alignments&, const Alignments&) = default;
-};
 
 using Key = std::tuple<int, int64_t, int64_t, int64_t, int64_t, bool, bool, bool, DType, GemmEpilogue, Alignments>;
 
@@ -136,26 +164,14 @@ std::optional<cublasLtMatmulAlgo_t> Algorithm(const Key& key, cublasLtHandle_t h
   static std::map<Key, std::optional<cublasLtMatmulAlgo_t>> chosen;
   std::lock_guard<std::mutex> lock(mutex);
   if (const auto found = chosen.find(key); found != chosen.end()) return found->second;
-  const CublasLt& library = Library(call);
-  cublasLtMatmulPreference_t preference = nullptr;
-  Check(library.MatmulPreferenceCreate(&preference), call);
-  const size_t workspace = kWorkspaceBytes;
-  library.MatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
-                                       sizeof(workspace));
-  const Alignments& alignments = std::get<Alignments>(key);
-  const std::pair<cublasLtMatmulPreferenceAttributes_t, uint32_t> bounds[] = {
-      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignments.first},
-      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignments.second},
-      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignments.result},
-      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignments.result}};
-  for (const auto& [attribute, bytes] : bounds)
-    library.MatmulPreferenceSetAttribute(preference, attribute, &bytes, sizeof(bytes));
+  const Preference preference(std::get<Alignments>(key), call);
   cublasLtMatmulHeuristicResult_t heuristic{};
   int count = 0;
   const cublasStatus_t status =
-      library.MatmulAlgoGetHeuristic(handle, descriptor.get(), first.get(), second.get(), result.get(), result.get(),
-                                     preference, 1, &heuristic, &count);
-  library.MatmulPreferenceDestroy(preference);
+      Library(call).MatmulAlgoGetHeuristic(handle, descriptor.get(), first.get(), second.get(), result.get(),
+                                           result.get(), preference.get(), 1, &heuristic, &count);
+  // These two speak of the product. What stands in the way of the search, such as a lack of memory, is no answer.
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED && status != CUBLAS_STATUS_INVALID_VALUE) Check(status, call);
   std::optional<cublasLtMatmulAlgo_t>& algorithm = chosen[key];
   if (status == CUBLAS_STATUS_SUCCESS && count > 0) algorithm = heuristic.algo;
   return algorithm;
@@ -171,17 +187,17 @@ bool Gemm(const char* operation, Stream& stream, const GemmShape& shape, const A
   const DType dtype = y.dtype();
   const int device = stream.device().index;
   const cublasLtHandle_t handle = Handle(device, call);
-  const Descriptor descriptor(dtype, shape.transpose_b, shape.transpose_a, epilogue,
-                              vector.defined() ? vector.raw() : nullptr, call);
+  const void* const address = vector.defined() ? vector.raw() : nullptr;
+  const Descriptor descriptor(dtype, shape.transpose_b, shape.transpose_a, epilogue, address, call);
   const Layout first(dtype, shape.transpose_b ? shape.n : shape.k, shape.transpose_b ? shape.k : shape.n,
                      shape.b_shared ? 0 : shape.k * shape.n, call);
   const Layout second(dtype, shape.transpose_a ? shape.k : shape.m, shape.transpose_a ? shape.m : shape.k,
                       shape.m * shape.k, call);
   const Layout result(dtype, shape.m, shape.n, shape.m * shape.n, call);
-  const std::optional<cublasLtMatmulAlgo_t> algorithm =
-      Algorithm({device, shape.batch, shape.m, shape.n, shape.k, shape.transpose_a, shape.transpose_b, shape.b_shared,
-                 dtype, epilogue, Alignments{Alignment(b.raw()), Alignment(a.raw()), Alignment(y.raw())}},
-                handle, descriptor, first, second, result, call);
+  const std::optional<cublasLtMatmulAlgo_t> algorithm = Algorithm(
+      {device, shape.batch, shape.m, shape.n, shape.k, shape.transpose_a, shape.transpose_b, shape.b_shared, dtype,
+       epilogue, Alignments{Alignment(b.raw()), Alignment(a.raw()), Alignment(y.raw()), Alignment(address)}},
+      handle, descriptor, first, second, result, call);
   if (!algorithm.has_value()) return false;
 
   Array workspace = Array::Empty({static_cast<int64_t>(kWorkspaceBytes)}, kUInt8);

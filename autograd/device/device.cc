@@ -10,6 +10,7 @@
 namespace autograd {
 
 std::string WhyNoCuda() { return internal::WhyNoCudaDevice(); }
+int CudaDeviceCount() { return internal::CudaDeviceCount(); }
 
 absl::StatusOr<std::unique_ptr<Stream>> OpenStream(absl::string_view name) {
   if (name == "cpu") return std::make_unique<Stream>(Device{}, &Allocator::Cpu());

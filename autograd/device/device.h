@@ -18,4 +18,7 @@ absl::StatusOr<std::unique_ptr<Stream>> OpenStream(absl::string_view name);
 // Why "cuda" cannot be opened: "" when it can.
 std::string WhyNoCuda();
 
+// How many CUDA devices this process sees: 0 where there is a reason why not.
+int CudaDeviceCount();
+
 }  // namespace autograd

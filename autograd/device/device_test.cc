@@ -10,6 +10,7 @@
 #include "autograd/ops/layer_norm.h"
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/reduce.h"
+#include "autograd/testing/cuda_device.h"
 #include "autograd/testing/op_contract.h"
 
 namespace autograd {
@@ -59,7 +60,9 @@ void Compare(const char* name, const Function& function, const std::vector<Shape
 }
 
 TEST(CudaTest, MatchesTheCpu) {
-  if (const std::string reason = WhyNoCuda(); !reason.empty()) GTEST_SKIP() << "no GPU: " << reason;
+  std::unique_ptr<Stream> stream;
+  testing::OpenCudaOrSkip("cuda", stream);
+  if (stream == nullptr) return;
   const Function gelu = [](const std::vector<Variable>& x) { return Gelu(x[0]) * x[1] + x[0]; };
   const Function norm = [](const std::vector<Variable>& x) { return LayerNorm(x[0], x[1], x[2], 1e-6); };
   const Function product = [](const std::vector<Variable>& x) { return MatMul(x[0], x[1]); };

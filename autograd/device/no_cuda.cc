@@ -4,6 +4,7 @@
 namespace autograd::internal {
 
 std::string WhyNoCudaDevice() { return "this build has no CUDA (no toolkit was found, or --cuda=false)"; }
+int CudaDeviceCount() { return 0; }
 std::unique_ptr<Stream> OpenCudaDevice(int) { Fail("OpenStream", WhyNoCudaDevice()); }
 
 }  // namespace autograd::internal

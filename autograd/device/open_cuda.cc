@@ -5,6 +5,7 @@
 namespace autograd::internal {
 
 std::string WhyNoCudaDevice() { return cuda::WhyNoDevice(); }
+int CudaDeviceCount() { return cuda::DeviceCount(); }
 std::unique_ptr<Stream> OpenCudaDevice(int index) { return cuda::OpenCudaStream(index); }
 
 }  // namespace autograd::internal

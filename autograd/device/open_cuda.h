@@ -9,6 +9,7 @@
 namespace autograd::internal {
 
 std::string WhyNoCudaDevice();
+int CudaDeviceCount();
 std::unique_ptr<Stream> OpenCudaDevice(int index);
 
 }  // namespace autograd::internal

@@ -1,14 +1,15 @@
 // Attention by cuDNN's single operation for it (cuDNN 9.13 and later), forward and backward.
 
-#include <map>
-#include <memory>
 #include <span>
+#include <sstream>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "autograd/cuda/cudnn_plans.h"
 #include "autograd/ops/attention_cuda.h"
+#include "autograd/runtime/fallbacks.h"
 
 namespace autograd::cuda {
 namespace {
@@ -88,20 +89,31 @@ Description Describe(const AttentionExtents& e, bool gradient) {
 
 using Key = std::tuple<int, bool, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
 
+// Says to the report of fallbacks what was to be computed, and why it was not.
+bool Declined(const AttentionExtents& e, bool gradient, const std::string& why) {
+  std::ostringstream text;
+  text << "Attention" << (gradient ? " gradient" : "") << ", bfloat16, " << e.n << " images, " << e.l << " queries, "
+       << e.keys << " keys, " << e.heads << " heads of " << e.d << " and " << e.dv << ": " << why;
+  CountFallback(text.str());
+  return false;
+}
+
 bool Run(Stream& stream, const AttentionExtents& e, bool gradient, std::span<const CudnnOperand> operands) {
   const CudnnSession session("ScaledDotProductAttention", stream);
-  static auto* const plans = new std::map<Key, std::unique_ptr<CudnnPlan>>();  // under the session's lock
-  const auto [found, is_new] =
-      plans->try_emplace(Key{session.device(), gradient, e.n, e.l, e.keys, e.heads, e.d, e.dv});
-  if (is_new) {
-    // A library that does not know the operation leaves it to our kernels.
-    const Description description = Describe(e, gradient);
-    if (description.operation.ok()) {
-      std::vector<CudnnPlan> best = FindPlans(session, description.operation, kBFloat16, 1);
-      if (!best.empty()) found->second = std::make_unique<CudnnPlan>(std::move(best[0]));
-    }
-  }
-  return found->second != nullptr && RunPlan(session, *found->second, operands) == CUDNN_STATUS_SUCCESS;
+  static auto* const plans = new KnownPlans<Key>();
+  const KnownPlans<Key>::Found found =
+      plans->Find(Key{session.device(), gradient, e.n, e.l, e.keys, e.heads, e.d, e.dv}, [&] {
+        // A library that does not know the operation leaves it to our kernels.
+        const Description description = Describe(e, gradient);
+        if (description.operation.ok()) return FindPlans(session, description.operation, kBFloat16, 1);
+        PlanSearch none;
+        none.Note(description.operation);
+        return none;
+      });
+  if (found.plan == nullptr) return Declined(e, gradient, found.why_none);
+  const cudnnStatus_t status = RunPlan(session, *found.plan, operands);
+  if (status == CUDNN_STATUS_SUCCESS) return true;
+  return Declined(e, gradient, std::string("cudnnBackendExecute: ") + Cudnn::Library().GetErrorString(status));
 }
 
 }  // namespace
@@ -113,7 +125,8 @@ std::string AttentionObjection(const AttentionExtents& extents, bool gradient) {
 bool AttentionByCudnn(Stream& stream, const Array& q, const Array& k, const Array& v, double scale, const Array& y,
                       const Array& log_sums) {
   const AttentionExtents extents = ExtentsOf(q, k, v);
-  if (!Takes(extents, q.dtype()) || !CudnnAligned(q, k, v, y, log_sums)) return false;
+  if (!Takes(extents, q.dtype())) return false;
+  if (!CudnnAligned(q, k, v, y, log_sums)) return Declined(extents, false, kNotAligned);
   const auto factor = static_cast<float>(scale);
   const CudnnOperand operands[] = {
       {kQ, q.raw()}, {kK, k.raw()}, {kV, v.raw()}, {kY, y.raw()}, {kLogSums, log_sums.raw()}, {kScale, &factor}};
@@ -125,7 +138,7 @@ bool AttentionGradientByCudnn(Stream& stream, const Array& q, const Array& k, co
                               const Array& dv) {
   const AttentionExtents extents = ExtentsOf(q, k, v);
   if (!Takes(extents, q.dtype()) || !dq.defined() || !dk.defined() || !dv.defined()) return false;
-  if (!CudnnAligned(q, k, v, y, log_sums, dy, dq, dk, dv)) return false;
+  if (!CudnnAligned(q, k, v, y, log_sums, dy, dq, dk, dv)) return Declined(extents, true, kNotAligned);
   const auto factor = static_cast<float>(scale);
   const CudnnOperand operands[] = {
       {kQ, q.raw()},     {kK, k.raw()},   {kV, v.raw()},   {kY, y.raw()},   {kLogSums, log_sums.raw()},

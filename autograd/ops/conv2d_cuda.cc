@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
-#include <memory>
+#include <sstream>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -14,6 +14,7 @@
 #include "autograd/cuda/cudnn_plans.h"
 #include "autograd/ops/conv2d_cuda.h"
 #include "autograd/ops/convolution_plans.h"
+#include "autograd/runtime/fallbacks.h"
 
 namespace autograd::cuda {
 namespace {
@@ -135,10 +136,34 @@ Key KeyOf(int device, Conv2dProduct product, const Conv2dGeometry& g, DType dtyp
   return {device, product, dtype, g.n, g.h, g.w, g.c, g.o, g.kh, g.kw, g.stride, g.padding, g.dilation, g.groups};
 }
 
-// Under the session's lock. Null: cuDNN has none.
-std::map<Key, std::unique_ptr<CudnnPlan>>& KnownPlans() {
-  static auto* const plans = new std::map<Key, std::unique_ptr<CudnnPlan>>();
-  return *plans;
+// What a report says was to be computed.
+std::string NameOf(Conv2dProduct product, const Conv2dGeometry& g, const Array& x, const Array& filter) {
+  std::ostringstream text;
+  text << "Conv2d"
+       << (product == Conv2dProduct::kForward         ? ""
+           : product == Conv2dProduct::kInputGradient ? " input gradient"
+                                                      : " filter gradient")
+       << ", " << x.dtype() << " " << x.shape() << ", filter " << filter.shape() << ", stride " << g.stride
+       << ", padding " << g.padding;
+  if (g.dilation != 1) text << ", dilation " << g.dilation;
+  if (g.groups != 1) text << ", " << g.groups << " groups";
+  return text.str();
+}
+
+// Of the plans that cuDNN names, the fastest first where they are to be measured.
+PlanSearch Search(const CudnnSession& session, cudaStream_t stream, Conv2dProduct product,
+                  const Conv2dGeometry& geometry, const Array& x, const Array& filter, const Array& y) {
+  const Operation description = Describe(product, geometry, x.dtype());
+  Require(description.operation.ok(), "Conv2d", "cuDNN: ", description.operation.error());
+  const bool measure = GetConvolutionPlans() == ConvolutionPlans::kMeasured && !IsCapturing(stream);
+  PlanSearch search = FindPlans(session, description.operation, x.dtype(), measure ? kMeasuredPlans : 1);
+  if (search.plans.size() > 1) {
+    std::vector<float> times;
+    for (const CudnnPlan& candidate : search.plans) times.push_back(Time(session, stream, candidate, x, filter, y));
+    const auto best = std::min_element(times.begin(), times.end()) - times.begin();
+    std::swap(search.plans.front(), search.plans[static_cast<size_t>(best)]);
+  }
+  return search;
 }
 
 }  // namespace
@@ -149,27 +174,20 @@ std::string CudnnObjection(Conv2dProduct product, const Conv2dGeometry& geometry
 
 bool Conv2dByCudnn(Stream& stream, Conv2dProduct product, const Conv2dGeometry& geometry, const Array& x,
                    const Array& filter, const Array& y) {
-  const DType dtype = x.dtype();
-  if (dtype == kFloat64 || !CudnnAligned(x, filter, y)) return false;
+  if (x.dtype() == kFloat64) return false;
+  const auto declined = [&](const std::string& why) {
+    CountFallback(NameOf(product, geometry, x, filter) + ": " + why);
+    return false;
+  };
+  if (!CudnnAligned(x, filter, y)) return declined(kNotAligned);
   const auto native = static_cast<cudaStream_t>(stream.native());
   const CudnnSession session("Conv2d", stream);
-  const auto [found, is_new] = KnownPlans().try_emplace(KeyOf(session.device(), product, geometry, dtype));
-  std::unique_ptr<CudnnPlan>& plan = found->second;
-  if (is_new) {
-    const Operation description = Describe(product, geometry, dtype);
-    Require(description.operation.ok(), "Conv2d", "cuDNN: ", description.operation.error());
-    const bool measure = GetConvolutionPlans() == ConvolutionPlans::kMeasured && !IsCapturing(native);
-    std::vector<CudnnPlan> plans = FindPlans(session, description.operation, dtype, measure ? kMeasuredPlans : 1);
-    size_t best = 0;
-    if (plans.size() > 1) {
-      std::vector<float> times;
-      for (const CudnnPlan& candidate : plans) times.push_back(Time(session, native, candidate, x, filter, y));
-      best = static_cast<size_t>(std::min_element(times.begin(), times.end()) - times.begin());
-    }
-    if (!plans.empty()) plan = std::make_unique<CudnnPlan>(std::move(plans[best]));
-  }
-  if (plan == nullptr) return false;
-  const cudnnStatus_t status = Execute(session, *plan, x, filter, y);
+  static auto* const plans = new KnownPlans<Key>();
+  const KnownPlans<Key>::Found found = plans->Find(KeyOf(session.device(), product, geometry, x.dtype()), [&] {
+    return Search(session, native, product, geometry, x, filter, y);
+  });
+  if (found.plan == nullptr) return declined(found.why_none);
+  const cudnnStatus_t status = Execute(session, *found.plan, x, filter, y);
   Require(status == CUDNN_STATUS_SUCCESS, "Conv2d", "cudnnBackendExecute: ", Cudnn::Library().GetErrorString(status));
   return true;
 }

@@ -10,11 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "autograd/core/captured_step.h"
-#include "autograd/device/device.h"
 #include "autograd/ops/standard_normal_functions.h"
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/op_contract.h"
@@ -202,9 +201,9 @@ void ExpectTheCpusBits(Stream& stream) {
 TEST(StandardNormalTest, CudaInTheEmulatorGivesTheSameBits) { ExpectTheCpusBits(*cuda_emulator::OpenEmulatedStream()); }
 
 TEST(StandardNormalTest, CudaGivesTheSameBits) {
-  const absl::StatusOr<std::unique_ptr<Stream>> stream = OpenStream("cuda");
-  if (!stream.ok()) GTEST_SKIP() << stream.status().message();
-  ExpectTheCpusBits(**stream);
+  std::unique_ptr<Stream> stream;
+  testing::OpenCudaOrSkip("cuda", stream);
+  if (stream != nullptr) ExpectTheCpusBits(*stream);
 }
 
 // A recorded step draws anew each time, and what an eager one with the same key draws; on both backends.

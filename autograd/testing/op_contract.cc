@@ -5,9 +5,8 @@
 #include <cstring>
 #include <numeric>
 
-#include "absl/status/statusor.h"
 #include "autograd/core/array_kernels.h"
-#include "autograd/device/device.h"
+#include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/tolerance.h"
@@ -265,9 +264,9 @@ void CheckInTheEmulator(const OpCase& op_case) {
 }
 
 void CheckOnCuda(const OpCase& op_case) {
-  absl::StatusOr<std::unique_ptr<Stream>> stream = OpenStream("cuda");
-  if (!stream.ok()) GTEST_SKIP() << stream.status().message();
-  ExpectSameOn(**stream, op_case);
+  std::unique_ptr<Stream> stream;
+  OpenCudaOrSkip("cuda", stream);
+  if (stream != nullptr) ExpectSameOn(*stream, op_case);
 }
 
 void ExpectError(const std::function<void()>& function, const std::string& text) {

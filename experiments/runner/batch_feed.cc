@@ -21,13 +21,14 @@ BatchFeed::BatchFeed(data::Loader& loader) : loader_(loader), next_host_(data::B
   if (stream.device().type != autograd::DeviceType::kCpu) beside_ = stream.OpenBeside();
 }
 
-void BatchFeed::Fit(const data::Batch& batch, Array& images, Array& labels) const {
+bool BatchFeed::Fit(const data::Batch& batch, Array& images, Array& labels) const {
   const autograd::Shape shape = {batch.size, batch.height, batch.width, 3};
-  if (images.defined() && images.shape() == shape) return;
+  if (images.defined() && images.shape() == shape) return false;
   // The memory of the arrays that go must not be in use on the other queue.
   if (beside_ != nullptr) beside_->Synchronize();
   images = Array::Empty(shape, autograd::kFloat32);
   labels = Array::Empty({batch.size, batch.height, batch.width}, autograd::kUInt8);
+  return true;
 }
 
 void BatchFeed::Prefetch() {
@@ -35,9 +36,7 @@ void BatchFeed::Prefetch() {
   next_host_ = loader_.Next();
   prefetched_ = true;
   if (!next_host_.ok()) return;
-  const bool fresh = !next_images_.defined();
-  Fit(*next_host_, next_images_, next_labels_);
-  if (fresh) beside_->WaitFor(Stream::Current());  // whoever had the memory before
+  if (Fit(*next_host_, next_images_, next_labels_)) beside_->WaitFor(Stream::Current());
   Upload(*beside_, *next_host_, next_images_, next_labels_);
 }
 

@@ -35,7 +35,9 @@ class BatchFeed {
   const autograd::Array& labels() const { return labels_; }
 
  private:
-  void Fit(const data::Batch& batch, autograd::Array& images, autograd::Array& labels) const;
+  // Gives the arrays the batch's extents; true when they are new. What the current stream was given before may still
+  // use the memory of new ones.
+  bool Fit(const data::Batch& batch, autograd::Array& images, autograd::Array& labels) const;
 
   data::Loader& loader_;
   data::Batch host_;

@@ -1,6 +1,7 @@
 #include "experiments/runner/execution.h"
 
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <optional>
 
@@ -9,7 +10,6 @@
 #include "autograd/device/device.h"
 #include "autograd/ops/convolution_plans.h"
 #include "autograd/runtime/allocator.h"
-#include "autograd/runtime/error.h"
 #include "autograd/runtime/parallel.h"
 
 namespace experiments {
@@ -31,7 +31,15 @@ absl::StatusOr<std::unique_ptr<Execution>> Execution::Open(const ExecutionOption
   if (!launched.ok()) return launched.status();
   if (launched->has_value() && !(*launched)->note.empty()) std::cerr << "note: " << (*launched)->note << "\n";
   std::string device = options.device;
-  if (launched->has_value() && device == "cuda") absl::StrAppend(&device, ":", (*launched)->local_rank);
+  if (launched->has_value() && device == "cuda") {
+    const int visible = autograd::CudaDeviceCount(), local_rank = (*launched)->local_rank;
+    const int index = autograd::CudaDeviceOfRank(**launched, visible);
+    if (visible > 1 && local_rank >= visible) {
+      std::cerr << "note: rank " << local_rank << " of this machine sees " << visible
+                << " GPUs and takes cuda:" << index << "\n";
+    }
+    absl::StrAppend(&device, ":", index);
+  }
   absl::StatusOr<std::unique_ptr<autograd::Stream>> stream = autograd::OpenStream(device);
   if (!stream.ok()) return WrongFlag(absl::StrCat("--device: ", stream.status().message()));
   std::unique_ptr<Execution> execution(new Execution(*std::move(stream)));
@@ -43,8 +51,8 @@ absl::StatusOr<std::unique_ptr<Execution>> Execution::Open(const ExecutionOption
   return execution;
 }
 
-absl::Status Execution::Run(const std::function<absl::Status()>& body) {
-  const int ranks = collective_->world_size();
+absl::Status RunOnRank(autograd::Collective& collective, const std::function<absl::Status()>& body) {
+  const int ranks = collective.world_size();
   if (ranks == 1) return body();
   std::string error;
   int exit_code = 1;
@@ -53,13 +61,13 @@ absl::Status Execution::Run(const std::function<absl::Status()>& body) {
     if (status.ok() || status.code() == absl::StatusCode::kCancelled) return status;  // all ranks stop together
     error = std::string(status.message());
     if (IsWrongFlag(status)) exit_code = 2;
-  } catch (const autograd::Error& thrown) {
+  } catch (const std::exception& thrown) {  // an Error of ours, or a lack of memory
     error = absl::StrCat("internal error: ", thrown.what());
     exit_code = 3;
   }
   std::fflush(stdout);
-  std::cerr << "\nrank " << collective_->rank() << " of " << ranks << ": " << error << std::endl;
-  collective_->Abort(exit_code);
+  std::cerr << "\nrank " << collective.rank() << " of " << ranks << ": " << error << std::endl;
+  collective.Abort(exit_code);
   return absl::InternalError(error);  // never: g++ does not see that a virtual function is [[noreturn]]
 }
 

@@ -23,17 +23,19 @@ struct ExecutionOptions {
   void Settings(SettingVisitor& visitor);
 };
 
+// Runs `body` on this rank. With several ranks an error of any of them, a status or an exception, ends the program on
+// all of them, after this rank has written it to standard error: the others would wait for this one for ever.
+absl::Status RunOnRank(autograd::Collective& collective, const std::function<absl::Status()>& body);
+
 class Execution {
  public:
   // Opens what `options` say and makes it current for this thread, as long as the result lives: so it is made first.
-  // With several ranks, --device=cuda is the GPU of this rank on its machine, and ranks but the first print nothing.
-  // Errors name the flag.
+  // With several ranks, --device=cuda is the GPU of this rank on its machine (CudaDeviceOfRank), and ranks but the
+  // first print nothing. Errors name the flag.
   static absl::StatusOr<std::unique_ptr<Execution>> Open(const ExecutionOptions& options);
 
   autograd::Collective& collective() { return *collective_; }
-  // Runs `body`. With several ranks an error of any of them, a status or an autograd::Error, ends the program on all of
-  // them, after this rank has written it to standard error: the others would wait for this one for ever.
-  absl::Status Run(const std::function<absl::Status()>& body);
+  absl::Status Run(const std::function<absl::Status()>& body) { return RunOnRank(*collective_, body); }
   bool first_rank() const { return collective_->rank() == 0; }
   // "cuda:0" or "cpu, 2 threads", and how many ranks.
   std::string Description() const;

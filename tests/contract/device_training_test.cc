@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "autograd/autograd.h"
-#include "autograd/device/device.h"
+#include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/tolerance.h"
 #include "nn/nn.h"
@@ -214,9 +214,7 @@ class DeviceTrainingTest : public ::testing::TestWithParam<const char*> {
       device_ = cuda_emulator::OpenEmulatedStream();
       return;
     }
-    absl::StatusOr<std::unique_ptr<Stream>> stream = autograd::OpenStream(GetParam());
-    if (!stream.ok()) GTEST_SKIP() << stream.status().message();
-    device_ = *std::move(stream);
+    autograd::testing::OpenCudaOrSkip(GetParam(), device_);
   }
 
   std::unique_ptr<Stream> device_;

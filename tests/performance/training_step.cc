@@ -1,7 +1,7 @@
 // Times one training step of a network on the CPU or a CUDA device: forward, loss, backward, optimizer. The loss is the
 // cross entropy, the image-level RSS loss, for a CiSS-Net that of a rollout of contexts, or for a latent_… network that
-// of its policy. Prints one line of JSON that compare.py reads. --profile adds the kernels' shares, what the tape
-// keeps, and the peak of memory by operation, on standard error.
+// of its policy. Prints one line of JSON that compare.py reads. --profile adds what CUDA's libraries left to our own
+// kernels, the kernels' shares, what the tape keeps, and the peak of memory by operation, on standard error.
 
 #include <sys/resource.h>
 
@@ -22,6 +22,7 @@
 #include "absl/strings/strip.h"
 #include "autograd/autograd.h"
 #include "autograd/device/device.h"
+#include "autograd/runtime/fallbacks.h"
 #include "experiments/ciss/objective.h"
 #include "experiments/ciss/options.h"
 #include "experiments/latent/objective.h"
@@ -248,11 +249,14 @@ int Main() {
     }
   }
   if (loss_milliseconds.empty()) loss_milliseconds = {0};  // replayed: not told apart
+  int64_t fallbacks = 0;
+  for (const auto& [what, calls] : autograd::Fallbacks()) fallbacks += calls;
   std::sort(milliseconds.begin(), milliseconds.end());
   std::sort(loss_milliseconds.begin(), loss_milliseconds.end());
   const double median = milliseconds[milliseconds.size() / 2];
   if (absl::GetFlag(FLAGS_profile)) {
-    std::fprintf(stderr, "%s\n%s\n%s", autograd::Profiler::Report(profiled).c_str(), saved.c_str(),
+    std::fprintf(stderr, "%s%s\n%s\n%s", autograd::FallbackReport().c_str(),
+                 autograd::Profiler::Report(profiled).c_str(), saved.c_str(),
                  PeakReport((*stream)->allocator().Statistics()).c_str());
   }
   std::printf(
@@ -260,14 +264,15 @@ int Main() {
       "%d, \"threads\": %d, \"loss_kind\": \"%s\", "
       "\"milliseconds_per_step\": %.2f, "
       "\"loss_forward_milliseconds\": %.2f, \"images_per_second\": %.2f, \"peak_memory_mib\": %.1f, "
-      "\"memory_before_mib\": %.1f, \"arrays_peak_mib\": %.1f, \"loss\": %.4f}\n",
+      "\"memory_before_mib\": %.1f, \"arrays_peak_mib\": %.1f, \"fallbacks\": %lld, \"loss\": %.4f}\n",
       absl::GetFlag(FLAGS_device).c_str(), precision.c_str(), absl::GetFlag(FLAGS_model).c_str(), size, batch,
       autograd::ThreadCount(),
       by_rollout  ? "rollout"
       : by_policy ? "latent"
                   : absl::GetFlag(FLAGS_loss).c_str(),
       median, loss_milliseconds[loss_milliseconds.size() / 2], 1e3 * batch / median, PeakMebibytes(), memory_before,
-      static_cast<double>((*stream)->allocator().Statistics().peak_bytes) / (1 << 20), loss_value);
+      static_cast<double>((*stream)->allocator().Statistics().peak_bytes) / (1 << 20),
+      static_cast<long long>(fallbacks), loss_value);
   return 0;
 }
 

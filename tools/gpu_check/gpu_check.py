@@ -172,6 +172,7 @@ def speed(report, options):
     cases = [("nano", 512, 16, "bfloat16"), ("nano", 512, 16, "float32")]
     if options.quick:
         cases = cases[:1]
+    slow = []
     has_torch = run([sys.executable, "-c", "import torch, timm"], 300)[0] == 0
     report.add("| case | program | ms a step | images/s | peak MiB of arrays |", "|---|---|---|---|---|")
     for model, size, batch, precision in cases:
@@ -196,6 +197,10 @@ def speed(report, options):
                 continue
             report.add("| %s %d² × %d %s | %s | %.2f | %.1f | %s |" % (model, size, batch, precision, name, result["milliseconds_per_step"],
                        result["images_per_second"], result.get("arrays_peak_mib")))
+            if result.get("fallbacks"):
+                slow.append("%s, %s" % (name, precision))
+    if slow:
+        report.add("", "In these, calls went to our own kernels that cuDNN was to take (the profile says which): " + "; ".join(slow))
     if not has_torch:
         report.add("", "PyTorch or timm is not installed: no comparison")
     for precision in ["bfloat16", "float32"] if not options.quick else ["bfloat16"]:
