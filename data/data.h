@@ -6,10 +6,13 @@
 #pragma once
 
 #include "data/datasets/camvid.h"
+#include "data/datasets/center_crop_view.h"
 #include "data/datasets/cityscapes.h"
 #include "data/datasets/dataset.h"
+#include "data/datasets/human_parsing.h"
 #include "data/datasets/in_memory_dataset.h"
 #include "data/datasets/mapillary.h"
+#include "data/datasets/night_driving.h"
 #include "data/datasets/open_dataset.h"
 #include "data/datasets/pascal_context.h"
 #include "data/datasets/submission.h"

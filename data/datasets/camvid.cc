@@ -38,29 +38,58 @@ std::string Resolve(const fs::path& root, const std::string& entry) {
   return path.string();
 }
 
-}  // namespace
+constexpr const char* kDuskPrefix = "0001TP";
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split,
-                                                    const FileOptions& options) {
-  if (absl::Status status = CheckDataRoot(data_root, "camvid"); !status.ok()) return status;
-  fs::path root = data_root;
-  std::error_code ignored;
-  for (const char* folder : {"CamVid", "camvid"}) {
-    if (!fs::exists(root / (split + ".txt"), ignored) && fs::exists(root / folder, ignored)) root /= folder;
-  }
+const char* NameOf(CamVidPart part) {
+  return part == CamVidPart::kAll ? "camvid" : part == CamVidPart::kDay ? "camvid_day" : "camvid_dusk";
+}
+
+absl::Status AddListed(const fs::path& root, const std::string& split, CamVidPart part, FileFinder& finder,
+                       FileDatasetContents& contents) {
   const std::string list = (root / (split + ".txt")).string();
   const absl::StatusOr<std::vector<ListLine>> lines = ReadList(list);
   if (!lines.ok()) return lines.status();
-  FileDatasetContents contents;
-  contents.info = CamVidInfo(split);
-  contents.encoding = EncodingOf(contents.info, {kUnlabelled});
-  FileFinder finder;
   for (const ListLine& line : *lines) {
     if (line.fields.size() != 2) return WrongFields(list, line, "2 fields");
-    contents.files.push_back({fs::path(line.fields[0]).stem().string(),
-                              finder.FindOrKeep(Resolve(root, line.fields[0]), FileKind::kImage),
+    const std::string id = fs::path(line.fields[0]).stem().string();
+    if (part != CamVidPart::kAll && absl::StartsWith(id, kDuskPrefix) != (part == CamVidPart::kDusk)) continue;
+    contents.files.push_back({id, finder.FindOrKeep(Resolve(root, line.fields[0]), FileKind::kImage),
                               finder.FindOrKeep(Resolve(root, line.fields[1]), FileKind::kExact)});
   }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Dataset>> OpenCamVid(const std::string& data_root, const std::string& split,
+                                                    const FileOptions& options, CamVidPart part) {
+  const std::string name = NameOf(part);
+  if (absl::Status status = CheckDataRoot(data_root, name); !status.ok()) return status;
+  const bool dusk = part == CamVidPart::kDusk;
+  if (dusk && split != "test")
+    return absl::NotFoundError(absl::StrCat(name, " has no split '", split, "', only test: nothing is trained on it"));
+  const auto has_list = [dusk, &split](const fs::path& folder) {
+    std::error_code ignored;
+    return fs::exists(folder / (split + ".txt"), ignored) || (dusk && fs::exists(folder / "train.txt", ignored));
+  };
+  fs::path root = data_root;
+  std::error_code ignored;
+  for (const char* folder : {"CamVid", "camvid"}) {
+    if (!has_list(root) && fs::exists(root / folder, ignored)) root /= folder;
+  }
+  FileDatasetContents contents;
+  contents.info = CamVidInfo(split);
+  contents.info.name = name;
+  contents.encoding = EncodingOf(contents.info, {kUnlabelled});
+  FileFinder finder;
+  for (const std::string& list : dusk ? std::vector<std::string>{"train", "val", "test"} : std::vector{split}) {
+    if (dusk && list != "train" && !fs::exists(root / (list + ".txt"), ignored)) continue;
+    if (absl::Status status = AddListed(root, list, part, finder, contents); !status.ok()) return status;
+  }
+  if (contents.files.empty())
+    return absl::NotFoundError(absl::StrCat(name, ": no image of the lists in '", root.string(), "' is ",
+                                            dusk ? "at dusk: none is called " : "by day: all are called ", kDuskPrefix,
+                                            "_…"));
   DropRepeated(split + ".txt", contents);
   return FileDataset::Create(std::move(contents), options);
 }

@@ -50,6 +50,14 @@ constexpr CityscapesClass kClasses[] = {
 // group; caravan, trailer.
 constexpr uint8_t kVoidIds[] = {0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30};
 
+fs::path FindRoot(const std::string& data_root) {
+  const fs::path root = data_root, below = root / "cityscapes";
+  std::error_code ignored;
+  return !fs::exists(root / "leftImg8bit", ignored) && fs::exists(below / "leftImg8bit", ignored) ? below : root;
+}
+
+}  // namespace
+
 DatasetInfo CityscapesInfo(const std::string& split) {
   DatasetInfo info;
   info.name = "cityscapes";
@@ -63,13 +71,14 @@ DatasetInfo CityscapesInfo(const std::string& split) {
   return info;
 }
 
-fs::path FindRoot(const std::string& data_root) {
-  const fs::path root = data_root, below = root / "cityscapes";
-  std::error_code ignored;
-  return !fs::exists(root / "leftImg8bit", ignored) && fs::exists(below / "leftImg8bit", ignored) ? below : root;
+LabelEncoding CityscapesEncoding(bool train_ids) {
+  if (!train_ids)
+    return EncodingOf(CityscapesInfo("train"), std::vector<uint8_t>(std::begin(kVoidIds), std::end(kVoidIds)));
+  LabelEncoding encoding(256, kInvalidValue);
+  for (size_t id = 0; id < std::size(kClasses); ++id) encoding[id] = static_cast<int16_t>(id);
+  encoding[kVoidLabel] = kVoidLabel;
+  return encoding;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_root, const std::string& split,
                                                         const FileOptions& options) {
@@ -78,20 +87,15 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_
   FileDatasetContents contents;
   contents.info = CityscapesInfo(split);
   const DatasetInfo& info = contents.info;
-  LabelEncoding& encoding = contents.encoding;
   const FileGroup images = {(root / "leftImg8bit" / split).string(), kImageSuffix};
   FileGroup labels;
-  encoding = EncodingOf(info, std::vector<uint8_t>(std::begin(kVoidIds), std::end(kVoidIds)));
+  contents.encoding = CityscapesEncoding(/*train_ids=*/false);
   if (info.labelled) {
     const fs::path folder = root / "gtFine" / split;
     const bool train_ids =
         !HasFile(folder.string(), kLabelSuffix, /*depth=*/1) && HasFile(folder.string(), kTrainIdSuffix, /*depth=*/1);
     labels = {folder.string(), train_ids ? kTrainIdSuffix : kLabelSuffix};
-    if (train_ids) {
-      encoding.assign(256, kInvalidValue);
-      for (int id = 0; id < info.num_classes(); ++id) encoding[id] = static_cast<int16_t>(id);
-      encoding[kVoidLabel] = kVoidLabel;
-    }
+    contents.encoding = CityscapesEncoding(train_ids);
   }
   if (absl::Status status = PairFiles(images, labels, contents); !status.ok())
     return absl::Status(status.code(), absl::StrCat("Cityscapes, split '", split, "': ", status.message()));

@@ -18,11 +18,17 @@
 
 #include "absl/status/statusor.h"
 #include "data/datasets/dataset.h"
+#include "data/datasets/file_dataset.h"
 
 namespace data {
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenCityscapes(const std::string& data_root, const std::string& split,
                                                         const FileOptions& options = {});
+
+// The 19 classes, which other datasets share. stored_values are the label ids.
+DatasetInfo CityscapesInfo(const std::string& split);
+// Of label files that hold train ids with 255 for void, or else the release's label ids.
+LabelEncoding CityscapesEncoding(bool train_ids);
 
 // The instances of sample `id`: label id * 1000 + a number from 0 for an object; the label id alone for stuff and for
 // groups of objects that were not told apart. Errors name the file.

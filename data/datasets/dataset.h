@@ -34,6 +34,9 @@ struct DatasetInfo {
   // False for a split whose labels are the evaluation server's secret: every pixel is void.
   bool labelled = true;
   uint8_t void_label = kVoidLabel;
+  // By train id, what its pixels are called in the mirrored image: human parsing tells left limbs from right ones. Its
+  // own inverse. Empty where no class changes.
+  std::vector<uint8_t> mirrored_classes;
   // RGB, on the 0..255 scale: ImageNet's, which most published weights expect.
   std::array<float, 3> mean = {123.675f, 116.28f, 103.53f};
   std::array<float, 3> standard_deviation = {58.395f, 57.12f, 57.375f};

@@ -152,6 +152,37 @@ TEST_F(ListedDatasetTest, CamVidWithTheOriginalListAndEitherFormat) {
   ExpectError(OpenCamVid((root_ / "CamVid").string(), "train").status(), absl::StatusCode::kNotFound, {"train.txt"});
 }
 
+// The sequence 0001TP was filmed at dusk: the day's splits lack it, the dusk has it from all lists that are there.
+TEST_F(ListedDatasetTest, CamVidByDayAndAtDusk) {
+  const auto write = [this](const std::string& split, const std::vector<std::string>& ids) {
+    std::string list;
+    for (const std::string& id : ids) {
+      absl::StrAppend(&list, split, "/", id, ".png ", split, "annot/", id, ".png\n");
+      Write(absl::StrCat(split, "/", id, ".png"), EncodePng(Image(1, 3)));
+      Write(absl::StrCat(split, "annot/", id, ".png"), LabelFile({0, 10, 11}, 3));
+    }
+    Write(split + ".txt", list);
+  };
+  using Names = std::vector<std::string>;
+  write("train", {"0001TP_006690", "0006R0_f00930", "0001TP_006720", "0016E5_00390"});
+  write("val", {"0016E5_07959"});
+  const auto open = [this](const std::string& name, const std::string& split) {
+    return OpenDataset(name, root_.string(), split);
+  };
+  EXPECT_EQ(Ids(**open("camvid_day", "train")), (Names{"0006R0_f00930", "0016E5_00390"}));
+  EXPECT_EQ(Ids(**open("camvid_day", "val")), (Names{"0016E5_07959"}));
+  EXPECT_EQ(Ids(**open("camvid_dusk", "test")), (Names{"0001TP_006690", "0001TP_006720"}));
+  write("test", {"0001TP_008550", "Seq05VD_f00000"});
+  EXPECT_EQ(Ids(**open("camvid_day", "test")), (Names{"Seq05VD_f00000"}));
+  EXPECT_EQ(Ids(**open("camvid_dusk", "test")), (Names{"0001TP_006690", "0001TP_006720", "0001TP_008550"}));
+  EXPECT_EQ(Ids(**open("camvid", "train")).size(), 4u);
+  EXPECT_EQ((*open("camvid_dusk", "test"))->info().class_names, (*open("camvid_day", "val"))->info().class_names);
+  ExpectError(open("camvid_dusk", "train").status(), absl::StatusCode::kNotFound, {"'train'", "only test"});
+  write("train", {"0006R0_f00930"});
+  write("test", {"Seq05VD_f00000"});
+  ExpectError(open("camvid_dusk", "test").status(), absl::StatusCode::kNotFound, {"0001TP_"});
+}
+
 TEST_F(ListedDatasetTest, InMemory) {
   DatasetInfo info;
   info.name = "tiny";

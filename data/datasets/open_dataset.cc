@@ -6,7 +6,9 @@
 #include "data/datasets/ade20k.h"
 #include "data/datasets/camvid.h"
 #include "data/datasets/cityscapes.h"
+#include "data/datasets/human_parsing.h"
 #include "data/datasets/mapillary.h"
+#include "data/datasets/night_driving.h"
 #include "data/datasets/voc2012.h"
 
 namespace data {
@@ -28,6 +30,11 @@ OpenedDataset Open(const Request& request) {
 }
 
 OpenedDataset OpenScenes(const Request& request) { return SceneDataset::Create(request.split, request.options.scenes); }
+
+template <CamVidPart kPart>
+OpenedDataset OpenCamVidPart(const Request& request) {
+  return OpenCamVid(request.data_root, request.split, request.files, kPart);
+}
 
 template <bool kBackgroundClass>
 OpenedDataset OpenContext(const Request& request) {
@@ -57,15 +64,21 @@ struct NamedDataset {
 // What --dataset takes: a row is all that a dataset needs here.
 constexpr NamedDataset kDatasets[] = {
     {"scenes", OpenScenes},  // embedded: `data_root` is not looked at
-    {"camvid", Open<OpenCamVid>},
-    {"pascal_context", OpenContext<false>},    // 59 classes
-    {"pascal_context_60", OpenContext<true>},  // with the background
+    {"camvid", OpenCamVidPart<CamVidPart::kAll>},
+    {"camvid_day", OpenCamVidPart<CamVidPart::kDay>},
+    {"camvid_dusk", OpenCamVidPart<CamVidPart::kDusk>},  // a target: its only split is test
+    {"pascal_context", OpenContext<false>},              // 59 classes
+    {"pascal_context_60", OpenContext<true>},            // with the background
     {"voc2012", OpenVoc<false>},
     {"voc2012_aug", OpenVoc<true>},  // its "train" is trainaug
     {"ade20k", Open<OpenAde20k>},    // SceneParsing-150
     {"cityscapes", Open<OpenCityscapes>},
     {"mapillary", OpenMapillaryV1},     // version 1.2
     {"mapillary_v2", OpenMapillaryV2},  // version 2.0
+    {"lip", Open<OpenLip>},
+    {"cihp", Open<OpenCihp>},
+    {"dark_zurich", Open<OpenDarkZurich>},
+    {"nighttime_driving", Open<OpenNighttimeDriving>},
 };
 
 }  // namespace

@@ -12,6 +12,9 @@
 namespace data::scenes {
 namespace {
 
+// In distances of the lower border of the image.
+constexpr float kSkyDistance = 16, kHillDistance = 7, kFlyingDistance = 3;
+
 // Draws stand in statements or braced lists of their own: the order in which C++ evaluates function arguments
 // differs between compilers.
 class Composer {
@@ -84,12 +87,14 @@ class Composer {
     texture.frequency *= 0.4f;
     texture.grain *= 0.5f;
     sky.parts.push_back(HalfPlane(-10.0f, 0, texture));
+    if (!looking_down_) sky.distance = kSkyDistance;
     if (looking_down_) return;
     // Clouds belong to the sky unless the dataset has a class for them; then they come as things.
     if (!Has(kCloud) && random_.Chance(0.55f)) {
       const int clouds = 1 + random_.Below(4);
       for (int i = 0; i < clouds; ++i) {
         Layer& layer = Add(kSky);
+        layer.distance = kSkyDistance;
         layer.parts = BuildThing(kCloud, random_);
         const float x = random_.Uniform(0, scene_.aspect);
         const float y = random_.Uniform(-0.05f, scene_.horizon);
@@ -113,6 +118,7 @@ class Composer {
       Rough(ridge.shape, roughness, random_.Uniform(2.0f, 6.0f));
       layer.parts.push_back(ridge);
       layer.haze = haze_ * (1.2f - 0.4f * static_cast<float>(i));
+      layer.distance = kHillDistance / static_cast<float>(1 + i);
       top += random_.Uniform(0.03f, 0.12f);
     }
   }
@@ -257,6 +263,7 @@ class Composer {
     placement.turns = looking_down_ ? random_.Uniform(0.0f, 1.0f) : roll_ + random_.Uniform(-0.02f, 0.02f);
     placement.mirrored = random_.Chance(0.5f);
     Place(placement, layer.parts);
+    if (!looking_down_) layer.distance = Flies(label) ? kFlyingDistance : DistanceOf(nearness);
     const float roundness = random_.Uniform(0.0f, 0.35f);
     layer.relief_x = roundness * (sun_slant_ > 0 ? -1.0f : 1.0f);
     layer.relief_y = -roundness * 0.6f;

@@ -192,6 +192,17 @@ class Painter {
     span_.step = step_;
   }
 
+  // The share of a layer's light that comes through the fog, on the row of the span.
+  float Transmission(const Layer& layer) const {
+    float distance = layer.distance;
+    if (layer.haze_by_depth)
+      distance = DistanceOf(std::clamp((span_.y - scene_.horizon) / (1.0f - scene_.horizon), 0.0f, 1.0f));
+    // exp(-fog distance), Koschmieder's law, by its eighth partial product, whose operations are exact.
+    const float part = 1.0f / (1.0f + 0.125f * scene_.fog * distance);
+    const float square = part * part, fourth = square * square;
+    return fourth * fourth;
+  }
+
   void PaintPart(const Layer& layer, const Part& part) {
     const Bounds bounds = BoundsOf(part.shape);
     const float inverse_width = layer.relief_x / part.shape.half_width;
@@ -211,6 +222,7 @@ class Painter {
         const float far = 1.0f - std::clamp(nearness, 0.0f, 1.0f);
         haze *= far * far;
       }
+      if (scene_.fog > 0) haze = 1.0f - (1.0f - haze) * Transmission(layer);
       const float lift = relief ? inverse_height * (span_.y - part.shape.y) : 0;
       float* color = colors_.data() + 3 * (static_cast<size_t>(row) * width_ + bounds.left);
       uint8_t* label = label_.Row(row) + bounds.left;
@@ -282,6 +294,39 @@ class Painter {
   LabelMap label_;
 };
 
+// The light of the lamps on what is there, and the lamps as they are seen.
+void LightUp(const Scene& scene, int height, int width, std::vector<float>& colors) {
+  const float step = 1.0f / static_cast<float>(height);
+  std::vector<float> light(size_t{3} * width), glow(size_t{3} * width);
+  for (int row = 0; row < height; ++row) {
+    const float y = (static_cast<float>(row) + 0.5f) * step;
+    for (int x = 0; x < width; ++x) {
+      light[3 * x] = scene.ambient.red;
+      light[3 * x + 1] = scene.ambient.green;
+      light[3 * x + 2] = scene.ambient.blue;
+    }
+    std::fill(glow.begin(), glow.end(), 0.0f);
+    for (const Lamp& lamp : scene.lamps) {
+      const float color[3] = {lamp.color.red, lamp.color.green, lamp.color.blue};
+      const float of_reach = 1.0f / (lamp.reach * lamp.reach), of_radius = 1.0f / (lamp.radius * lamp.radius);
+      for (int x = 0; x < width; ++x) {
+        const float dx = (static_cast<float>(x) + 0.5f) * step - lamp.x, dy = y - lamp.y;
+        const float square = dx * dx + dy * dy;
+        const float fall = 1.0f / (1.0f + square * of_reach);
+        // A spot, and a halo four times as wide and a fifth as bright at its middle.
+        const float spot = 1.0f / (1.0f + square * of_radius), halo = 1.0f / (1.0f + square * of_radius * 0.0625f);
+        const float lit = fall * fall, seen = spot * spot + 0.2f * halo * halo;
+        for (int c = 0; c < 3; ++c) {
+          light[3 * x + c] += color[c] * lit;
+          glow[3 * x + c] += color[c] * seen;
+        }
+      }
+    }
+    float* out = colors.data() + size_t{3} * row * width;
+    for (int i = 0; i < 3 * width; ++i) out[i] = out[i] * light[i] + glow[i];
+  }
+}
+
 void Expose(const Camera& camera, int height, int width, std::vector<float>& colors) {
   const float step = 1.0f / static_cast<float>(height);
   const float center_x = 0.5f * static_cast<float>(width) * step;
@@ -351,6 +396,7 @@ Rendering RenderScene(const Scene& scene, int height, int width, const autograd:
   Painter painter(scene, height, width);
   painter.Paint();
   std::vector<float> colors = painter.colors();
+  if (scene.night) LightUp(scene, height, width, colors);
   Expose(scene.camera, height, width, colors);
   if (scene.camera.blur > 0) {
     // Wider on larger images, so that they look alike.

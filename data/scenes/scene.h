@@ -53,6 +53,7 @@ struct Layer {
   std::vector<Part> parts;
   float haze = 0;                    // share of the haze colour, far things having more
   bool haze_by_depth = false;        // ground: haze grows towards the horizon
+  float distance = 1;                // of what stands, to the viewer; 1 is the lower border of the image
   float relief_x = 0, relief_y = 0;  // light across each part, as on something round
   // A shadow on what lies behind: the parts, laid down from their base.
   float shadow = 0;  // darkness, 0 = none
@@ -70,12 +71,28 @@ struct Camera {
   float noise = 0;  // standard deviation
 };
 
+// A light in the dark: it lights what is around it, and is seen as a spot with a halo.
+struct Lamp {
+  float x = 0, y = 0;
+  float radius = 0.01f;  // of the spot
+  float reach = 0.2f;    // where its light on things has fallen to a quarter
+  Rgb color;
+};
+
+// Of a point on the ground: `nearness` is 0 at the horizon and 1 at the lower border of the image, whose distance is 1.
+inline float DistanceOf(float nearness) { return 1.15f / (nearness + 0.15f); }
+
 struct Scene {
   float aspect = 1;
   float horizon = 0.4f;
   Rgb haze;
   std::vector<Layer> layers;  // the first one covers everything
   Camera camera;
+  // Set by Illuminate (light.h).
+  float fog = 0;  // attenuation of a unit of distance; what is lost is replaced by the haze colour
+  bool night = false;
+  Rgb ambient = {1, 1, 1};  // by night: of the light that is everywhere
+  std::vector<Lamp> lamps;  // by night
 };
 
 }  // namespace data::scenes

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <set>
 #include <string>
@@ -54,6 +55,116 @@ TEST(SceneDataset, GoldenChecksums) {
   wide.width = 100;
   wide.seed = 7;
   EXPECT_EQ(Checksum(*Open("val", wide), 100), 1893227623680100622ull);
+}
+
+// Each light shows the scenes of the day in other images.
+TEST(SceneDataset, LightsChangeImagesAndNoLabels) {
+  SceneOptions options;
+  options.class_count = 24;
+  const auto day = Open("val", options);
+  const auto brightness = [](const Image& image) {
+    int64_t sum = 0;
+    for (const uint8_t value : image.pixels) sum += value;
+    return static_cast<double>(sum) / static_cast<double>(image.pixels.size());
+  };
+  // Between neighbours.
+  const auto contrast = [](const Image& image) {
+    int64_t sum = 0;
+    for (int y = 0; y < image.height; ++y) {
+      for (int i = 3; i < 3 * image.width; ++i) sum += std::abs(image.Row(y)[i] - image.Row(y)[i - 3]);
+    }
+    return static_cast<double>(sum);
+  };
+  constexpr int kImages = 60;
+  double night_brightness = 0, day_brightness = 0, haze_contrast = 0, day_contrast = 0;
+  for (const SceneLight light : {SceneLight::kNight, SceneLight::kHaze, SceneLight::kOther}) {
+    options.light = light;
+    const auto other = Open("val", options), again = Open("val", options);
+    EXPECT_EQ(other->info().class_names, day->info().class_names);
+    for (int i = 0; i < kImages; ++i) {
+      const Sample by_day = *day->Load(i), sample = *other->Load(i);
+      ASSERT_EQ(sample.label, by_day.label);
+      ASSERT_EQ(sample.image, again->Load(i)->image);
+      // Another picture, not just a few other pixels.
+      int64_t differing = 0;
+      for (size_t p = 0; p < sample.image.pixels.size(); ++p) {
+        differing += std::abs(sample.image.pixels[p] - by_day.image.pixels[p]) > 4;
+      }
+      EXPECT_GT(differing, static_cast<int64_t>(sample.image.pixels.size() / 4)) << static_cast<int>(light) << " " << i;
+      if (light == SceneLight::kNight) {
+        night_brightness += brightness(sample.image);
+        day_brightness += brightness(by_day.image);
+      } else if (light == SceneLight::kHaze) {
+        haze_contrast += contrast(sample.image);
+        day_contrast += contrast(by_day.image);
+      }
+    }
+  }
+  EXPECT_LT(night_brightness, 0.6 * day_brightness);
+  EXPECT_LT(haze_contrast, 0.9 * day_contrast);
+}
+
+// As GoldenChecksums: the same bytes everywhere.
+TEST(SceneDataset, GoldenChecksumsOfTheLights) {
+  SceneOptions options;
+  options.class_count = 24;
+  options.width = 80;
+  const std::pair<SceneLight, uint64_t> expected[] = {{SceneLight::kNight, 1214963241306627848ull},
+                                                      {SceneLight::kHaze, 17226231635058350267ull},
+                                                      {SceneLight::kOther, 12992187324299656690ull}};
+  for (const auto& [light, checksum] : expected) {
+    options.light = light;
+    EXPECT_EQ(Checksum(*Open("train", options), 60), checksum) << static_cast<int>(light);
+  }
+}
+
+// A flat layer at a distance fades into the colour of the air as exp(-fog distance).
+TEST(Scenes, FogFollowsKoschmieder) {
+  scenes::Scene scene;
+  scenes::Part all;
+  all.shape.kind = scenes::Shape::Kind::kHalfPlane;
+  all.shape.y = -10;
+  all.texture.first = all.texture.second = {0.1f, 0.1f, 0.1f};
+  scene.layers.resize(1);
+  scene.layers[0].parts.push_back(all);
+  scene.haze = {0.8f, 0.8f, 0.8f};
+  scene.fog = 0.3f;
+  for (const float distance : {1.0f, 2.0f, 5.0f}) {
+    scene.layers[0].distance = distance;
+    const Image image = scenes::RenderScene(scene, 8, 8, RandomKey(0)).image;
+    EXPECT_NEAR(image.pixels[0] / 255.0, 0.8 - 0.7 * std::exp(-0.3 * distance), 0.05) << distance;
+  }
+}
+
+TEST(SceneDataset, ThingsBeforeABackground) {
+  SceneOptions options;
+  options.class_count = 24;
+  const auto all = Open("train", options);
+  options.things = true;
+  const auto things = Open("train", options);
+  const DatasetInfo& info = things->info();
+  ASSERT_EQ(info.num_classes(), 20);
+  EXPECT_EQ(info.class_names[0], "background");
+  EXPECT_EQ(info.class_names[1], "tree");
+  EXPECT_EQ(info.class_names[19], "windmill");
+  EXPECT_EQ(info.palette.size(), 20u);
+  EXPECT_EQ(info.palette[1], scenes::kClasses[scenes::kTree].color);
+  for (int k = 0; k < 20; ++k) EXPECT_EQ(info.stored_values[k], k);
+  const std::set<std::string> without_shape = {"sky", "ground", "water", "mountain", "road"};
+  for (int i = 0; i < 40; ++i) {
+    const Sample sample = *things->Load(i), with_all = *all->Load(i);
+    EXPECT_EQ(sample.image, with_all.image);
+    for (size_t p = 0; p < sample.label.values.size(); ++p) {
+      const std::string& name = all->info().class_names[with_all.label.values[p]];
+      ASSERT_EQ(info.class_names[sample.label.values[p]], without_shape.contains(name) ? "background" : name);
+    }
+  }
+  options.class_count = 6;
+  EXPECT_EQ(Open("train", options)->info().class_names,
+            (std::vector<std::string>{"background", "tree", "house", "car"}));
+  options.class_count = 2;
+  const absl::Status none = SceneDataset::Create("train", options).status();
+  EXPECT_NE(none.message().find("no thing"), std::string::npos) << none;
 }
 
 TEST(SceneDataset, LabelsAreClassesAndEveryClassOccurs) {

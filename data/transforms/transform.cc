@@ -115,7 +115,10 @@ Transform FitResizeAndCrop(const FitResizeAndCropOptions& options) {
   return [options](const RandomKey& key, Sample& sample, Geometry& geometry) {
     RandomSequence random(key);
     const double scale = DrawScale(random, options.smallest_scale, options.largest_scale);
-    const Size size = FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale);
+    const Size size =
+        options.keep_ratio
+            ? FitSize(sample.image.height, sample.image.width, options.long_side, options.short_side, scale)
+            : FitSize(options.short_side, options.long_side, options.long_side, options.short_side, scale);
     const LabelMap resized = ResizeLabel(sample.label, size.height, size.width);
     const Window window = ChooseWindow(random, resized, options.crop_height, options.crop_width, options.largest_share);
     sample.image = ResizeImageWindow(sample.image, size.height, size.width, window);
@@ -158,6 +161,18 @@ Transform HorizontalFlip(float probability, const std::vector<std::pair<uint8_t,
     if (exchanged.empty()) return;
     for (uint8_t& value : sample.label.values) value = mirrored[value];
   };
+}
+
+std::vector<std::pair<uint8_t, uint8_t>> MirroredPairs(const DatasetInfo& info) {
+  const std::vector<uint8_t>& mirrored = info.mirrored_classes;
+  std::vector<std::pair<uint8_t, uint8_t>> exchanged;
+  for (size_t k = 0; k < mirrored.size(); ++k) {
+    const size_t other = mirrored[k];
+    Require(other < mirrored.size() && mirrored[other] == k, "MirroredPairs", "class ", k, " of ", info.name,
+            " becomes ", other, " in a mirrored image, which does not become ", k);
+    if (k < other) exchanged.emplace_back(static_cast<uint8_t>(k), mirrored[k]);
+  }
+  return exchanged;
 }
 
 Transform PhotometricDistortion(const PhotometricOptions& options) {

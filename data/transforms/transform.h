@@ -117,8 +117,23 @@ struct FitResizeAndCropOptions {
   double smallest_scale = 0.5;
   double largest_scale = 2.0;
   double largest_share = 0.75;
+  bool keep_ratio = true;  // false: short_side high and long_side wide, times the scale
 };
 Transform FitResizeAndCrop(const FitResizeAndCropOptions& options);
+
+// A random part of the image, of any size and about its shape, resized to height x width (Szegedy et al., "Going deeper
+// with convolutions", CVPR 2015, as torchvision has it): the part's area is the image's times
+// U(smallest_area, largest_area), its width over its height exp(U(log 3/4, log 4/3)), both sides rounded. If it fits
+// into the image it is placed uniformly, otherwise another is drawn, up to ten; then the largest part in the middle
+// whose ratio is within the range. The image is resized bilinearly, the label by ResizeLabel. The defaults, areas of up
+// to twice the image's, are PLOP's (Douillard et al., CVPR 2021).
+struct RandomResizedCropOptions {
+  int height = 0;
+  int width = 0;
+  double smallest_area = 0.5;
+  double largest_area = 2;
+};
+Transform RandomResizedCrop(const RandomResizedCropOptions& options);
 
 // The middle window of at most height x width; odd rests go to the bottom and right.
 Transform CenterCrop(int height, int width);
@@ -126,6 +141,8 @@ Transform CenterCrop(int height, int width);
 // Mirrors left and right. `exchanged`: pairs of train ids that name left and right parts (human parsing) and
 // change places.
 Transform HorizontalFlip(float probability, const std::vector<std::pair<uint8_t, uint8_t>>& exchanged = {});
+// The pairs of `info.mirrored_classes`.
+std::vector<std::pair<uint8_t, uint8_t>> MirroredPairs(const DatasetInfo& info);
 
 // Brightness, contrast, saturation and hue, each with `probability`, in the order of SSD (Liu et al., ECCV
 // 2016) that mmsegmentation keeps: brightness; contrast here or at the end, by a coin; saturation; hue. Zero

@@ -169,6 +169,95 @@ TEST(FitResizeAndCrop, EqualsTheTwoSteps) {
   }
 }
 
+// What was cut out, from the geometry; and that the sample is what the geometry says.
+Window PartOf(const Sample& original, const RandomKey& key, const RandomResizedCropOptions& options) {
+  Sample sample = original;
+  const Geometry geometry = TransformPipeline{RandomResizedCrop(options)}.Apply(key, sample);
+  EXPECT_EQ(geometry.size(), 2u);
+  EXPECT_EQ(geometry[0].name, "crop");
+  EXPECT_EQ(geometry[1].name, "resize");
+  EXPECT_EQ(geometry[1].numbers, (std::vector<int>{options.height, options.width}));
+  const std::vector<int>& n = geometry[0].numbers;
+  const Window part = {n[0], n[1], n[2], n[3]};
+  EXPECT_EQ(sample.label, ResizeLabel(CropLabel(original.label, part), options.height, options.width));
+  EXPECT_EQ(sample.image, ResizeImage(CropImage(original.image, part), options.height, options.width));
+  return part;
+}
+
+TEST(RandomResizedCrop, AreasRatiosAndPlaces) {
+  const Sample original = MarkedSample(100, 100, 10);
+  double smallest = 1e9, largest = 0, narrowest = 1e9, widest = 0;
+  int wide = 0, high = 0;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const Window part =
+        PartOf(original, RandomKey(i), {.height = 6, .width = 8, .smallest_area = 0.1, .largest_area = 0.5});
+    const double area = part.height * part.width / 1e4, ratio = static_cast<double>(part.width) / part.height;
+    smallest = std::min(smallest, area);
+    largest = std::max(largest, area);
+    narrowest = std::min(narrowest, ratio);
+    widest = std::max(widest, ratio);
+    wide += ratio > 1;
+    high += 2 * part.top < 100 - part.height;
+  }
+  // Sides are rounded to whole pixels, of 27 at least.
+  EXPECT_NEAR(smallest, 0.1, 0.01);
+  EXPECT_NEAR(largest, 0.5, 0.01);
+  EXPECT_NEAR(narrowest, 0.75, 0.03);
+  EXPECT_NEAR(widest, 4.0 / 3, 0.05);
+  // The logarithm of the ratio is symmetric, and so are places, but for the few in the middle: five standard deviations
+  // and the share of square and middle parts, 1 in 20 at most.
+  EXPECT_NEAR(wide, 1000, 112 + 50);
+  EXPECT_NEAR(high, 1000, 112 + 50);
+}
+
+// With areas of twice the image nothing fits: the largest part in the middle of a ratio from 3/4 to 4/3.
+TEST(RandomResizedCrop, FallsBackToTheMiddle) {
+  const auto part = [](int height, int width) {
+    const Window window = PartOf(MarkedSample(height, width), RandomKey(1),
+                                 {.height = 5, .width = 5, .smallest_area = 2, .largest_area = 2});
+    return std::vector<int>{window.top, window.left, window.height, window.width};
+  };
+  EXPECT_EQ(part(30, 100), (std::vector<int>{0, 30, 30, 40}));
+  EXPECT_EQ(part(100, 30), (std::vector<int>{30, 0, 40, 30}));
+  EXPECT_EQ(part(60, 75), (std::vector<int>{0, 0, 60, 75}));
+  EXPECT_EQ(part(1, 1), (std::vector<int>{0, 0, 1, 1}));
+}
+
+// PLOP's areas, from a half to twice the image's. With r uniform in its logarithm on [3/4, 4/3] a try fits into a
+// square where the area is at most min(r, 1/r), which is the mean of (e^−|log r| − ½) / 1.5 = 0.246 of the tries, and
+// ten fail in 0.0594 of all cases; a part of that size is drawn in 1 of 100 at most.
+TEST(RandomResizedCrop, OftenFitsWithPlopsAreas) {
+  int whole = 0;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const Window part = PartOf(MarkedSample(64, 64), RandomKey(i), {.height = 8, .width = 8});
+    EXPECT_GE(part.height * part.width, 0.5 * 64 * 64 - 64);
+    whole += part.height == 64 && part.width == 64;
+  }
+  EXPECT_NEAR(whole, 119, 5 * std::sqrt(2000 * 0.0594 * 0.9406) + 20);
+}
+
+// 40 high and 60 wide, times the scale, whatever the image's ratio.
+TEST(FitResizeAndCrop, MayLeaveTheRatio) {
+  const Transform whole = FitResizeAndCrop({.long_side = 60,
+                                            .short_side = 40,
+                                            .crop_height = 1000,
+                                            .crop_width = 1000,
+                                            .smallest_scale = 0.75,
+                                            .largest_scale = 1.25,
+                                            .keep_ratio = false});
+  std::set<int> heights;
+  for (uint64_t i = 0; i < 20; ++i) {
+    Sample sample = MarkedSample(90, 31, 10);
+    whole(RandomKey(i), sample);
+    const double scale = 0.75 + 0.5 * autograd::UniformFloat(autograd::Philox(RandomKey(i), 0).x);
+    EXPECT_EQ(sample.image.height, static_cast<int>(std::floor(40 * scale + 0.5)));
+    EXPECT_EQ(sample.image.width, static_cast<int>(std::floor(60 * scale + 0.5)));
+    EXPECT_EQ(sample.label.width, sample.image.width);
+    heights.insert(sample.image.height);
+  }
+  EXPECT_GT(heights.size(), 5u);
+}
+
 TEST(CenterCrop, TakesTheMiddle) {
   Sample sample = MarkedSample(7, 10, 1);
   CenterCrop(4, 4)(RandomKey(0), sample);
@@ -177,6 +266,22 @@ TEST(CenterCrop, TakesTheMiddle) {
   CenterCrop(100, 2)(RandomKey(0), sample);
   EXPECT_EQ(sample.image.height, 4);
   EXPECT_EQ(sample.image.width, 2);
+}
+
+TEST(HorizontalFlip, ExchangesTheMirroredClassesOfADataset) {
+  DatasetInfo info;
+  info.mirrored_classes = {0, 2, 1, 3};
+  Sample sample = MarkedSample(3, 6, 1), by_pairs = sample;
+  sample.label.Row(1)[0] = by_pairs.label.Row(1)[0] = kVoidLabel;
+  sample.label.Row(1)[1] = by_pairs.label.Row(1)[1] = 2;
+  HorizontalFlip(1.0f, MirroredPairs(info))(RandomKey(0), sample);
+  EXPECT_EQ(sample.label.Row(1)[4], 1);
+  EXPECT_EQ(sample.label.Row(1)[5], kVoidLabel);
+  HorizontalFlip(1.0f, {{1, 2}})(RandomKey(0), by_pairs);
+  EXPECT_TRUE(sample == by_pairs);
+  // A rotation of classes is no mirror.
+  info.mirrored_classes = {1, 2, 0};
+  EXPECT_THROW(MirroredPairs(info), autograd::Error);
 }
 
 TEST(HorizontalFlip, MirrorsAndExchangesSides) {
@@ -331,6 +436,8 @@ TEST(Transforms, MisuseThrows) {
   EXPECT_THROW(Resize(0, 5), autograd::Error);
   EXPECT_THROW(FitResize({.long_side = 10}), autograd::Error);
   EXPECT_THROW(RandomCrop({.height = 10}), autograd::Error);
+  EXPECT_THROW(RandomResizedCrop({.height = 10}), autograd::Error);
+  EXPECT_THROW(RandomResizedCrop({.height = 10, .width = 10, .smallest_area = 2, .largest_area = 1}), autograd::Error);
   EXPECT_THROW(FitResizeAndCrop({.long_side = 5,
                                  .short_side = 5,
                                  .crop_height = 2,
