@@ -2,6 +2,12 @@
 
 // Segmentation networks, losses and metrics: everything of //seg in one include.
 
+#include "seg/continual/classifier_rule.h"   // IWYU pragma: export
+#include "seg/continual/local_pod.h"         // IWYU pragma: export
+#include "seg/continual/mib_losses.h"        // IWYU pragma: export
+#include "seg/continual/plop_loss.h"         // IWYU pragma: export
+#include "seg/continual/protocol.h"          // IWYU pragma: export
+#include "seg/continual/pseudo_labels.h"     // IWYU pragma: export
 #include "seg/decoders/aspp.h"               // IWYU pragma: export
 #include "seg/decoders/fcn_head.h"           // IWYU pragma: export
 #include "seg/decoders/mask_transformer.h"   // IWYU pragma: export

@@ -18,6 +18,12 @@ void CheckLabels(const char* operation, const Variable& logits, const Array& lab
           logits.array().device());
 }
 
+void CheckWeights(Dims& dims, const Variable& logits, const Array& weights, const char* pattern) {
+  if (!weights.defined()) return;
+  dims.Match(weights, pattern);
+  RequireParameterType(dims, logits, weights, "weights");
+}
+
 void CheckClassWeights(Dims& dims, const Variable& logits, const Array& class_weights) {
   if (!class_weights.defined()) return;
   dims.Match(class_weights, "class_weights: k");
@@ -44,10 +50,7 @@ Variable CrossEntropy(const Variable& logits, const Array& labels, int void_labe
   Dims dims("CrossEntropy");
   dims.Match(logits, "logits: ... k").Match(labels, "labels: ...").Floating(logits.array());
   CheckLabels("CrossEntropy", logits, labels);
-  if (weights.defined()) {
-    dims.Match(weights, "weights: ...");
-    RequireParameterType(dims, logits, weights, "weights");
-  }
+  CheckWeights(dims, logits, weights, "weights: ...");
   CheckClassWeights(dims, logits, class_weights);
 
   const auto [loss, log_sum_exp, scale] = Run(logits.array(), labels, weights, class_weights, void_label, mean);
@@ -63,25 +66,26 @@ Variable CrossEntropy(const Variable& logits, const Array& labels, int void_labe
 }
 
 Variable ResizedCrossEntropy(const Variable& logits, const Array& labels, int void_label, PixelMean mean,
-                             const Array& class_weights) {
+                             const Array& class_weights, const Array& weights) {
   constexpr char kOperation[] = "ResizedCrossEntropy";
   Dims dims(kOperation);
   dims.Match(logits, "logits: n _ _ k").Match(labels, "labels: n h w").Floating(logits.array());
   CheckLabels(kOperation, logits, labels);
+  CheckWeights(dims, logits, weights, "weights: n h w");
   CheckClassWeights(dims, logits, class_weights);
   if (logits.shape()[1] == dims["h"] && logits.shape()[2] == dims["w"])
-    return CrossEntropy(logits, labels, void_label, {}, mean, class_weights);
+    return CrossEntropy(logits, labels, void_label, weights, mean, class_weights);
 
   const Array resized = ResizeBilinear(logits.Detach(), dims["h"], dims["w"]).array();
-  const auto [loss, log_sum_exp, scale] = Run(resized, labels, {}, class_weights, void_label, mean);
+  const auto [loss, log_sum_exp, scale] = Run(resized, labels, weights, class_weights, void_label, mean);
 
-  return Record(kOperation, loss, {logits}, Saved{logits.array(), labels, class_weights, log_sum_exp, scale},
+  return Record(kOperation, loss, {logits}, Saved{logits.array(), labels, weights, class_weights, log_sum_exp, scale},
                 [void_label](const Saved& saved, const Array& dy, Wanted) {
                   const Shape& pixels = saved[1].shape();
                   // First the logits, then their gradient, in the same place.
                   Array resized = ResizeBilinear(Variable(saved[0]), pixels[1], pixels[2]).array();
-                  kernels::CrossEntropyGradient(Stream::Current(), resized, saved[1], {}, saved[2], void_label,
-                                                saved[3], saved[4], dy, resized);
+                  kernels::CrossEntropyGradient(Stream::Current(), resized, saved[1], saved[2], saved[3], void_label,
+                                                saved[4], saved[5], dy, resized);
                   Array dlogits = EmptyLike(saved[0]);
                   const AxisFilter bilinear{.kind = AxisFilterKind::kBilinear};
                   kernels::SeparableGradient(Stream::Current(), resized, bilinear, bilinear, dlogits);

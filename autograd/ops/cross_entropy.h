@@ -23,11 +23,13 @@ enum class PixelMean { kOverValid, kOverAll };
 Variable CrossEntropy(const Variable& logits, const Array& labels, int void_label = 255, const Array& weights = {},
                       PixelMean mean = PixelMean::kOverValid, const Array& class_weights = {});
 
-// CrossEntropy(ResizeBilinear(logits, H, W), labels, void_label, {}, mean, class_weights) to the bit: logits
-// [n, h, w, k], labels uint8 or int32 [n, H, W]. The resized logits, most of what a segmentation net would keep for its
-// backward pass, are not kept but made again: saves the logits as they are, labels and one number a pixel.
+// CrossEntropy(ResizeBilinear(logits, H, W), labels, void_label, weights, mean, class_weights) to the bit: logits
+// [n, h, w, k], labels uint8 or int32 [n, H, W], weights undefined or [n, H, W]. The resized logits, most of what a
+// segmentation net would keep for its backward pass, are not kept but made again: saves the logits as they are, labels,
+// weights and one number a pixel.
 Variable ResizedCrossEntropy(const Variable& logits, const Array& labels, int void_label = 255,
-                             PixelMean mean = PixelMean::kOverValid, const Array& class_weights = {});
+                             PixelMean mean = PixelMean::kOverValid, const Array& class_weights = {},
+                             const Array& weights = {});
 
 // The cross entropy of each image by itself, for rewards; no gradient flows. logits [n·b, h, w, k] are n sets of b
 // images, row i belonging to image i mod b; labels uint8 or int32 [b, H, W] → [n·b], float32 (float64 for float64).

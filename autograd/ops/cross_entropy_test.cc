@@ -87,12 +87,25 @@ OpCase ResizedClassWeighted(const std::string& name, Shape logits, int64_t heigh
   return op_case;
 }
 
+OpCase ResizedWeighted(const std::string& name, Shape logits, int64_t height, int64_t width, PixelMean mean) {
+  const int64_t classes = logits[3];
+  OpCase op_case = Resized(name, logits, height, width, kUInt8);
+  op_case.function = [=](Inputs v) {
+    return ResizedCrossEntropy(v[0], v[1].array(), static_cast<int>(classes), mean, {}, v[2].array());
+  };
+  op_case.inputs.push_back(InputSpec{.shape = {logits[0], height, width}, .differentiable = false});
+  return op_case;
+}
+
 OP_CONTRACT(ResizedCrossEntropy, Resized("Larger", {2, 3, 5, 7}, 13, 11, kUInt8),
             Resized("Smaller", {1, 9, 8, 3}, 4, 5, kInt32), Resized("Packs", {2, 4, 3, 24}, 8, 9, kUInt8),
             Resized("SameSize", {2, 4, 3, 6}, 4, 3, kUInt8), Resized("OnePixel", {3, 1, 1, 4}, 2, 3, kUInt8),
             Resized("OverAll", {2, 3, 5, 11}, 6, 10, kUInt8, PixelMean::kOverAll),
             Resized("NoImages", {0, 2, 2, 4}, 4, 4, kUInt8), ResizedClassWeighted("ClassWeights", {2, 3, 5, 7}, 13, 11),
-            ResizedClassWeighted("ClassWeightsSameSize", {2, 3, 5, 7}, 3, 5));
+            ResizedClassWeighted("ClassWeightsSameSize", {2, 3, 5, 7}, 3, 5),
+            ResizedWeighted("Weights", {2, 3, 5, 7}, 13, 11, PixelMean::kOverValid),
+            ResizedWeighted("WeightsOverAll", {3, 9, 8, 4}, 4, 5, PixelMean::kOverAll),
+            ResizedWeighted("WeightsSameSize", {2, 3, 5, 7}, 3, 5, PixelMean::kOverAll));
 
 // What is computed again is what was there before, and the logits that were given stay as they are.
 TEST(ResizedCrossEntropyTest, IsTheCrossEntropyOfResizedLogitsToTheBit) {
@@ -101,12 +114,17 @@ TEST(ResizedCrossEntropyTest, IsTheCrossEntropyOfResizedLogitsToTheBit) {
     std::vector<uint8_t> values(2 * 33 * 40);
     for (size_t i = 0; i < values.size(); ++i) values[i] = i % 5 == 0 ? 255 : i % 21;
     const Array labels = Array::From({2, 33, 40}, values);
+    const Array weights = RandomArray({2, 33, 40}, kFloat32, RandomKey(5));
     double losses[2];
     Array gradients[2];
     for (int i = 0; i < 2; ++i) {
       Tape tape;
       const Variable x = tape.Watch(logits);
-      const Variable loss = i == 0 ? ResizedCrossEntropy(x, labels) : CrossEntropy(ResizeBilinear(x, 33, 40), labels);
+      const Variable loss =
+          i == 0
+              ? ResizedCrossEntropy(x, labels) + ResizedCrossEntropy(x, labels, 255, PixelMean::kOverAll, {}, weights)
+              : CrossEntropy(ResizeBilinear(x, 33, 40), labels) +
+                    CrossEntropy(ResizeBilinear(x, 33, 40), labels, 255, weights, PixelMean::kOverAll);
       losses[i] = loss.Item();
       tape.Backward(loss, Array::Full({}, kFloat32, 0.3));
       gradients[i] = tape.Gradient(x);

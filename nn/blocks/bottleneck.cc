@@ -54,13 +54,15 @@ Bottleneck::Bottleneck(int64_t inputs, int64_t width, const BottleneckOptions& o
   downsample_norm.emplace(kExpansion * width, options.norm);
 }
 
-Variable Bottleneck::operator()(const Variable& x, const Context& context) {
+Variable Bottleneck::operator()(const Variable& x, const Context& context, Variable* sum) {
   Variable branch = bn1(conv1(x), context, /*relu=*/true);
   branch = bn2(conv2(branch), context, /*relu=*/true);
   branch = bn3(conv3(branch), context);
   const Variable shortcut =
       downsample_convolution.has_value() ? (*downsample_norm)((*downsample_convolution)(x), context) : x;
-  return autograd::Relu(branch + shortcut);
+  const Variable together = branch + shortcut;
+  if (sum != nullptr) *sum = together;
+  return autograd::Relu(together);
 }
 
 Variable Bottleneck::Checkpointed(const Variable& x, const Context& context) {

@@ -22,8 +22,9 @@ struct Bottleneck {
   static constexpr int64_t kExpansion = 4;
 
   Bottleneck(int64_t inputs, int64_t width, const BottleneckOptions& options, RandomKey key);
-  // x [n, h, w, inputs] → [n, ⌈h/stride⌉, ⌈w/stride⌉, 4·width].
-  Variable operator()(const Variable& x, const Context& context);
+  // x [n, h, w, inputs] → [n, ⌈h/stride⌉, ⌈w/stride⌉, 4·width]. `sum`, where it is asked for, becomes what the last
+  // ReLU reads.
+  Variable operator()(const Variable& x, const Context& context, Variable* sum = nullptr);
   // The same, but keeps only x for the backward pass and computes the rest again there. Running statistics move once.
   Variable Checkpointed(const Variable& x, const Context& context);
   void Fields(FieldVisitor& visitor);

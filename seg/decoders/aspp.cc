@@ -76,10 +76,11 @@ DeepLabHead::DeepLabHead(int64_t inputs, int64_t classes, const DeepLabHeadConfi
   if (config.refine) refinement.emplace(Cbr(aspp.config.width, 3, 1, aspp.config, key.Split("refinement")));
 }
 
-Variable DeepLabHead::operator()(const Variable& x, const nn::Context& context) {
+Variable DeepLabHead::operator()(const Variable& x, const nn::Context& context, Variable* embedding) {
   Variable features = aspp(x, context);
   features = nn::Dropout{config.projection_dropout}(features, context.Split("projection_dropout"));
   if (refinement.has_value()) features = (*refinement)(features, context);
+  if (embedding != nullptr) *embedding = features;
   return classifier(nn::Dropout2d{config.dropout}(features, context.Split("dropout")));
 }
 

@@ -68,7 +68,8 @@ struct DeepLabHead {
   DeepLabHead(int64_t inputs, int64_t classes, const DeepLabHeadConfig& config, RandomKey key);
 
   // x [n, h, w, inputs] → logits [n, h, w, classes].
-  Variable operator()(const Variable& x, const nn::Context& context);
+  // `embedding`, where it is asked for, becomes the map that dropout and the classifier read.
+  Variable operator()(const Variable& x, const nn::Context& context, Variable* embedding = nullptr);
   // The head's smallest batch norm, whatever h·w = `pixels` of x is: the pooled branch has one value an image.
   static NormExtent SmallestNorm(int64_t /*pixels*/) { return {1, "image pooling"}; }
   // As in torchvision: 0 (ASPP), 1, 2 (convolution and norm of the CBR3), 4 (classifier)

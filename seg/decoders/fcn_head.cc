@@ -41,10 +41,11 @@ FcnHead::FcnHead(int64_t inputs, int64_t classes, const FcnHeadConfig& given, Ra
     concatenated.emplace(inputs + config.width, config.width, 3, options, key.Split("concatenated"));
 }
 
-Variable FcnHead::operator()(const Variable& x, const nn::Context& context) {
+Variable FcnHead::operator()(const Variable& x, const nn::Context& context, Variable* embedding) {
   Variable features = x;
   for (nn::ConvNormAct& convolution : convolutions) features = convolution(features, context);
   if (concatenated.has_value()) features = (*concatenated)(autograd::Concatenate({x, features}, -1), context);
+  if (embedding != nullptr) *embedding = features;
   const nn::Context dropout = context.Split("dropout");
   features = config.drop_channels ? nn::Dropout2d{config.dropout}(features, dropout)
                                   : nn::Dropout{config.dropout}(features, dropout);

@@ -57,7 +57,8 @@ struct FcnHead {
   FcnHead(int64_t inputs, int64_t classes, const FcnHeadConfig& config, RandomKey key);
 
   // x [n, h, w, inputs] → logits [n, h, w, classes].
-  Variable operator()(const Variable& x, const nn::Context& context);
+  // `embedding`, where it is asked for, becomes the map that dropout and the classifier read.
+  Variable operator()(const Variable& x, const nn::Context& context, Variable* embedding = nullptr);
   // The head's smallest batch norm, for an x of h·w = `pixels`: all see as many.
   static NormExtent SmallestNorm(int64_t pixels) { return {pixels, "head on the last feature map"}; }
   // 0, 1 (convolution and norm of the first CBR3) and 4 (classifier), as in torchvision; what torchvision does not have

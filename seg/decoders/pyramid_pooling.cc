@@ -36,7 +36,7 @@ PyramidPooling::PyramidPooling(int64_t inputs, int64_t classes, const PyramidPoo
   }
 }
 
-Variable PyramidPooling::operator()(const Variable& x, const nn::Context& context) {
+Variable PyramidPooling::operator()(const Variable& x, const nn::Context& context, Variable* embedding) {
   std::vector<Variable> features{x};
   for (size_t i = 0; i < branches.size(); ++i) {
     const Variable means = autograd::AdaptiveAveragePool2d(x, config.bins[i], config.bins[i]);
@@ -44,6 +44,7 @@ Variable PyramidPooling::operator()(const Variable& x, const nn::Context& contex
         autograd::ResizeBilinear(branches[i](means, context), x.shape()[1], x.shape()[2], config.align_corners));
   }
   Variable mixed = bottleneck(autograd::Concatenate(features, -1), context);
+  if (embedding != nullptr) *embedding = mixed;
   const nn::Context dropout = context.Split("dropout");
   mixed = config.drop_channels ? nn::Dropout2d{config.dropout}(mixed, dropout)
                                : nn::Dropout{config.dropout}(mixed, dropout);

@@ -44,7 +44,8 @@ struct PyramidPooling {
   PyramidPooling(int64_t inputs, int64_t classes, const PyramidPoolingConfig& config, RandomKey key);
 
   // x [n, h, w, inputs] → logits [n, h, w, classes]. In training a 1×1 bin has one value an image and channel: n > 1.
-  Variable operator()(const Variable& x, const nn::Context& context);
+  // `embedding`, where it is asked for, becomes the map that dropout and the classifier read.
+  Variable operator()(const Variable& x, const nn::Context& context, Variable* embedding = nullptr);
   // The head's smallest batch norm, for an x of h·w = `pixels`.
   NormExtent SmallestNorm(int64_t pixels) const;
   // 0, 1 (convolution and norm of the CBR3) and 4 (classifier), as in FcnHead; psp_modules.{0 … bins − 1}.1.{conv,bn},

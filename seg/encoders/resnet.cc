@@ -96,15 +96,20 @@ ResNet::ResNet(const ResNetConfig& given, RandomKey key) : config(given) {
   }
 }
 
-std::array<Variable, 4> ResNet::operator()(const Variable& images, const nn::Context& context) {
+std::array<Variable, 4> ResNet::operator()(const Variable& images, const nn::Context& context,
+                                           std::vector<Variable>* sums) {
   Variable x = images;
   for (size_t i = 0; i < stem_convolutions.size(); ++i)
     x = stem_norms[i](stem_convolutions[i](x), context, /*relu=*/true);
   x = autograd::MaxPool2d(x, 3, 2, 1);
   std::array<Variable, 4> taps;
   for (int s = 0; s < config.stages; ++s) {
-    for (nn::Bottleneck& block : stages[s])
-      x = config.checkpoint_blocks ? block.Checkpointed(x, context) : block(x, context);
+    for (nn::Bottleneck& block : stages[s]) {
+      const bool asked = sums != nullptr && &block == &stages[s].back();
+      if (asked) sums->emplace_back();
+      x = config.checkpoint_blocks && !asked ? block.Checkpointed(x, context)
+                                             : block(x, context, asked ? &sums->back() : nullptr);
+    }
     taps[s] = x;
   }
   return taps;

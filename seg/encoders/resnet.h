@@ -65,8 +65,10 @@ struct ResNet {
   ResNet(const ResNetConfig& config, RandomKey key);
 
   // images [n, h, w, 3] → C2 … C5, the outputs of the four stages: [n, ⌈h/s⌉, ⌈w/s⌉, 4·widths[i]] at strides s = 4, 8,
-  // 16, 32, none above output_stride. Undefined for stages that are not there.
-  std::array<Variable, 4> operator()(const Variable& images, const nn::Context& context);
+  // 16, 32, none above output_stride. Undefined for stages that are not there. `sums`, where they are asked for, become
+  // what the last ReLU of each stage reads; the last block of a stage is then kept whole even with checkpoint_blocks.
+  std::array<Variable, 4> operator()(const Variable& images, const nn::Context& context,
+                                     std::vector<Variable>* sums = nullptr);
   // conv1, bn1 (or stem.{0,1,3,4,6,7}), layer{1,2,3,4}.b.{conv1, bn1, conv2, bn2, conv3, bn3, downsample.0,
   // downsample.1}
   void Fields(nn::FieldVisitor& visitor);

@@ -11,14 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "autograd/device/device.h"
 #include "autograd/ops/cast.h"
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/gather.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
 #include "autograd/testing/tolerance.h"
@@ -142,9 +141,7 @@ class CissNetOnADevice : public ::testing::TestWithParam<std::tuple<const char*,
       device_ = cuda_emulator::OpenEmulatedStream();
       return;
     }
-    absl::StatusOr<std::unique_ptr<Stream>> stream = autograd::OpenStream(name);
-    if (!stream.ok()) GTEST_SKIP() << stream.status().message();
-    device_ = *std::move(stream);
+    autograd::testing::OpenCudaOrSkip(name, device_);
   }
 
   std::unique_ptr<Stream> device_;

@@ -1,19 +1,31 @@
 #include "seg/models/deeplabv3.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace seg {
 
 static_assert(Model<DeepLabV3>);
 
 absl::StatusOr<DeepLabV3Config> ConfigureDeepLabV3(absl::string_view size, int64_t classes) {
-  absl::StatusOr<ResNetConfig> encoder = ConfigureResNet(size);
+  absl::string_view name = size;
+  const bool plop = absl::ConsumeSuffix(&name, "_plop");
+  if (plop && name != "resnet50" && name != "resnet101")
+    return absl::NotFoundError(
+        absl::StrCat("no DeepLabV3 is called '", size, "': PLOP's are resnet50_plop and resnet101_plop"));
+  absl::StatusOr<ResNetConfig> encoder = ConfigureResNet(name);
   if (!encoder.ok()) return encoder.status();
   DeepLabV3Config config;
   config.classes = classes;
   config.encoder = *std::move(encoder);
   config.encoder.output_stride = 8;
-  if (absl::EndsWith(size, "_v1c")) {
+  if (plop) {
+    config.encoder.output_stride = 16;
+    config.head.aspp.rates = {6, 12, 18};
+    config.head.projection_dropout = 0;
+    config.head.refine = false;
+  } else if (absl::EndsWith(size, "_v1c")) {
     config.head = DeepLabHeadConfig::Mmseg();
     config.auxiliary_head = FcnHeadConfig::MmsegAuxiliary();
   } else if (size == "micro") {

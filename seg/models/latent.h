@@ -116,6 +116,8 @@ struct Latent {
   }
 
   absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) { return base.LoadEncoder(path); }
+  void Observe(PassMaps* maps) requires requires(Base& model) { model.Observe(maps); }
+  { base.Observe(maps); }
   int64_t classes() const { return base.classes(); }
   int64_t size_multiple() const { return base.size_multiple(); }
   size_t latent_tap() const { return base.latent_tap(); }

@@ -35,6 +35,14 @@ namespace seg {
 // are said at each model's Encode.
 using Features = std::vector<autograd::Variable>;
 
+// Maps of a pass that losses on features compare between two networks, such as PLOP's (seg/continual/local_pod.h). A
+// model that gives them has Observe(PassMaps* maps): from then on every Encode and Decode writes into *maps; null ends
+// it.
+struct PassMaps {
+  std::vector<autograd::Variable> stages;  // of the encoder, each as its last activation reads it: [n, h, w, c]
+  autograd::Variable embedding;            // what the layer of the logits reads, before dropout: [n, h, w, c]
+};
+
 template <typename M>
 concept Model = nn::Module<M> && std::constructible_from<M, const decltype(M::config)&, autograd::RandomKey> &&
     requires(M& model, const M& constant, const autograd::Variable& images, const Features& features,

@@ -209,6 +209,10 @@ ResNetSemanticFpnConfig SmallSemanticFpn() {
 TEST(Configurations, FollowTheSize) {
   EXPECT_EQ(ConfigureDeepLabV3("resnet101", 19)->head.aspp.width, 256);
   EXPECT_EQ(ConfigureDeepLabV3("resnet101_v1c", 19)->head.aspp.projection_kernel, 3);
+  EXPECT_EQ(ConfigureDeepLabV3("resnet101_plop", 19)->encoder.output_stride, 16);
+  EXPECT_EQ(ConfigureDeepLabV3("resnet50_plop", 19)->head.aspp.rates, (std::vector<int64_t>{6, 12, 18}));
+  EXPECT_FALSE(ConfigureDeepLabV3("resnet101_plop", 19)->head.refine);
+  EXPECT_EQ(ConfigureDeepLabV3("micro_plop", 19).status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(ConfigureFcn("resnet50_v1c", 19)->head.concatenate_input);
   EXPECT_EQ(ConfigureFcn("resnet50", 19)->encoder.output_stride, 8);
   EXPECT_EQ(ConfigureFcn("resnet101_sss", 19)->encoder.output_stride, 8);

@@ -50,14 +50,18 @@ struct ResNetSegmentor {
   // images [n, h, w, 3], normalised → four features: C2 … C5 of the backbone, at strides 4, 8, 16, 32, none above
   // encoder.output_stride.
   Features Encode(const Variable& images, const nn::Context& context) {
-    const std::array<Variable, 4> taps = backbone(autograd::Cast(images, config.compute), context.Split("backbone"));
+    std::vector<Variable> sums;
+    const std::array<Variable, 4> taps = backbone(autograd::Cast(images, config.compute), context.Split("backbone"),
+                                                  observed == nullptr ? nullptr : &sums);
+    if (observed != nullptr) observed->stages = std::move(sums);
     return Features(taps.begin(), taps.end());
   }
 
   // features → logits [n, h5, w5, classes] in float32, at the size of C5: ⌈h/s⌉ × ⌈w/s⌉, s = encoder.output_stride.
   Variable Decode(const Features& features, const nn::Context& context) {
     RequireTaps(features);
-    return autograd::Cast(classifier(features[3], context.Split("classifier")), autograd::kFloat32);
+    Variable* embedding = observed == nullptr ? nullptr : &observed->embedding;
+    return autograd::Cast(classifier(features[3], context.Split("classifier"), embedding), autograd::kFloat32);
   }
 
   // features → the auxiliary classifier's logits [n, h4, w4, classes] in float32, at the size of C4; nothing where the
@@ -81,6 +85,7 @@ struct ResNetSegmentor {
   }
 
   absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) { return LoadResNet(path, backbone); }
+  void Observe(PassMaps* maps) { observed = maps; }
 
   int64_t classes() const { return config.classes; }
   int64_t size_multiple() const { return backbone.size_multiple(); }
@@ -96,6 +101,7 @@ struct ResNetSegmentor {
   ResNet backbone;
   Head classifier;
   std::optional<FcnHead> auxiliary_classifier;
+  PassMaps* observed = nullptr;
 
  private:
   static void RequireTaps(const Features& features) {

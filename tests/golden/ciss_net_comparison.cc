@@ -1,5 +1,4 @@
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -67,12 +66,6 @@ Array NotVoid(const Array& labels) {
   std::vector<uint8_t> valid = labels.ToVector<uint8_t>();
   for (uint8_t& label : valid) label = label != 255 ? 1 : 0;
   return Array::From(labels.shape(), valid);
-}
-
-// 0 where they are the same maps, infinity elsewhere: a label has no size.
-Difference SameMap(const std::string& name, const Array& ours, const Array& expected) {
-  const bool same = ours.shape() == expected.shape() && ours.ToVector<uint8_t>() == expected.ToVector<uint8_t>();
-  return {name, same ? 0 : std::numeric_limits<double>::infinity()};
 }
 
 }  // namespace

@@ -108,7 +108,8 @@ constexpr Family kFamilies[] = {{"convnext_v2", CompareConvNeXtV2, SaveConvNeXtV
                                 {"segformer", CompareSegFormer, SaveSegFormer},
                                 {"setr", CompareSetr, SaveSetr},
                                 {"ciss_net", CompareCissNet, nullptr},
-                                {"latent", CompareLatent, nullptr}};
+                                {"latent", CompareLatent, nullptr},
+                                {"continual", CompareContinual, nullptr}};
 
 const Family& FamilyOf(const File& file) {
   std::string name = file.Metadata("family");

@@ -45,6 +45,9 @@ std::vector<Difference> CompareCissNet(const File& file, const Arithmetic& arith
 // Files of latent.py: the policy, four modulations, the loss, every gradient.
 std::vector<Difference> CompareLatent(const File& file, const Arithmetic& arithmetic = {});
 
+// Files of continual.py: distances, pseudo-labels, losses of PLOP and MiB, every gradient.
+std::vector<Difference> CompareContinual(const File& file, const Arithmetic& arithmetic = {});
+
 // By what is in the file.
 std::vector<Difference> Compare(const File& file, const Arithmetic& arithmetic = {});
 

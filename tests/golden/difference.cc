@@ -69,6 +69,11 @@ Difference Between(const std::string& name, const Array& actual, const Array& ex
   return Between(name, actual, expected, expected);
 }
 
+Difference SameMap(const std::string& name, const Array& actual, const Array& expected) {
+  const bool same = actual.shape() == expected.shape() && actual.ToVector<uint8_t>() == expected.ToVector<uint8_t>();
+  return {name, same ? 0 : std::numeric_limits<double>::infinity()};
+}
+
 void AppendGradients(const nn::ModuleReference& network, const nn::ModuleReference& expected,
                      std::vector<Difference>& differences, double cancelling) {
   const std::vector<nn::NamedParameter> ours = nn::NamedParameters(network), theirs = nn::NamedParameters(expected);

@@ -51,6 +51,9 @@ Difference Between(const std::string& name, const autograd::Array& actual, const
                    const autograd::Array& scale);
 Difference Between(const std::string& name, const autograd::Array& actual, const autograd::Array& expected);
 
+// Of uint8 maps of labels, which have no size: 0 where they are the same, infinity elsewhere.
+Difference SameMap(const std::string& name, const autograd::Array& actual, const autograd::Array& expected);
+
 // Between the gradients that `network` holds and the values of `expected`, parameter by parameter, as "gradient.…".
 // Biases whose gradient is below `cancelling` times their weight's are compared on the weight's scale.
 void AppendGradients(const nn::ModuleReference& network, const nn::ModuleReference& expected,
