@@ -6,9 +6,27 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "data/datasets/open_dataset.h"
+#include "experiments/settings/enum_text.h"
 
 namespace experiments {
+
+constexpr EnumText<data::SceneLight> kSceneLights[] = {{data::SceneLight::kDay, "day"},
+                                                       {data::SceneLight::kNight, "night"},
+                                                       {data::SceneLight::kHaze, "haze"},
+                                                       {data::SceneLight::kOther, "other"}};
+template <>
+struct SettingText<data::SceneLight> : SettingTextOf<data::SceneLight, 4, kSceneLights> {};
+
 namespace {
+
+// What differs from what most datasets share.
+struct Protocol {
+  bool keep_ratio = true;  // of training images
+  double smallest_scale = 0.5, largest_scale = 2;
+  int test_height = 0, test_width = 0;  // to which images are resized; 0: their own size
+  double test_scale = 1;
+  bool average_logits = false;
+};
 
 struct Recipe {
   const char* name;  // in data::DatasetNames()
@@ -19,11 +37,25 @@ struct Recipe {
   // As iSeg, the code base RSS comes from: only the brightness is changed, and views are averaged as logits. Else as
   // mmsegmentation.
   bool iseg;
+  const char* scored = "val";  // the split of published scores
+  Protocol protocol = {};
 };
+
+// SSSegmentation's recipe for human parsing, but for rotations, which there are none of here.
+constexpr Protocol kParsing = {.keep_ratio = false,
+                               .smallest_scale = 0.75,
+                               .largest_scale = 1.25,
+                               .test_height = 473,
+                               .test_width = 473,
+                               .average_logits = true};
+// Fit into 2048 × 1024, as frames of Cityscapes are: 1820 × 1024.
+constexpr Protocol kNightDriving = {.test_scale = 1024.0 / 1080, .average_logits = true};
 
 constexpr Recipe kRecipes[] = {
     {"scenes", {64, 64}, 0, 0, false},
     {"camvid", {352, 480}, 480, 360, false},
+    {"camvid_day", {352, 480}, 480, 360, false},
+    {"camvid_dusk", {352, 480}, 480, 360, false, "test"},
     {"pascal_context", {512, 512}, 520, 520, false},
     {"pascal_context_60", {512, 512}, 520, 520, false},
     {"voc2012", {512, 512}, 500, 500, true},
@@ -32,6 +64,10 @@ constexpr Recipe kRecipes[] = {
     {"cityscapes", {512, 1024}, 2048, 1024, true},
     {"mapillary", {512, 1024}, 2048, 1024, true},
     {"mapillary_v2", {512, 1024}, 2048, 1024, true},
+    {"lip", {473, 473}, 520, 520, false, "val", kParsing},
+    {"cihp", {473, 473}, 520, 520, false, "val", kParsing},
+    {"dark_zurich", {512, 1024}, 2048, 1024, true, "val", kNightDriving},
+    {"nighttime_driving", {512, 1024}, 2048, 1024, true, "test", kNightDriving},
 };
 
 const Recipe* FindRecipe(const std::string& name) {
@@ -66,14 +102,19 @@ absl::StatusOr<std::unique_ptr<data::Dataset>> OpenSplit(const DataOptions& opti
   dataset.scenes.height = crop.height;
   dataset.scenes.width = crop.width;
   dataset.scenes.seed = options.scene_seed;
+  dataset.scenes.light = options.scene_light;
+  dataset.scenes.things = options.scene_things;
   if (options.scene_images > 0) dataset.scenes.training_size = options.scene_images;
   return data::OpenDataset(options.name, options.root, split, dataset);
 }
 
 InferenceOptions InferenceOf(const DataOptions& options) {
   InferenceOptions inference;
-  if (options.name != "scenes") inference.scales = {options.image_scale};
-  inference.average_logits = FindRecipe(options.name)->iseg;
+  const Recipe& recipe = *FindRecipe(options.name);
+  const Protocol& protocol = recipe.protocol;
+  if (options.name != "scenes") inference.scales = {options.image_scale * protocol.test_scale};
+  if (protocol.test_height > 0) inference.size = {protocol.test_height, protocol.test_width};
+  inference.average_logits = recipe.iseg || protocol.average_logits;
   return inference;
 }
 
@@ -95,8 +136,19 @@ void DataOptions::Settings(SettingVisitor& visitor) {
   visitor.Setting("image_scale", image_scale, "images are resized to this share of their size", Bounds{0, 4, true});
   visitor.Setting("scene_classes", scene_classes, "of the embedded scenes", In(2, 24));
   visitor.Setting("scene_images", scene_images, "distinct training scenes; 0: never one twice", AtLeast(0));
+  visitor.Setting("scene_light", scene_light, "of the embedded scenes: day, night, haze, other (a style of drawing)");
+  visitor.Setting("scene_things", scene_things, "things are the classes, all else is background");
   visitor.Setting("ignore_orientation", ignore_orientation, "photos as stored, whatever their orientation tag says");
   visitor.Setting("scene_seed", scene_seed, "of the embedded scenes").OfTheRow();
+}
+
+std::string ScoredSplit(const std::string& name) {
+  const Recipe* recipe = FindRecipe(name);
+  return recipe == nullptr ? "val" : recipe->scored;
+}
+
+bool ParseSceneLight(const std::string& text, data::SceneLight& light, std::string& error) {
+  return SettingText<data::SceneLight>::Parse(text, light, error);
 }
 
 data::Size PublishedCrop(const std::string& name) {
@@ -109,7 +161,9 @@ absl::StatusOr<EvaluationData> OpenEvaluationData(const DataOptions& options, co
   if (!crop.ok()) return crop.status();
   absl::StatusOr<std::unique_ptr<data::Dataset>> dataset = OpenSplit(options, *crop, split);
   if (!dataset.ok()) return dataset.status();
-  return EvaluationData{*std::move(dataset), InferenceOf(options)};
+  InferenceOptions inference = InferenceOf(options);
+  inference.mirrored_classes = (*dataset)->info().mirrored_classes;
+  return EvaluationData{*std::move(dataset), std::move(inference)};
 }
 
 absl::StatusOr<OpenedData> OpenData(const DataOptions& options) {
@@ -133,26 +187,35 @@ absl::StatusOr<OpenedData> OpenData(const DataOptions& options) {
   if (options.name == "scenes") {
     opened.augmentation = {data::HorizontalFlip(0.5f)};
     opened.description = absl::StrFormat(
-        "embedded scenes, %d×%d, %d classes, %s", crop->width, crop->height, options.scene_classes,
+        "embedded scenes%s, %d×%d, %d classes, %s",
+        options.scene_light == data::SceneLight::kDay
+            ? ""
+            : absl::StrCat(" (", SettingText<data::SceneLight>::Print(options.scene_light), ")"),
+        crop->width, crop->height, opened.training->info().num_classes(),
         options.scene_images > 0 ? absl::StrCat(options.scene_images, " training images") : "endless training images");
     return opened;
   }
-  // Factors of the image's own size, as iSeg (the code base RSS comes from) scales; 0.5 to 2 as everybody.
+  // Factors of the image's own size, as iSeg (the code base RSS comes from) scales; 0.5 to 2 as most do.
   const Recipe& recipe = *FindRecipe(options.name);
   const double scale = options.image_scale;
   opened.augmentation = {data::FitResizeAndCrop({.long_side = recipe.long_side,
                                                  .short_side = recipe.short_side,
                                                  .crop_height = crop->height,
                                                  .crop_width = crop->width,
-                                                 .smallest_scale = 0.5 * scale,
-                                                 .largest_scale = 2.0 * scale}),
-                         data::HorizontalFlip(0.5f),
+                                                 .smallest_scale = recipe.protocol.smallest_scale * scale,
+                                                 .largest_scale = recipe.protocol.largest_scale * scale,
+                                                 .keep_ratio = recipe.protocol.keep_ratio}),
+                         data::HorizontalFlip(0.5f, data::MirroredPairs(opened.training->info())),
                          data::PhotometricDistortion(recipe.iseg ? BrightnessOnly() : data::PhotometricOptions())};
   opened.description =
       absl::StrFormat("%s, %d classes, %d training and %d validation images, crops of %d×%d at %g of full size",
                       opened.training->info().name, opened.training->info().num_classes(), opened.training->size(),
                       opened.validation->size(), crop->width, crop->height, scale);
   return opened;
+}
+
+std::unique_ptr<Scorer> OpenedData::NewScorer() const {
+  return scorer != nullptr ? scorer() : MakeScorer(validation->info(), root);
 }
 
 absl::Status CheckFiles(const OpenedData& data, const std::function<bool()>& interrupted) {

@@ -52,6 +52,72 @@ TEST(DataOptionsTest, EveryDatasetHasARecipe) {
   for (const std::string& name : data::DatasetNames()) EXPECT_GT(PublishedCrop(name).height, 0) << name;
 }
 
+// A person's arms change sides with the image; images leave their ratio, in training and for scores.
+TEST(DataOptionsTest, HumanParsingHasItsOwnProtocol) {
+  const std::filesystem::path root = std::filesystem::path(::testing::TempDir()) / "lip_root";
+  for (const std::string split : {"train", "val"}) {
+    std::filesystem::create_directories(root / (split + "_images"));
+    std::filesystem::create_directories(root / (split + "_segmentations"));
+    // A left arm on the left of the image, the background elsewhere.
+    data::LabelMap label(40, 30);
+    for (int y = 0; y < 40; ++y) std::fill_n(label.Row(y), 10, uint8_t{14});
+    EXPECT_TRUE(data::WritePng((root / (split + "_images") / "1_2.png").string(), data::Image(40, 30)).ok());
+    EXPECT_TRUE(data::WriteLabelPng((root / (split + "_segmentations") / "1_2.png").string(), label).ok());
+  }
+  DataOptions options;
+  options.name = "lip";
+  options.root = root.string();
+  options.crop = 0;
+  const absl::StatusOr<OpenedData> opened = OpenData(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->crop_height, 473);
+  EXPECT_EQ(opened->inference.size, (std::vector<int>{473, 473}));
+  EXPECT_TRUE(opened->inference.average_logits);
+  EXPECT_EQ(opened->inference.mirrored_classes[14], 15);
+  int mirrored = 0;
+  for (uint64_t i = 0; i < 12; ++i) {
+    data::Sample sample = *opened->training->Load(0);
+    opened->augmentation.Apply(autograd::RandomKey(i), sample);
+    const bool left =
+        std::find(sample.label.values.begin(), sample.label.values.end(), 14) != sample.label.values.end();
+    const bool right =
+        std::find(sample.label.values.begin(), sample.label.values.end(), 15) != sample.label.values.end();
+    EXPECT_NE(left, right);
+    // The arm is where it was, or else it is the other one: a third of the image, at its left or right border.
+    EXPECT_EQ(sample.label.Row(0)[right ? sample.label.width - 1 : 0], right ? 15 : 14);
+    mirrored += right;
+  }
+  EXPECT_GT(mirrored, 0);
+  EXPECT_LT(mirrored, 12);
+}
+
+TEST(DataOptionsTest, ScoredSplits) {
+  EXPECT_EQ(ScoredSplit("cityscapes"), "val");
+  EXPECT_EQ(ScoredSplit("dark_zurich"), "val");
+  EXPECT_EQ(ScoredSplit("nighttime_driving"), "test");
+  EXPECT_EQ(ScoredSplit("camvid_dusk"), "test");
+}
+
+TEST(DataOptionsTest, ScenesInAnotherLightAndTheirThings) {
+  DataOptions options;
+  SettingVisitor visitor;
+  options.Settings(visitor);
+  std::string error;
+  ASSERT_TRUE(visitor.FindFlag("scene_light")->parse("haze", error));
+  EXPECT_FALSE(visitor.FindFlag("scene_light")->parse("fog", error));
+  EXPECT_EQ(error, "choose day, night, haze or other");
+  ASSERT_TRUE(visitor.FindFlag("scene_things")->parse("true", error));
+  const absl::StatusOr<OpenedData> opened = OpenData(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->description, "embedded scenes (haze), 64×64, 4 classes, endless training images");
+  options.scene_light = data::SceneLight::kDay;
+  const absl::StatusOr<EvaluationData> day = OpenEvaluationData(options, "val");
+  ASSERT_TRUE(day.ok());
+  const data::Sample in_haze = *opened->validation->Load(3), by_day = *day->dataset->Load(3);
+  EXPECT_EQ(in_haze.label, by_day.label);
+  EXPECT_NE(in_haze.image, by_day.image);
+}
+
 TEST(DataOptionsTest, OneSplitAlone) {
   DataOptions options;
   options.name = "cityscapes";

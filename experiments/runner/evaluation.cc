@@ -75,7 +75,8 @@ std::vector<int> WindowBegins(int size, int window, int stride) {
 }
 
 bool OnePass(const InferenceOptions& options) {
-  return options.scales.size() == 1 && options.scales[0] == 1.0 && !options.flip && options.window == 0;
+  return options.scales.size() == 1 && options.scales[0] == 1.0 && !options.flip && options.window == 0 &&
+         options.size.empty();
 }
 
 // Label maps [N, H, W] of images of one size, from scores [N, H', W', K] of these and what they were padded with.
@@ -95,7 +96,10 @@ class Inference {
  public:
   Inference(Network& network, const data::Normalization& normalization, const InferenceOptions& options,
             std::function<bool()> stop = nullptr)
-      : network_(network), normalization_(normalization), options_(options), stop_(std::move(stop)) {}
+      : network_(network), normalization_(normalization), options_(options), stop_(std::move(stop)) {
+    autograd::Require(options.size.empty() || options.size.size() == 2, "Infer", "a size of ", options.size.size(),
+                      " numbers, and it is height and width");
+  }
 
   // Scores [N, H, W, K] at the images' own size.
   absl::StatusOr<Variable> Scores(Images images) const {
@@ -103,8 +107,10 @@ class Inference {
     const bool one_view = options_.scales.size() == 1 && !options_.flip;
     Array sums;
     for (const double scale : options_.scales) {
-      const int scaled_height = std::max(1, static_cast<int>(std::lround(height * scale))),
-                scaled_width = std::max(1, static_cast<int>(std::lround(width * scale)));
+      const int full_height = options_.size.empty() ? height : options_.size[0],
+                full_width = options_.size.empty() ? width : options_.size[1];
+      const int scaled_height = std::max(1, static_cast<int>(std::lround(full_height * scale))),
+                scaled_width = std::max(1, static_cast<int>(std::lround(full_width * scale)));
       for (const bool mirrored : {false, true}) {
         if (mirrored && !options_.flip) continue;
         const int64_t count = static_cast<int64_t>(images.size()), at_once = CountPerPass(scaled_height, scaled_width);
@@ -114,7 +120,7 @@ class Inference {
               ScoresOfViews(images.subspan(begin, end - begin), scaled_height, scaled_width, mirrored);
           if (!view.ok()) return view.status();
           Variable scores = autograd::ResizeBilinear(*view, height, width);
-          if (mirrored) scores = autograd::Flip(scores, 2);
+          if (mirrored) scores = OfMirroredClasses(autograd::Flip(scores, 2));
           if (one_view && end - begin == count) return scores;
           if (!sums.defined()) sums = Array::Zeros({count, height, width, network_.classes()}, scores.dtype());
           Array part = sums.Slice(begin, end);
@@ -215,6 +221,22 @@ class Inference {
     return Variable(sums);
   }
 
+  // Scores [N, H, W, K] of a mirrored image, in the order of the classes of the image itself.
+  Variable OfMirroredClasses(const Variable& scores) const {
+    const std::vector<uint8_t>& order = options_.mirrored_classes;
+    if (order.empty()) return scores;
+    autograd::Require(static_cast<int64_t>(order.size()) == scores.shape()[3], "Infer", order.size(),
+                      " mirrored classes for scores ", scores.shape());
+    // Runs of neighbours stay together.
+    std::vector<Variable> parts;
+    for (size_t begin = 0, end; begin < order.size(); begin = end) {
+      for (end = begin + 1; end < order.size() && order[end] == order[end - 1] + 1; ++end) {
+      }
+      parts.push_back(autograd::Slice(scores, 3, order[begin], order[end - 1] + 1));
+    }
+    return autograd::Concatenate(parts, 3);
+  }
+
   // What is averaged over windows and views.
   Variable Averaged(const Variable& logits) const {
     return OnePass(options_) || options_.average_logits ? logits : autograd::Softmax(logits);
@@ -234,6 +256,8 @@ void InferenceOptions::Settings(SettingVisitor& visitor) {
   visitor.Setting("flip", flip, "average with the mirrored image");
   visitor.Setting("window", window, "side of sliding windows; 0: whole images", AtLeast(0));
   visitor.Setting("stride", stride, "between windows; 0: two thirds of the window", AtLeast(0));
+  visitor.Setting("test_size", size, "height,width to which images are resized before the scales; empty: their own",
+                  AtLeast(1));
   visitor.Setting("average_logits", average_logits, "average logits (iSeg), not probabilities (mmsegmentation)");
 }
 

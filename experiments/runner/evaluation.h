@@ -27,6 +27,11 @@ struct InferenceOptions {
   int stride = 0;                      // between windows; 0 means two thirds of the window
   // Averages probabilities (mmsegmentation, PSPNet) or logits (iSeg, the code RSS comes from).
   bool average_logits = false;
+  // Height and width to which images are resized before `scales`, whatever their ratio; empty: they keep their own.
+  std::vector<int> size = {};
+  // Of DatasetInfo: with `flip`, the scores of a mirrored image are those of the classes' mirror images. No setting,
+  // but a property of the classes.
+  std::vector<uint8_t> mirrored_classes = {};
 
   void Settings(SettingVisitor& visitor);
 };

@@ -177,9 +177,12 @@ Scores Expected(const data::Image& image, const data::Normalization& normalizati
                 bool probabilities) {
   Scores sum(image.height, image.width, kClasses);
   for (double scale : options.scales) {
-    const int height = static_cast<int>(std::lround(image.height * scale)),
-              width = static_cast<int>(std::lround(image.width * scale));
-    const data::Image resized = scale == 1 ? image : data::ResizeImage(image, height, width);
+    const int full_height = options.size.empty() ? image.height : options.size[0],
+              full_width = options.size.empty() ? image.width : options.size[1];
+    const int height = static_cast<int>(std::lround(full_height * scale)),
+              width = static_cast<int>(std::lround(full_width * scale));
+    const bool own = height == image.height && width == image.width;
+    const data::Image resized = own ? image : data::ResizeImage(image, height, width);
     for (int mirrored = 0; mirrored <= options.flip; ++mirrored) {
       data::Image view = resized;
       for (int y = 0; y < height && mirrored; ++y) {
@@ -250,6 +253,8 @@ std::vector<Case> Cases() {
       {"WindowsThatDoNotOverlap", {.window = 16, .stride = 16}, true},
       {"WindowLargerThanTheImage", {.window = 200}, true},
       {"WindowWiderThanHigh", {.window = 50}, true},
+      {"OtherSize", {.average_logits = true, .size = {24, 40}}, false},
+      {"OtherSizeScalesAndFlip", {.scales = {0.5, 1.25}, .flip = true, .size = {40, 24}}, true},
       {"Everything", {.scales = {0.75, 1.5}, .flip = true, .window = 32, .average_logits = true}, false},
   };
 }
@@ -314,6 +319,33 @@ TEST(InferenceTest, WindowsGoTogether) {
   PositionNetwork network;
   Infer(network, RandomImage(43, 61, 1), {}, {.window = 24});
   EXPECT_EQ(network.passes, (std::vector<autograd::Shape>{{12, 24, 24, 3}}));
+}
+
+// The mirrored image's scores are those of the image's mirrored classes: here 0 is its own, 1 and 3, 2 and 4 change
+// places. The average with the mirrored image is then that of two passes put together by hand.
+TEST(InferenceTest, MirroredClassesChangePlaces) {
+  const std::vector<uint8_t> mirrored = {0, 3, 4, 1, 2};
+  PositionNetwork network;
+  const data::Normalization normalization;
+  const data::Image image = RandomImage(29, 26, 4);
+  data::Image turned = image;
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) std::copy_n(image.Row(y) + (25 - x) * 3, 3, turned.Row(y) + x * 3);
+  }
+  for (const bool logits : {false, true}) {
+    const Scores plain = Pass(image, normalization, 0, 0, 29, 26, !logits),
+                 other = Pass(turned, normalization, 0, 0, 29, 26, !logits);
+    const Array scores =
+        Infer(network, image, normalization, {.flip = true, .average_logits = logits, .mirrored_classes = mirrored});
+    const std::vector<float> values = scores.ToVector<float>();
+    for (int y = 0, i = 0; y < 29; ++y) {
+      for (int x = 0; x < 26; ++x) {
+        for (int k = 0; k < kClasses; ++k, ++i)
+          ASSERT_NEAR(values[i], plain.at(y, x, k) + other.at(y, 25 - x, mirrored[k]), 1e-4) << y << " " << x;
+      }
+    }
+  }
+  EXPECT_THROW(Infer(network, image, normalization, {.flip = true, .mirrored_classes = {1, 0}}), autograd::Error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Inference, InferenceTest, ::testing::ValuesIn(Cases()),

@@ -18,15 +18,21 @@ constexpr int kExamples = 6;
 
 absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const OpenedData& data,
                                                    const ExamplePanels& panels, const std::string& folder) {
-  const data::DatasetInfo& info = data.validation->info();
-  // Spread over the validation set: neighbours in a video look alike.
-  const int64_t images = std::min<int64_t>(data.validation->size(), 256);
+  return WriteExamples(network, *data.validation, data.inference, panels, folder, "validation");
+}
+
+absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const data::Dataset& dataset,
+                                                   const InferenceOptions& inference, const ExamplePanels& panels,
+                                                   const std::string& folder, const std::string& stem) {
+  const data::DatasetInfo& info = dataset.info();
+  // Spread over the dataset: neighbours in a video look alike.
+  const int64_t images = std::min<int64_t>(dataset.size(), 256);
   std::vector<Example> examples;
   for (int i = 0; i < kExamples; ++i) {
-    absl::StatusOr<data::Sample> sample = data.validation->Load(i * images / kExamples);
+    absl::StatusOr<data::Sample> sample = dataset.Load(i * images / kExamples);
     if (!sample.ok()) return sample.status();
     Example example;
-    example.prediction = Predict(network, sample->image, data::Normalization(info), data.inference);
+    example.prediction = Predict(network, sample->image, data::Normalization(info), inference);
     if (panels.make != nullptr) example.panels = panels.make(*sample);
     example.captions = panels.captions;
     example.image = std::move(sample->image);
@@ -36,7 +42,7 @@ absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const Opene
     row.push_back(ColorLabels(example.prediction, info.palette));
     row.push_back(ErrorPicture(example.label, example.prediction, info.palette));
     const data::Image picture = PictureGrid({row});
-    if (absl::Status status = data::WritePng(absl::StrCat(folder, "/validation_", i + 1, ".png"), picture);
+    if (absl::Status status = data::WritePng(absl::StrCat(folder, "/", stem, "_", i + 1, ".png"), picture);
         !status.ok())
       return status;
     examples.push_back(std::move(example));

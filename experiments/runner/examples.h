@@ -25,4 +25,9 @@ struct ExamplePanels {
 absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const OpenedData& data,
                                                    const ExamplePanels& panels, const std::string& folder);
 
+// The same of any dataset, as folder/STEM_1.png, …
+absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const data::Dataset& dataset,
+                                                   const InferenceOptions& inference, const ExamplePanels& panels,
+                                                   const std::string& folder, const std::string& stem);
+
 }  // namespace experiments

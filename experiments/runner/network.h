@@ -52,6 +52,10 @@ class Network {
   // Public weights of the encoder alone, whatever of the names of its packages the file has; everything must fit.
   virtual absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) = 0;
 
+  // From now on every Encode and Decode writes its maps (seg::PassMaps) into *maps, which must live until null is
+  // given. False, and nothing happens, for networks that do not give them.
+  virtual bool Observe([[maybe_unused]] seg::PassMaps* maps) { return false; }
+
   // Another network of this one's configuration, hence of the same description and of parameters of the same names and
   // shapes, with initial values of its own: a worker's copy, once the state has been copied into it.
   virtual std::unique_ptr<Network> Twin() const = 0;
@@ -96,6 +100,13 @@ class NetworkOf : public Network {
   std::string last_layer() const override { return model_.last_layer(); }
   std::string description() const override { return description_; }
   absl::StatusOr<nn::LoadReport> LoadEncoder(const std::string& path) override { return model_.LoadEncoder(path); }
+  bool Observe(seg::PassMaps* maps) override {
+    if constexpr (requires { model_.Observe(maps); }) {
+      model_.Observe(maps);
+      return true;
+    }
+    return false;
+  }
   std::unique_ptr<Network> Twin() const override {
     return std::make_unique<NetworkOf>(Model(model_.config, autograd::RandomKey(0)), description_);
   }

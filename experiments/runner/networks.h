@@ -30,7 +30,7 @@ struct NetworkOptions {
 //   sfpnext_nano            SFPNeXt on a ConvNeXt-V2: micro, atto, femto, pico, nano, tiny; "nano" alone means the same
 //   deeplabv3_resnet101     DeepLabv3, fcn_… FCN, pspnet_… PSPNet, semantic_fpn_… SemanticFPN on a ResNet: micro,
 //                           resnet50, resnet101, resnet152, …_v1c, …_semseg; fcn_resnet50_sss and fcn_resnet101_sss
-//                           are SSSegmentation's
+//                           are SSSegmentation's, deeplabv3_resnet50_plop and …101_plop PLOP's
 //   segformer_mit_b1        SegFormer on a MiT (seg/models/segformer.h): micro, mit_b0 … mit_b5, …_nvidia, …_mmseg
 //   segmenter_eva02_large_patch14   Segmenter on a vision transformer (seg/models/segmenter.h): segmenter_micro, …
 //   setr_vit_large_patch16  SETR-Naive on a ViT: micro, vit_large_patch16 and its variants (seg/models/setr.h)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -10,7 +11,6 @@
 #include "autograd/runtime/atomic_file.h"
 #include "data/formats/png.h"
 #include "experiments/report/overlay.h"
-#include "experiments/report/report.h"
 #include "experiments/report/statistics.h"
 
 namespace experiments {
@@ -71,7 +71,11 @@ void Results::Add(const std::string& folder, const RunRecord& record) {
   for (size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].folder != folder) continue;
     // One set of pictures a row is enough.
-    for (RunRecord& earlier : records_[i]) earlier.examples.clear();
+    for (RunRecord& earlier : records_[i]) {
+      earlier.examples.clear();
+      earlier.pictures.clear();
+      for (TargetRecord& target : earlier.targets) target.examples.clear();
+    }
     records_[i].push_back(record);
   }
 }
@@ -176,6 +180,40 @@ std::string Results::Text() const {
   return text;
 }
 
+void Results::AddTargets(Report& report) const {
+  std::vector<const RunRecord*> shown;  // a row's last one that was made in this process
+  std::vector<std::string> names;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (records_[i].empty() || records_[i].back().targets.empty()) continue;
+    shown.push_back(&records_[i].back());
+    names.push_back(rows_[i].name);
+  }
+  for (size_t t = 0; !shown.empty() && t < shown[0]->targets.size(); ++t) {
+    const TargetRecord& first = shown[0]->targets[t];
+    const std::vector<data::Color>& palette = first.dataset.palette;
+    report.AddHeading(absl::StrCat("Target ", first.name, ", never trained on"));
+    report.AddParagraph(absl::StrCat("From left to right: image, label, ", absl::StrJoin(names, ", "), "."));
+    std::vector<Picture> pictures;
+    for (size_t k = 0; k < first.examples.size(); ++k) {
+      std::vector<data::Image> row = {first.examples[k].image, ColorLabels(first.examples[k].label, palette)};
+      for (const RunRecord* record : shown)
+        row.push_back(ColorLabels(record->targets[t].examples[k].prediction, palette));
+      pictures.push_back({absl::StrCat(first.name, ", image ", k + 1), data::EncodePng(PictureGrid({row}))});
+    }
+    report.AddPictures(pictures);
+    TableRows rows = {{"class", "label pixels"}};
+    for (const std::string& name : names) rows[0].push_back(absl::StrCat(name, ", IoU %"));
+    for (size_t k = 0; k < first.class_iou.size(); ++k) {
+      rows.push_back({first.dataset.class_names[k], absl::StrCat(first.label_pixels[k])});
+      for (const RunRecord* record : shown) {
+        const double iou = record->targets[t].class_iou[k];
+        rows.back().push_back(std::isnan(iou) ? "–" : absl::StrFormat("%.2f", 100 * iou));
+      }
+    }
+    report.AddTable(rows, absl::StrCat(first.name, ", by class"));
+  }
+}
+
 absl::Status Results::Write() const {
   std::string csv;
   for (const std::vector<std::string>& row : Rows()) {
@@ -203,15 +241,19 @@ absl::Status Results::Write() const {
     }
     plots.push_back({plot, {std::move(series)}});
   };
+  const std::vector<std::string> drawn =
+      table_.curves.empty() ? std::vector<std::string>{table_.columns[0]} : table_.curves;
   for (size_t i = 0; i < rows_.size(); ++i) {
     if (records_[i].empty()) continue;
     const std::string& view = rows_[i].view;
-    const std::string score = view.empty() ? table_.columns[0] : absl::StrCat(view, " ", table_.columns[0]);
-    std::vector<const Curve*> curves;
-    for (const RunRecord& record : records_[i]) {
-      if (const Curve* curve = FindCurve(record.curves.validation, score); curve != nullptr) curves.push_back(curve);
+    for (const std::string& name : drawn) {
+      const std::string score = view.empty() ? name : absl::StrCat(view, " ", name);
+      std::vector<const Curve*> curves;
+      for (const RunRecord& record : records_[i]) {
+        if (const Curve* curve = FindCurve(record.curves.validation, score); curve != nullptr) curves.push_back(curve);
+      }
+      if (!curves.empty()) add(absl::StrCat("Validation ", name), MeanCurve(rows_[i].name, curves), i);
     }
-    if (!curves.empty()) add(absl::StrCat("Validation ", table_.columns[0]), MeanCurve(rows_[i].name, curves), i);
   }
   const size_t score_plots = plots.size();
   for (size_t i = 0; i < rows_.size(); ++i) {
@@ -224,30 +266,45 @@ absl::Status Results::Write() const {
     }
   }
   for (size_t i = 0; i < plots.size(); ++i)
-    report.AddCurves(plots[i].first, "step", i < score_plots ? absl::StrCat(table_.columns[0], " %") : plots[i].first,
-                     plots[i].second);
+    report.AddCurves(
+        plots[i].first, "step",
+        i < score_plots ? absl::StrCat(plots[i].first.substr(std::strlen("Validation ")), " %") : plots[i].first,
+        plots[i].second);
 
-  // One line a validation image: the image, its label, then each row's prediction.
+  // One line a validation image: the image, its label, then each row's prediction. A row whose network has other
+  // classes was shown other images and stands for itself.
   std::vector<const RunRecord*> shown;
   std::vector<std::string> names;
-  std::string caption = "image, label";
   for (size_t i = 0; i < rows_.size(); ++i) {
     if (records_[i].empty() || records_[i].back().examples.empty()) continue;
     shown.push_back(&records_[i].back());
     names.push_back(rows_[i].name);
-    absl::StrAppend(&caption, ", ", rows_[i].name);
   }
+  std::vector<Picture> pictures;
   if (!shown.empty()) {
     report.AddHeading("Predictions");
-    report.AddParagraph(absl::StrCat("From left to right: ", caption, ". Grey is void."));
-    std::vector<Picture> pictures;
-    const std::vector<data::Color>& palette = shown[0]->dataset.palette;
-    for (size_t k = 0; k < shown[0]->examples.size(); ++k) {
-      std::vector<data::Image> row = {shown[0]->examples[k].image, ColorLabels(shown[0]->examples[k].label, palette)};
-      for (const RunRecord* record : shown) row.push_back(ColorLabels(record->examples[k].prediction, palette));
-      pictures.push_back({absl::StrCat("validation image ", k + 1), data::EncodePng(PictureGrid({row}))});
+    std::vector<bool> done(shown.size());
+    for (size_t first = 0; first < shown.size(); ++first) {
+      if (done[first]) continue;
+      const data::DatasetInfo& dataset = shown[first]->dataset;
+      std::vector<size_t> alike;
+      std::string caption = "image, label";
+      for (size_t i = first; i < shown.size(); ++i) {
+        if (shown[i]->dataset.class_names != dataset.class_names) continue;
+        done[i] = true;
+        alike.push_back(i);
+        absl::StrAppend(&caption, ", ", names[i]);
+      }
+      report.AddParagraph(absl::StrCat("From left to right: ", caption, ". Grey is void."));
+      pictures.clear();
+      for (size_t k = 0; k < shown[first]->examples.size(); ++k) {
+        const Example& example = shown[first]->examples[k];
+        std::vector<data::Image> row = {example.image, ColorLabels(example.label, dataset.palette)};
+        for (const size_t i : alike) row.push_back(ColorLabels(shown[i]->examples[k].prediction, dataset.palette));
+        pictures.push_back({absl::StrCat("validation image ", k + 1), data::EncodePng(PictureGrid({row}))});
+      }
+      report.AddPictures(pictures);
     }
-    report.AddPictures(pictures);
 
     for (size_t i = 0; i < shown.size(); ++i) {
       const std::vector<std::string>& captions = shown[i]->examples[0].captions;
@@ -257,8 +314,8 @@ absl::Status Results::Write() const {
                                        ", prediction, label with errors and void in white."));
       pictures.clear();
       for (const Example& example : shown[i]->examples)
-        pictures.push_back(
-            {absl::StrCat("validation image ", pictures.size() + 1), data::EncodePng(StepsPicture(example, palette))});
+        pictures.push_back({absl::StrCat("validation image ", pictures.size() + 1),
+                            data::EncodePng(StepsPicture(example, shown[i]->dataset.palette))});
       report.AddPictures(pictures);
     }
 
@@ -266,10 +323,19 @@ absl::Status Results::Write() const {
     for (size_t i = 0; i < shown.size(); ++i) {
       std::vector<Bar> bars;
       for (size_t k = 0; k < shown[i]->class_iou.size(); ++k)
-        bars.push_back({shown[i]->dataset.class_names[k], 100 * shown[i]->class_iou[k], palette[k]});
+        bars.push_back({shown[i]->dataset.class_names[k], 100 * shown[i]->class_iou[k], shown[i]->dataset.palette[k]});
       report.AddBars(names[i], bars);
     }
   }
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (records_[i].empty() || records_[i].back().pictures.empty()) continue;
+    report.AddHeading(absl::StrCat(rows_[i].name, ", the run as a whole"));
+    pictures.clear();
+    for (const CaptionedImage& picture : records_[i].back().pictures)
+      pictures.push_back({picture.caption, data::EncodePng(picture.image)});
+    report.AddPictures(pictures);
+  }
+  AddTargets(report);
   report.AddHeading("Command and settings");
   report.AddCommand(header_.command);
   report.AddSettings(header_.settings);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "experiments/report/report.h"
 #include "experiments/report/text_table.h"
 #include "experiments/runner/run.h"
 #include "experiments/runner/table.h"
@@ -44,6 +45,8 @@ class Results {
   // About the last row with a reference: the full method in every table.
   std::optional<std::string> Share() const;
   std::string Notes() const;
+  // Predictions and IoU by class of the targets that the rows were scored on.
+  void AddTargets(Report& report) const;
 
   const TableDescription table_;
   const std::vector<RowDescription> rows_;  // the shown ones

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -62,6 +63,32 @@ TEST(ResultsTest, RowsBesideThePaperAndEachOther) {
 TEST(ResultsTest, ThePapersDataIsNamed) {
   EXPECT_TRUE(absl::StrContains(Filled("scenes", "out").Text(), "The paper's numbers are of pascal_context"));
   EXPECT_FALSE(absl::StrContains(Filled("pascal_context", "out").Text(), "The paper's numbers are of"));
+}
+
+// A target's labels and what each row says of it.
+TEST(ResultsTest, TargetsAreShown) {
+  RunRecord record = Record({{"mIoU", 0.5}, {"night mIoU", 0.25}});
+  record.targets.resize(1);
+  TargetRecord& target = record.targets[0];
+  target.name = "night";
+  target.dataset.class_names = {"road", "train"};
+  target.dataset.palette = {{1, 2, 3}, {4, 5, 6}};
+  target.class_iou = {0.25, std::nan("")};
+  target.label_pixels = {4321, 0};
+  target.examples.push_back({data::Image(2, 3), data::LabelMap(2, 3, 0), data::LabelMap(2, 3, 1), {}, {}});
+  TableDescription table;
+  table.columns = {"mIoU", "night mIoU"};
+  const std::string folder = ::testing::TempDir() + "/targets";
+  std::filesystem::create_directories(folder);
+  Results results(table, {{"FCN", "plain"}, {"latent policy", "method"}},
+                  {.title = "T", .dataset = "scenes", .data = "d", .folder = folder, .command = "x", .settings = {}});
+  results.Add("plain", record);
+  record.targets[0].class_iou[0] = 0.375;
+  results.Add("method", record);
+  ASSERT_TRUE(results.Write().ok());
+  const std::string page = *autograd::ReadFile(folder + "/report.html");
+  for (const char* text : {"Target night, never trained on", "4321", "25.00", "37.50", "latent policy, IoU %"})
+    EXPECT_TRUE(absl::StrContains(page, text)) << text;
 }
 
 TEST(ResultsTest, Files) {

@@ -28,10 +28,25 @@ struct Example {
   std::vector<std::string> captions;  // of the panels
 };
 
+// A picture for the report, with what it shows.
+struct CaptionedImage {
+  std::string caption;
+  data::Image image;
+};
+
 // What one rank brought to all-reduces and broadcasts, on average over the steps.
 struct TrafficOfAStep {
   std::string operation;
   double calls = 0, bytes = 0;
+};
+
+// What a trained network says of a dataset that it was not trained on.
+struct TargetRecord {
+  std::string name;  // in front of its scores
+  data::DatasetInfo dataset;
+  std::vector<double> class_iou;      // by class; NaN where a class is absent
+  std::vector<int64_t> label_pixels;  // by class, in the dataset's labels
+  std::vector<Example> examples;      // the first rank's
 };
 
 struct RunRecord {
@@ -45,8 +60,11 @@ struct RunRecord {
   // Of a run that was made in this process, not of one that is read back.
   std::string learner_summary;  // Learner::Summary
   std::vector<Example> examples;
+  std::vector<CaptionedImage> pictures;  // of the run as a whole
   data::DatasetInfo dataset;
-  std::vector<double> class_iou;        // by class; NaN where a class is absent
+  std::vector<double> class_iou;      // by class; NaN where a class is absent
+  std::vector<int64_t> label_pixels;  // by class, in the validation labels
+  std::vector<TargetRecord> targets;
   std::vector<TrafficOfAStep> traffic;  // empty with one rank
 };
 

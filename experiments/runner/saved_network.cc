@@ -84,8 +84,8 @@ bool ParseNames(const std::string& text, std::vector<std::string>& names) {
   return !names.empty() && names.size() <= 254;
 }
 
-// Files of before have no such list.
-bool ParseStoredValues(const std::string& text, size_t classes, std::vector<uint8_t>& values) {
+// A byte for every class. Files of before have no such list.
+bool ParseClassList(const std::string& text, size_t classes, std::vector<uint8_t>& values) {
   if (text.empty()) return true;
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_array()) return false;
@@ -118,9 +118,16 @@ absl::StatusOr<NetworkDescription> FromMetadata(const std::string& path, const n
         {static_cast<uint8_t>(value >> 16), static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)});
   }
   if (description.info.palette.size() != description.info.class_names.size()) return wrong("palette");
-  if (!ParseStoredValues(entry("stored_values"), description.info.class_names.size(), description.info.stored_values))
+  if (!ParseClassList(entry("stored_values"), description.info.class_names.size(), description.info.stored_values))
     return wrong("stored_values");
   description.info.palette_files = entry("palette_files") == "true";
+  // Files of before have none, nor have those of most datasets.
+  if (!ParseClassList(entry("mirrored_classes"), description.info.class_names.size(),
+                      description.info.mirrored_classes))
+    return wrong("mirrored_classes");
+  for (const uint8_t other : description.info.mirrored_classes) {
+    if (other >= description.info.class_names.size()) return wrong("mirrored_classes");
+  }
   if (!ParseTriple(entry("mean"), description.info.mean)) return wrong("mean");
   if (!ParseTriple(entry("standard_deviation"), description.info.standard_deviation))
     return wrong("standard_deviation");
@@ -132,6 +139,7 @@ absl::StatusOr<NetworkDescription> FromMetadata(const std::string& path, const n
   if (!entry("data").empty() && !ReadSettingsJson(entry("data"), description.data)) return wrong("data");
   if (!entry("inference").empty() && !ReadSettingsJson(entry("inference"), description.inference))
     return wrong("inference");
+  description.inference.mirrored_classes = description.info.mirrored_classes;
   if (!entry("context").empty()) {
     ContextOptions context;
     if (!ReadSettingsJson(entry("context"), context)) return wrong("context");
@@ -161,6 +169,8 @@ nn::Metadata ToMetadata(const NetworkDescription& description) {
                            {"standard_deviation", Triple(description.info.standard_deviation)},
                            {"data", SettingsJson(description.data)},
                            {"inference", SettingsJson(description.inference)}};
+  if (!description.info.mirrored_classes.empty())
+    metadata["mirrored_classes"] = Dump(description.info.mirrored_classes);
   if (description.context.has_value()) metadata["context"] = SettingsJson(ContextOptions{*description.context});
   if (description.latent.has_value()) metadata["latent"] = SettingsJson(*description.latent);
   return metadata;

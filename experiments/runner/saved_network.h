@@ -34,7 +34,7 @@ struct NetworkDescription {
 
 // For the file: keys "model", "precision", "dataset", "classes" (a JSON list: names may have commas), "palette",
 // "stored_values" (a JSON list; files of before lack it), "palette_files", "mean", "standard_deviation", "data",
-// "inference" and, where there are such, "context" and "latent" (JSON objects).
+// "inference" and, where there are such, "mirrored_classes" (a JSON list), "context" and "latent" (JSON objects).
 nn::Metadata ToMetadata(const NetworkDescription& description);
 
 absl::Status SaveNetwork(const std::string& path, Network& network, const NetworkDescription& description);

@@ -56,6 +56,21 @@ TEST(SavedNetwork, KeepsHowItChoosesContext) {
   ExpectSame(*loaded->description.context, *description.context);
 }
 
+TEST(SavedNetwork, KeepsWhatAMirrorMakesOfTheClasses) {
+  NetworkDescription description = DescriptionOf("micro");
+  EXPECT_FALSE(ToMetadata(description).contains("mirrored_classes"));
+  description.info.mirrored_classes = {0, 1, 3, 2, 4, 5};
+  const std::unique_ptr<Network> network = Make(description);
+  ASSERT_TRUE(SaveNetwork(Path("mirrored"), *network, description).ok());
+  const auto read = ReadDescription(Path("mirrored"));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->info.mirrored_classes, description.info.mirrored_classes);
+  EXPECT_EQ(read->inference.mirrored_classes, description.info.mirrored_classes);
+  description.info.mirrored_classes[5] = 6;
+  ASSERT_TRUE(SaveNetwork(Path("wrong"), *network, description).ok());
+  EXPECT_TRUE(absl::StrContains(ReadDescription(Path("wrong")).status().message(), "mirrored_classes"));
+}
+
 // A file that says nothing has the network's own default.
 TEST(SavedNetwork, ContextMayBeLeftOut) {
   const NetworkDescription description = DescriptionOf("ciss_micro");

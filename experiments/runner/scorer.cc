@@ -10,6 +10,7 @@
 #include "autograd/runtime/allocator.h"
 #include "autograd/runtime/stream.h"
 #include "data/datasets/cityscapes.h"
+#include "data/datasets/human_parsing.h"
 #include "data/datasets/submission.h"
 #include "experiments/runner/execution.h"
 #include "seg/metrics/cityscapes_metrics.h"
@@ -113,6 +114,35 @@ class SceneParsingScorer : public Scorer {
   }
 };
 
+// LIP and CIHP in one numbering: class 10 is another in each, and a network of the one knows nothing of it in the
+// other.
+class HumanParsingScorer : public Scorer {
+ public:
+  using Scorer::Scorer;
+
+  std::vector<Score> Scores() const override {
+    std::vector<Score> scores = Scorer::Scores();
+    if (scores.empty()) return scores;
+    double sum = 0;
+    int classes = 0;
+    const std::vector<double> iou = confusion_.ClassIou();
+    for (int k = 0; k < confusion_.classes(); ++k) {
+      if (k == data::kUnlikeHumanParsingClass || std::isnan(iou[k])) continue;
+      sum += iou[k];
+      ++classes;
+    }
+    AddScore(scores, "mIoU without class 10", sum / classes);
+    AddScore(scores, "mIoU, absent as 0", confusion_.MeanIou(seg::ClassSet::kAll));
+    return scores;
+  }
+
+  std::vector<std::string> Names() const override {
+    std::vector<std::string> names = Scorer::Names();
+    names.insert(names.end(), {"mIoU without class 10", "mIoU, absent as 0"});
+    return names;
+  }
+};
+
 }  // namespace
 
 void Scorer::Add(const data::Sample& sample, const data::LabelMap& prediction) {
@@ -141,6 +171,7 @@ std::vector<std::string> Scorer::Names() const { return {"mIoU", "pixel accuracy
 std::unique_ptr<Scorer> MakeScorer(const data::DatasetInfo& info, const std::string& root) {
   if (info.name == "cityscapes" && info.labelled) return std::make_unique<CityscapesScorer>(info, root);
   if (info.name == "ade20k") return std::make_unique<SceneParsingScorer>(info.num_classes());
+  if (info.name == "lip" || info.name == "cihp") return std::make_unique<HumanParsingScorer>(info.num_classes());
   return std::make_unique<Scorer>(info.num_classes());
 }
 

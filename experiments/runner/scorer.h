@@ -38,7 +38,8 @@ class Scorer {
 
 // The scorer of the dataset's own kit. After the usual scores, for Cityscapes the four of its program (the iIoU where
 // every image has its instances); for ADE20K "kit mIoU", over all 150 classes with absent ones as 0, and "kit score",
-// the mean of that and the pixel accuracy. `root` is the folder of the dataset's files.
+// the mean of that and the pixel accuracy; for LIP and CIHP "mIoU without class 10", which is another class in each,
+// and "mIoU, absent as 0", SCHP's. `root` is the folder of the dataset's files.
 std::unique_ptr<Scorer> MakeScorer(const data::DatasetInfo& info, const std::string& root);
 
 }  // namespace experiments

@@ -68,6 +68,21 @@ TEST(ScorerTest, TheSceneParsingKitCountsAbsentClasses) {
                          {"kit score", (4. / 7 + sum / 150) / 2}});
 }
 
+// Class 10 is missed, 3 is invented; 0 and 1 are found in part. SCHP's mean is over all 20.
+TEST(ScorerTest, HumanParsingWithAndWithoutClassTen) {
+  for (const char* name : {"lip", "cihp"}) {
+    const std::unique_ptr<Scorer> scorer = MakeScorer(Info(name, 20), "");
+    EXPECT_TRUE(scorer->Scores().empty());
+    Add(*scorer, {0, 0, 0, 1, 1, 10, 10, 255}, {0, 0, 1, 1, 1, 10, 3, 7});
+    const double without = 2. / 3 + 2. / 3 + 0;  // classes 0, 1 and 3
+    ExpectScores(*scorer, {{"mIoU", (without + 1. / 2) / 4},
+                           {"pixel accuracy", 5. / 7},
+                           {"class accuracy", (2. / 3 + 1 + 1. / 2) / 3},
+                           {"mIoU without class 10", without / 3},
+                           {"mIoU, absent as 0", (without + 1. / 2) / 20}});
+  }
+}
+
 // One road pixel and three of a car, without, with unusable and with usable instances.
 TEST(ScorerTest, CityscapesWithoutInstancesSaysSo) {
   const fs::path root = fs::path(::testing::TempDir()) / "cityscapes_scorer";

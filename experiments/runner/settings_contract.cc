@@ -20,8 +20,9 @@ namespace {
 // Another value that is allowed.
 std::string Alternative(const BoundSetting& setting, const std::map<std::string, std::string>& own) {
   static const std::map<std::string, std::string> shared = {
-      {"dataset", "camvid"},      {"model", "atto"}, {"precision", "bfloat16"}, {"optimizer", "sgd"},
-      {"average_logits", "true"}, {"window", "64"},  {"stride", "32"},          {"drop_path", "0.25"},
+      {"dataset", "camvid"}, {"model", "atto"},          {"precision", "bfloat16"},
+      {"optimizer", "sgd"},  {"average_logits", "true"}, {"window", "64"},
+      {"stride", "32"},      {"drop_path", "0.25"},      {"scene_light", "night"},
   };
   for (const auto* alternatives : {&own, &shared}) {
     if (const auto found = alternatives->find(setting.name); found != alternatives->end()) return found->second;

@@ -2,9 +2,14 @@
 
 // Objectives of one network, and learning from labels, which every paper needs beside its own.
 
+#include <memory>
+#include <utility>
+
 #include "absl/status/statusor.h"
+#include "autograd/core/array.h"
 #include "experiments/runner/network.h"
 #include "experiments/runner/objective.h"
+#include "experiments/runner/supervision.h"
 
 namespace experiments {
 
@@ -18,23 +23,23 @@ class OfNetwork : public Objective {
   Network& network_;
 };
 
-// What a mean over this rank's labelled pixels counts for in the mean over those of all ranks: its share of them times
-// the number of ranks, as gradients are averaged over ranks. 1 where there is one rank. All ranks call it together.
-double LabelledShare(const StepView& view);
-
-// Cross-entropy of logits resized to the labels, plus auxiliary_weight times that of each of the network's auxiliary
-// heads: the mean over the pixels of all ranks that are not void. With class_weights, float32 [K]
-// (seg/losses/class_weights.h), each pixel counts as its class weighs; the weighted mean is then each rank's own.
+// What `supervision` says of the network's logits, plus auxiliary_weight times the same of each of its auxiliary heads,
+// plus what it distils.
 class Supervised : public OfNetwork {
  public:
+  Supervised(Network& network, double auxiliary_weight, std::unique_ptr<Supervision> supervision)
+      : OfNetwork(network), auxiliary_weight_(auxiliary_weight), supervision_(std::move(supervision)) {}
+  // By the batch's labels.
   Supervised(Network& network, double auxiliary_weight, const autograd::Array& class_weights = {})
-      : OfNetwork(network), auxiliary_weight_(auxiliary_weight), class_weights_(class_weights) {}
+      : Supervised(network, auxiliary_weight, std::make_unique<LabelSupervision>(class_weights)) {}
+
   absl::StatusOr<StepResult> Loss(const StepView& view) override;
-  bool recordable() const override { return true; }
+  void Fields(nn::FieldVisitor& visitor) override { supervision_->Fields(visitor); }
+  bool recordable() const override { return supervision_->recordable(); }
 
  private:
   const double auxiliary_weight_;
-  const autograd::Array class_weights_;
+  const std::unique_ptr<Supervision> supervision_;
 };
 
 }  // namespace experiments

@@ -75,8 +75,9 @@ struct TableDescription {
   std::string published_on =
       {};  // the data of the paper's numbers, by the dataset's title; shown where other data is measured
   std::vector<std::string> columns = {"mIoU", "pixel accuracy"};  // names of scores
-  std::string compared = {};  // header of the share of the reference, such as "of PSL %"
-  std::string note = {};      // printed below
+  std::vector<std::string> curves = {};  // scores that the report draws over the steps; empty: the first column
+  std::string compared = {};             // header of the share of the reference, such as "of PSL %"
+  std::string note = {};                 // printed below
 };
 
 template <typename Options>

@@ -144,7 +144,7 @@ absl::Status Course::Open() {
       .steps = options_.steps,
       .log_every = options_.log_every,
       .resumed_step = resumed_step,
-      .score_names = MakeScorer(data_.validation->info(), data_.root)->Names()};
+      .score_names = data_.NewScorer()->Names()};
   if (!context_.first_rank()) {
     log_ = TrainingLog::Silent(logging);
     return absl::OkStatus();
@@ -188,7 +188,7 @@ absl::Status Course::Evaluate() {
   const auto before = std::chrono::steady_clock::now();
   std::optional<nn::AverageScope> averaged;
   if (learner_.average() != nullptr) averaged.emplace(*learner_.average());
-  const std::unique_ptr<Scorer> scorer = MakeScorer(data_.validation->info(), data_.root);
+  const std::unique_ptr<Scorer> scorer = data_.NewScorer();
   absl::StatusOr<Evaluation> evaluation =
       experiments::Evaluate(network_, *data_.validation, data_.inference, *scorer,
                             {.limit = step_ < options_.steps ? options_.evaluation_images : 0,
@@ -285,6 +285,7 @@ absl::StatusOr<RunRecord> Course::Run() {
   record.scores = evaluation_.scores;
   record.examples = std::move(examples_);
   record.class_iou = evaluation_.confusion.ClassIou();
+  for (const seg::ClassCounts& counts : evaluation_.confusion.ByClass()) record.label_pixels.push_back(counts.truth);
   record.curves = log_->curves();
   record.dataset = data_.validation->info();
   return record;
