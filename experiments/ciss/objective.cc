@@ -93,7 +93,10 @@ absl::StatusOr<StepResult> CissObjective::Loss(const StepView& view) {
     }
 
     // The rollout goes on from one context, which S-Net learns from, too; others are tried out.
-    const Array followed = seg::ContextMap(p_map, greedy.defined() ? greedy : actions.Slice(0, 1).Reshape(grid));
+    const Array told = options_.drawn_labels
+                           ? rl::Categorical(logits).Sample(key.Split("labels"), 1, first_position).Reshape(grid)
+                           : p_map;
+    const Array followed = seg::ContextMap(told, greedy.defined() ? greedy : actions.Slice(0, 1).Reshape(grid));
     const Variable next_logits = net_.Segment(domain, followed, at_step);
     const Array next_map = PMap(next_logits);
     const Array reward_here = seg::ContextReward(p_map, next_map, followed, labels, reward);

@@ -248,6 +248,42 @@ TEST(CissObjective, FixedContextsLeaveTheCrossEntropy) {
               2 * (base + 2 * step) / 3, 1e-5);
 }
 
+// The mean loss over keys is the expectation over all label maps that the softmax can draw.
+TEST(CissObjective, DrawnLabelsAreThoseOfTheSoftmax) {
+  Problem problem({0, 1, kVoid, 2});
+  CissOptions options;
+  options.context.choice.rule = seg::ContextRule::kFull;
+  options.rollout = 1;
+  options.drawn_labels = true;
+  const seg::CissNet::Domain domain = problem.net.Read(problem.net.Encode(Variable(problem.images), {}).back(), {});
+  const double base = seg::SegmentationLoss(domain.base, problem.targets).array().Item();
+  const std::vector<float> q = autograd::Softmax(domain.base).array().ToVector<float>();  // [4 positions, 3 classes]
+  double expected = 0, square = 0;
+  for (int code = 0; code < 81; ++code) {
+    std::vector<uint8_t> context;
+    double probability = 1;
+    for (int i = 0, rest = code; i < 4; ++i, rest /= 3) {
+      context.push_back(static_cast<uint8_t>(1 + rest % 3));
+      probability *= q[static_cast<size_t>(3 * i + rest % 3)];
+    }
+    const Variable logits = problem.net.Segment(domain, Array::From<uint8_t>({1, 2, 2}, context), {});
+    const double loss = (base + seg::SegmentationLoss(logits, problem.targets).array().Item()) / 2;
+    expected += probability * loss;
+    square += probability * loss * loss;
+  }
+  constexpr int kDraws = 1000;
+  CissObjective objective(options, *problem.network);
+  double mean = 0;
+  for (int i = 0; i < kDraws; ++i)
+    mean += objective.Loss(problem.View(static_cast<uint64_t>(i)))->loss.array().Item() / kDraws;
+  const double deviation = std::sqrt(std::max(square - expected * expected, 0.0) / kDraws);
+  ASSERT_GT(deviation, 0);
+  EXPECT_NEAR(mean, expected, 5 * deviation + 1e-6);
+  options.drawn_labels = false;
+  EXPECT_GT(std::abs(CissObjective(options, *problem.network).Loss(problem.View(0))->loss.array().Item() - expected),
+            5 * deviation);
+}
+
 TEST(CissObjective, LogsItsRollout) {
   Problem problem({0, 1, kVoid, 2});
   CissOptions options;

@@ -92,6 +92,7 @@ void CissOptions::Settings(SettingVisitor& visitor) {
                   "with a group, S-Net learns from greedy contexts, not from a drawn one");
   visitor.Setting("initial_value", initial_value, "what an untrained critic says");
   visitor.Setting("normalized_advantages", normalized_advantages, "to mean 0 and deviation 1 over the batch");
+  visitor.Setting("drawn_labels", drawn_labels, "training's contexts are made of labels drawn from the softmax");
   visitor.Setting("random_first", random_first, "share of the steps with random contexts, before C-Net learns",
                   In(0, 1));
   visitor.Setting("context_rate_factor", context_rate_factor, "of the learning rate, for Bias and C-Net", AtLeast(0));

@@ -42,6 +42,7 @@ struct CissOptions {
   int reward_window = 11;          // C_h = C_w
   double initial_value = 0;        // V of an untrained critic
   bool normalized_advantages = false;
+  bool drawn_labels = false;       // S-Net learns from labels that are drawn from the softmax, not its argmax
   double random_first = 0;         // share of the steps whose contexts are random, before C-Net learns
   double context_rate_factor = 1;  // of the learning rate, for Bias and C-Net
   bool analysis = true;            // of what was adopted, and test-time swaps, after the last step
