@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "autograd/autograd.h"
 #include "autograd/collective/collective.h"
-#include "autograd/device/device.h"
+#include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/tolerance.h"
 #include "experiments/latent/objective.h"
@@ -114,9 +114,7 @@ class LatentOnADevice : public ::testing::TestWithParam<const char*> {
       device_ = cuda_emulator::OpenEmulatedStream();
       return;
     }
-    absl::StatusOr<std::unique_ptr<Stream>> stream = autograd::OpenStream(name);
-    if (!stream.ok()) GTEST_SKIP() << stream.status().message();
-    device_ = *std::move(stream);
+    autograd::testing::OpenCudaOrSkip(name, device_);
   }
 
   std::unique_ptr<Stream> device_;

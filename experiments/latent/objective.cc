@@ -13,7 +13,6 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/standard_normal.h"
 #include "rl/objectives/clipped_surrogate.h"
-#include "seg/losses/segmentation_loss.h"
 #include "seg/losses/soft_iou_loss.h"
 
 namespace experiments::latent {
@@ -93,9 +92,11 @@ NamedValues StepNumbersOnDevice::Report() const {
 
 }  // namespace
 
-LatentObjective::LatentObjective(const LatentOptions& options, Network& network)
+LatentObjective::LatentObjective(const LatentOptions& options, Network& network,
+                                 std::unique_ptr<Supervision> supervision)
     : OfNetwork(network),
       options_(options),
+      supervision_(std::move(supervision)),
       head_(*network.latent()),
       reference_policy_(head_.channels, head_.config.policy, autograd::RandomKey(0)),
       baseline_(options.baseline_decay),
@@ -154,6 +155,7 @@ Array LatentObjective::BaselineOf(const Array& rewards, const Array& at_mode, co
 }
 
 absl::StatusOr<StepResult> LatentObjective::Loss(const StepView& view) {
+  if (absl::Status status = supervision_->Begin(view); !status.ok()) return status;
   const nn::Context& context = view.context;
   const seg::Features features = network_.Encode(Variable(view.images), context);
   const Variable& z = features[head_.tap];
@@ -174,26 +176,30 @@ absl::StatusOr<StepResult> LatentObjective::Loss(const StepView& view) {
   const Signals signals = Draw(policy, z, view);
   const bool at_mode = asked && signals.decoded.size() > signals.drawn.size();
 
-  Variable cross_entropy, soft_iou;
+  const Array& labels = supervision_->labels();
+  Variable cross_entropy, soft_iou, distillation;
   std::vector<ImageRewards> scored;
   for (const Variable& signal : signals.decoded) {
     const Variable logits = network_.Decode(head_.Modulated(features, signal, context), context);
-    const Variable of_signal = seg::SegmentationLoss(logits, view.labels);
+    if (&signal == &signals.decoded.front()) distillation = supervision_->Distillation(features, logits);
+    const Variable of_signal = supervision_->Loss(logits);
     cross_entropy = cross_entropy.defined() ? cross_entropy + of_signal : of_signal;
     if (options_.soft_iou_weight > 0) {
-      const Variable missed = seg::SoftIouLoss(logits, view.labels);
+      const Variable missed = seg::SoftIouLoss(logits, labels);
       soft_iou = soft_iou.defined() ? soft_iou + missed : missed;
     }
-    scored.push_back(ScoreImages(logits.array(), view.labels, options_.reward, options_.boundary_tolerance));
+    scored.push_back(ScoreImages(logits.array(), labels, options_.reward, options_.boundary_tolerance));
   }
-  const double labelled = LabelledShare(view), share = 1.0 / static_cast<double>(signals.decoded.size());
+  const double labelled = supervision_->share(), share = 1.0 / static_cast<double>(signals.decoded.size());
   Variable loss = (options_.segmentation_weight * labelled * share) * cross_entropy;
   if (soft_iou.defined()) loss = loss + (options_.soft_iou_weight * share) * soft_iou;
   if (options_.auxiliary_weight > 0 && options_.segmentation_weight > 0) {
     for (const Variable& auxiliary : network_.Auxiliary(features, context))
-      loss = loss + (options_.auxiliary_weight * options_.segmentation_weight * labelled) *
-                        seg::SegmentationLoss(auxiliary, view.labels);
+      loss =
+          loss + (options_.auxiliary_weight * options_.segmentation_weight * labelled) * supervision_->Loss(auxiliary);
   }
+
+  if (distillation.defined()) loss = loss + distillation;
 
   StepNumbersOnDevice numbers;
   if (asked) numbers.log_deviation = distribution.log_deviation.array();
@@ -240,7 +246,7 @@ absl::StatusOr<StepResult> LatentObjective::Loss(const StepView& view) {
     if (options_.probe_every > 0) {
       if (view.step % options_.probe_every == 0 && view.update == 0) {
         const ProbeNumbers probed = probe_.Measure({.features = features,
-                                                    .labels = view.labels,
+                                                    .labels = labels,
                                                     .policy = distribution,
                                                     .reference = old,
                                                     .baseline = baseline,
@@ -266,7 +272,11 @@ absl::StatusOr<StepResult> LatentObjective::Loss(const StepView& view) {
     }
   }
   numbers.rewards = std::move(scored);
-  return StepResult{loss, [numbers = std::move(numbers)] { return numbers.Report(); }};
+  return StepResult{loss, [this, numbers = std::move(numbers)] {
+                      NamedValues values = numbers.Report();
+                      for (auto& value : supervision_->Report()) values.push_back(std::move(value));
+                      return values;
+                    }};
 }
 
 std::vector<Score> LatentObjective::ProbeMeans() const {
@@ -282,6 +292,7 @@ void LatentObjective::Updated(const Array& sound) {
 }
 
 void LatentObjective::Fields(nn::FieldVisitor& visitor) {
+  supervision_->Fields(visitor);
   visitor.Field("reference", *reference_);
   visitor.Field("baseline", baseline_);
   visitor.Field("probe.last", probed_);

@@ -3,6 +3,7 @@
 // What a network with a latent policy learns from a batch ("Latent-space reinforcement learning for semantic
 // segmentation", equations 3 to 6 and 10 to 19).
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "experiments/runner/curves.h"
 #include "experiments/runner/network.h"
 #include "experiments/runner/supervised.h"
+#include "experiments/runner/supervision.h"
 #include "nn/optimizers/moving_average.h"
 #include "rl/estimators/baseline.h"
 #include "rl/policies/diagonal_gaussian.h"
@@ -35,16 +37,19 @@ namespace experiments::latent {
 // s attached would lose the gradient of μ; rl/policies/diagonal_gaussian.h).
 class LatentObjective : public OfNetwork {
  public:
-  // `network` has a latent policy and must outlive the objective. π_old begins as the network's present policy.
-  LatentObjective(const LatentOptions& options, Network& network);
+  // `network` has a latent policy and must outlive the objective. π_old begins as the network's present policy. CE is
+  // what `supervision` says of logits, and rewards are measured against its labels; what it distils is compared with
+  // the pass of the first draw.
+  LatentObjective(const LatentOptions& options, Network& network,
+                  std::unique_ptr<Supervision> supervision = std::make_unique<LabelSupervision>());
 
   absl::StatusOr<StepResult> Loss(const StepView& view) override;
   // π_old follows the policy, and b the rewards.
   void Updated(const autograd::Array& sound) override;
-  // reference (the averages), baseline, probe.{last, sums}, deviations
+  // The supervision's, reference (the averages), baseline, probe.{last, sums}, deviations
   void Fields(nn::FieldVisitor& visitor) override;
   // A probe reads numbers back in the middle of a step.
-  bool recordable() const override { return options_.probe_every == 0; }
+  bool recordable() const override { return options_.probe_every == 0 && supervision_->recordable(); }
 
   // The mean over a step's images of each channel's σ, at kMoments moments spread over the run: float32 [kMoments, d];
   // rows that the run has not come to are 0.
@@ -65,6 +70,7 @@ class LatentObjective : public OfNetwork {
                              const StepView& view) const;
 
   const LatentOptions options_;
+  const std::unique_ptr<Supervision> supervision_;
   seg::LatentHead& head_;
   std::optional<nn::MovingAverage> reference_;  // of the policy
   seg::LatentPolicy reference_policy_;          // with the averages as parameters

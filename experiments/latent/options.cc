@@ -60,13 +60,13 @@ LatentOptions CamVid() {
 // blocks as wide as the features, log π summed over all numbers of a draw, and gradients that reach the encoder. What
 // the paper leaves open (τ, η, ε, β, the clamp, α's first value, P_h × P_w) keeps its value here.
 LatentOptions Paper(absl::string_view dataset) {
-  const bool ade20k = dataset == "ade20k", cityscapes = dataset == "cityscapes";
+  const bool ade20k = dataset == "ade20k", cityscapes = dataset == "cityscapes", lip = dataset == "lip";
   LatentOptions options;
   options.data.name = std::string(dataset);
   options.data.crop = 0;
   options.network.model = "fcn_resnet50_sss";
-  // 60, 130 and 220 epochs.
-  options.training.steps = ade20k ? 164206 : cityscapes ? 81812 : 39682;
+  // 60 epochs of VOC and LIP, 130 and 220 of the others.
+  options.training.steps = ade20k ? 164206 : cityscapes ? 81812 : lip ? 114232 : 39682;
   options.training.batch_size = cityscapes ? 8 : 16;
   options.training.loader_threads = 8;
   options.training.evaluate_every = 4000;
@@ -129,6 +129,11 @@ void LatentOptions::Settings(SettingVisitor& visitor) {
   visitor.Setting("head_rate_factor", head_rate_factor, "of the learning rate, for all but the encoder", Above(0));
   gradient.Settings(visitor);
   windows.Settings(visitor);
+  visitor.Group("Targets");
+  // A trained network may be scored on others.
+  visitor
+      .Setting("target", targets, "scored on as well, never trained on: scenes:night scenes:haze scenes:other NAME=DIR")
+      .Role(SettingRole::kLength);
 }
 
 absl::StatusOr<LatentOptions> Preset(absl::string_view preset, absl::string_view dataset) {
@@ -136,6 +141,21 @@ absl::StatusOr<LatentOptions> Preset(absl::string_view preset, absl::string_view
   if (preset == "camvid") return CamVid();
   if (preset == "paper") return Paper(dataset);
   return WrongFlag(absl::StrCat("--preset=", preset, " is unknown; choose quick, camvid or paper"));
+}
+
+absl::StatusOr<LatentOptions> CrossDomainPreset(absl::string_view preset, absl::string_view dataset) {
+  absl::StatusOr<LatentOptions> options = Preset(preset, dataset);
+  if (!options.ok()) return options;
+  if (preset == "quick") {
+    options->training.steps = 1000;
+    options->training.evaluate_every = 250;
+    options->training.checkpoint_every = 500;
+    options->targets = {"scenes:night", "scenes:haze", "scenes:other"};
+  } else if (preset == "camvid") {
+    options->data.name = "camvid_day";
+    options->targets = {"camvid_dusk"};
+  }
+  return options;
 }
 
 }  // namespace latent

@@ -4,6 +4,8 @@
 // differs).
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -37,8 +39,9 @@ struct LatentOptions {
   TrainingOptions training;
   GradientOptions gradient;
   WindowFlags windows;
-  double auxiliary_weight = 0;  // of each auxiliary head's cross-entropy; 0: no such head
-  double head_rate_factor = 1;  // of the learning rate, for all but the encoder
+  std::vector<std::string> targets;  // what the trained network is scored on as well (targets.h)
+  double auxiliary_weight = 0;       // of each auxiliary head's cross-entropy; 0: no such head
+  double head_rate_factor = 1;       // of the learning rate, for all but the encoder
 
   // False: the network without policy and modulation, from labels. Then nothing below counts.
   bool modulated = true;
@@ -75,5 +78,10 @@ struct LatentOptions {
 // quick: embedded scenes on a CPU in minutes; camvid: real photographs on a CPU; paper: the recipe of the network's
 // family in SSSegmentation's model zoo for `dataset`, and the paper's own reading of the policy, for a GPU.
 absl::StatusOr<LatentOptions> Preset(absl::string_view preset, absl::string_view dataset);
+
+// Of Table 4: from one domain to others. quick: the embedded scenes by day, and by night, in haze and in another style;
+// camvid: CamVid's sequences by day, and the one at dusk; paper: `dataset` is cityscapes or lip, and --target names the
+// others. What SSSegmentation's zoo has no FCN for, LIP, has the steps and rates of VOC.
+absl::StatusOr<LatentOptions> CrossDomainPreset(absl::string_view preset, absl::string_view dataset);
 
 }  // namespace experiments::latent

@@ -15,6 +15,7 @@
 #include "experiments/latent/deviation_picture.h"
 #include "experiments/latent/objective.h"
 #include "experiments/latent/tables.h"
+#include "experiments/latent/targets.h"
 #include "experiments/report/overlay.h"
 #include "experiments/runner/evaluation.h"
 #include "experiments/runner/gradient_learner.h"
@@ -25,28 +26,6 @@
 
 namespace experiments::latent {
 namespace {
-
-absl::Status Check(const std::string& row, const LatentOptions& options) {
-  if (options.advantage_low > options.advantage_high)
-    return WrongFlag(
-        absl::StrCat("--advantage_low=", options.advantage_low, " is above --advantage_high=", options.advantage_high));
-  const seg::LatentModulationConfig& modulation = options.latent.config.modulation;
-  if (options.modulated && modulation.kind == seg::Modulation::kAttention) {
-    const absl::StatusOr<int64_t> channels = LatentChannels(options.network.model);
-    if (!channels.ok()) return WrongFlag(absl::StrCat("--model: ", channels.status().message()));
-    if (*channels % modulation.heads != 0)
-      return WrongFlag(absl::StrCat("--modulation_heads=", modulation.heads, " does not divide the ", *channels,
-                                    " channels of the latent features of '", row, "', ", options.network.model));
-  }
-  if (options.modulated && options.baseline == rl::Baseline::kLeaveOneOut && options.draws < 2 &&
-      options.source == Source::kPolicy)
-    return WrongFlag(absl::StrCat("--baseline=leave_one_out compares an image's draws, and '", row,
-                                  "' has one; use "
-                                  "--draws=2 or more"));
-  if (options.gradient.capture && options.modulated && options.probe_every > 0)
-    return WrongFlag("--capture records a step that reads nothing back, and a probe does; use --probe_every=0");
-  return options.windows.Override(InferenceOptions()).status();
-}
 
 // What the network says without the policy's signal, and where that differs from what it says with it.
 ExamplePanels SignalPanels(Network& network, const OpenedData& data) {
@@ -79,7 +58,7 @@ absl::Status ScoreSignals(Network& network, const OpenedData& data, const RunCon
                                                                {seg::LatentSignal::kSample, "sampled"}};
   for (const auto& [signal, name] : signals) {
     inference.signal = signal;
-    const std::unique_ptr<Scorer> scorer = MakeScorer(data.validation->info(), data.root);
+    const std::unique_ptr<Scorer> scorer = data.NewScorer();
     const absl::StatusOr<Evaluation> evaluation =
         Evaluate(network, *data.validation, data.inference, *scorer,
                  {.reader_threads = training.loader_threads, .collective = &context.collective});
@@ -91,13 +70,38 @@ absl::Status ScoreSignals(Network& network, const OpenedData& data, const RunCon
   return absl::OkStatus();
 }
 
-absl::Status DrawPolicy(const LatentObjective& objective, const RunContext& context) {
+absl::Status DrawPolicy(const LatentObjective& objective, const RunContext& context, RunRecord& record) {
   const data::Image picture = DrawDeviations(objective.deviations());
   if (!context.first_rank() || picture.height == 0) return absl::OkStatus();
+  record.pictures.push_back({"sigma of the policy's channels, early in the run at the top", picture});
   return data::WritePng(absl::StrCat(context.folder, "/deviations.png"), picture);
 }
 
-// With the factors of the rate that depend on the network.
+}  // namespace
+
+absl::Status Check(const std::string& row, const LatentOptions& options) {
+  if (options.advantage_low > options.advantage_high)
+    return WrongFlag(
+        absl::StrCat("--advantage_low=", options.advantage_low, " is above --advantage_high=", options.advantage_high));
+  const seg::LatentModulationConfig& modulation = options.latent.config.modulation;
+  if (options.modulated && modulation.kind == seg::Modulation::kAttention) {
+    const absl::StatusOr<int64_t> channels = LatentChannels(options.network.model);
+    if (!channels.ok()) return WrongFlag(absl::StrCat("--model: ", channels.status().message()));
+    if (*channels % modulation.heads != 0)
+      return WrongFlag(absl::StrCat("--modulation_heads=", modulation.heads, " does not divide the ", *channels,
+                                    " channels of the latent features of '", row, "', ", options.network.model));
+  }
+  if (options.modulated && options.baseline == rl::Baseline::kLeaveOneOut && options.draws < 2 &&
+      options.source == Source::kPolicy)
+    return WrongFlag(absl::StrCat("--baseline=leave_one_out compares an image's draws, and '", row,
+                                  "' has one; use "
+                                  "--draws=2 or more"));
+  if (options.gradient.capture && options.modulated && options.probe_every > 0)
+    return WrongFlag("--capture records a step that reads nothing back, and a probe does; use --probe_every=0");
+  if (absl::Status status = ParseTargets(options).status(); !status.ok()) return status;
+  return options.windows.Override(InferenceOptions()).status();
+}
+
 GradientOptions GradientOf(const LatentOptions& options, Network& network) {
   GradientOptions gradient = options.gradient;
   if (gradient.last_layer_factor != 1)
@@ -114,14 +118,14 @@ GradientOptions GradientOf(const LatentOptions& options, Network& network) {
   return gradient;
 }
 
-}  // namespace
-
 absl::StatusOr<RunRecord> Run(const LatentOptions& options, const RunContext& context) {
   absl::StatusOr<OpenedData> data = OpenData(options.data);
   if (!data.ok()) return data.status();
   absl::StatusOr<InferenceOptions> inference = options.windows.Override(data->inference);
   if (!inference.ok()) return inference.status();
   data->inference = *std::move(inference);
+  const absl::StatusOr<std::vector<Target>> targets = OpenTargets(options, data->validation->info());
+  if (!targets.ok()) return targets.status();
   const std::optional<LatentSettings> latent =
       options.modulated ? std::optional(options.latent) : std::optional<LatentSettings>();
   absl::StatusOr<std::unique_ptr<Network>> network =
@@ -157,8 +161,10 @@ absl::StatusOr<RunRecord> Run(const LatentOptions& options, const RunContext& co
     if (absl::Status status = ScoreSignals(**network, *data, context, options.training, *record); !status.ok())
       return status;
     for (const Score& score : by_reward->ProbeMeans()) record->scores.push_back(score);
-    if (absl::Status status = DrawPolicy(*by_reward, context); !status.ok()) return status;
+    if (absl::Status status = DrawPolicy(*by_reward, context, *record); !status.ok()) return status;
   }
+  if (absl::Status status = ScoreTargets(**network, *targets, options.training, context, *record); !status.ok())
+    return status;
   return record;
 }
 

@@ -17,9 +17,12 @@ Experiment<LatentOptions> Make(const std::string& name, const std::string& datas
   Experiment<LatentOptions> experiment = BaseExperiment();
   experiment.name = name;
   experiment.dataset = dataset;
-  experiment.tables.insert(
-      experiment.tables.end(),
-      {{"1", TableOne}, {"2", TableTwo<Quoted::kAde20k>}, {"5b", TableFiveB}, {"6", TableSix}, {"8", TableEight}});
+  experiment.tables.insert(experiment.tables.end(), {{"1", TableOne},
+                                                     {"2", TableTwo<Quoted::kAde20k>},
+                                                     {"4", TableFour},
+                                                     {"5b", TableFiveB},
+                                                     {"6", TableSix},
+                                                     {"8", TableEight}});
   return experiment;
 }
 
@@ -32,13 +35,15 @@ void Check(const std::string& name, const std::string& dataset, const std::strin
                                                   {"test_signal", "sample"},
                                                   {"source", "noise"},
                                                   {"baseline", "mode"},
-                                                  {"reduction", "sum"}},
+                                                  {"reduction", "sum"},
+                                                  {"target", "scenes:night"}},
                                  .users_row = table.empty() || table == "1" ? "method" : ""});
 }
 
 TEST(LatentSettingsTest, EverySettingOfEveryProgramCounts) {
   Check("latent_voc2012", "voc2012", "");
   Check("latent_voc2012", "voc2012", "1");
+  Check("latent_cross_domain", "cityscapes", "4");
   Check("latent_voc2012", "voc2012", "5b");
   Check("latent_voc2012", "voc2012", "6");
   Check("latent_voc2012", "voc2012", "8");

@@ -21,7 +21,10 @@ enum class Quoted { kVoc2012, kAde20k, kCityscapes };
 
 Table<LatentOptions> TableOne(const LatentOptions& base);  // schedules
 template <Quoted kQuoted>
-Table<LatentOptions> TableTwo(const LatentOptions& base);    // networks
+Table<LatentOptions> TableTwo(const LatentOptions& base);  // networks
+// Other domains: the scores of base.targets beside the source's own. The paper's numbers stand at the targets that it
+// has, and in the note.
+Table<LatentOptions> TableFour(const LatentOptions& base);
 Table<LatentOptions> TableFiveA(const LatentOptions& base);  // rewards
 Table<LatentOptions> TableFiveB(const LatentOptions& base);  // baselines
 Table<LatentOptions> TableSix(const LatentOptions& base);    // objective, and the grid of λ_P and λ_KL
