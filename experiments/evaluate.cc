@@ -113,6 +113,13 @@ absl::StatusOr<InferenceOptions> ChooseInference(const EvaluateOptions& options,
                   network.data.image_scale);
       base.scales = {options.data.image_scale};
     }
+    if (options.data.name != network.data.name) {
+      // Another dataset has a protocol of its own.
+      if (base.scales != of_data.scales)
+        std::printf("note: %s is scored at %g of its size\n", options.data.name.c_str(), of_data.scales.front());
+      base.scales = of_data.scales;
+      base.size = of_data.size;
+    }
   } else {
     std::printf("note: the file does not say how its network was scored; images are taken at %g of their size\n",
                 options.data.image_scale);

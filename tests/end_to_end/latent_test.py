@@ -12,7 +12,8 @@ import signal
 import time
 import unittest
 
-from tests.end_to_end.commands import COMPARE, EVALUATE, LATENT, PREDICT, CasesTest, folder, run, start, write_png
+from tests.end_to_end.commands import (COMPARE, CROSS_DOMAIN, EVALUATE, LATENT, PREDICT, CasesTest, folder, run, start,
+                                       write_camvid, write_png)
 from tests.end_to_end.fixtures import read, read_png, read_safetensors, write_safetensors
 from tests.end_to_end.ranks import OPENED, ROUNDING, RanksTest, checkpoint, distance, gradients, read_log, read_tensors
 
@@ -132,6 +133,93 @@ class CompareTest(unittest.TestCase):
         steps = {row: len(rows_of_log(os.path.join(output, row))) for row in (*self.ROWS, "features")}
         self.assertEqual(steps, {row: 2 if row in ("ciss", "features") else 4 for row in steps})
         self.assertNotEqual(*(read_tensors(os.path.join(output, row, "weights.safetensors")) for row in ("labels", "balanced")))
+
+
+class CrossDomainTest(CasesTest):
+    TARGETS = ("night", "haze", "other")
+
+    # By day, and then in each light: columns, scores, pictures, label counts; evaluate agrees with what training said.
+    def test_scenes_in_other_lights(self):
+        output = folder("cross_domain")
+        table = self.succeed([CROSS_DOMAIN, *TINY, "--rows=plain,method", f"--output={output}"]).stdout
+        head = next(line for line in table.splitlines() if line.startswith("method "))
+        for target in self.TARGETS:
+            self.assertIn(f"{target} mIoU %", head)
+            self.assertIn(f"    {target}, 256 images: mIoU ", table)
+        self.assertIn("10.7 (Cityscapes to Dark Zurich)", table)
+        page = read(os.path.join(output, "report.html")).decode()
+        for target in self.TARGETS:
+            self.assertIn(f"Target {target}, never trained on", page)
+        for row in ("plain", "method"):
+            path = os.path.join(output, row)
+            own = scores(path)
+            for target in self.TARGETS:
+                self.assertIn(f"{target} pixel accuracy", own)
+                self.assertTrue(os.path.exists(os.path.join(path, f"pictures/{target}_1.png")))
+            with open(os.path.join(path, "targets.csv"), newline="") as file:
+                counts = {(line["target"], line["class"]): int(line["label pixels"]) for line in csv.DictReader(file)}
+            self.assertEqual(sum(counts[key] for key in counts if key[0] == "night"), 256 * 32 * 32)
+            self.assertEqual(counts["night", "ground"], counts["haze", "ground"])
+            text = self.succeed([EVALUATE, f"--checkpoint={path}/weights.safetensors", "--scene_light=night", "--threads=1"]).stdout
+            self.assertEqual(printed_miou(text), [f"{100 * own['night mIoU']:.2f}"])
+
+    # People of one dataset, and of another whose class 10 is something else: each is resized to 473 x 473 for its scores,
+    # by evaluate too.
+    def test_from_lip_to_cihp(self):
+        lip, cihp = folder("lip_source"), folder("cihp_target")
+
+        def write_people(images, labels, names):
+            draw = random.Random(5)
+            os.makedirs(images)
+            os.makedirs(labels)
+            for name in names:
+                write_png(os.path.join(images, name + ".png"), 40, 60, 3, draw.randbytes(40 * 60 * 3))
+                write_png(os.path.join(labels, name + ".png"), 40, 60, 1, bytes(draw.choice((0, 5, 10, 14, 15)) for _ in range(40 * 60)))
+
+        for split in ("train", "val"):
+            write_people(f"{lip}/{split}_images", f"{lip}/{split}_segmentations", ["1_1", "2_2"])
+        write_people(f"{cihp}/Validation/Images", f"{cihp}/Validation/Category_ids", ["0000012"])
+        output = folder("parsing")
+        table = self.succeed([CROSS_DOMAIN, *TINY, "--preset=quick", "--dataset=lip", f"--data_root={lip}", f"--target=cihp={cihp}",
+                              "--rows=plain", "--steps=2", f"--output={output}"]).stdout
+        self.assertIn("no label pixel of Hat, Hair", table)
+        head = next(line for line in table.splitlines() if line.startswith("method "))
+        for column in ("paper, cihp mIoU %", "measured, cihp mIoU %", "cihp mIoU without class 10 %"):
+            self.assertIn(column, head)
+        weights = os.path.join(output, "plain/weights.safetensors")
+        own = scores(os.path.join(output, "plain"))
+        command = [EVALUATE, f"--checkpoint={weights}", "--dataset=cihp", f"--data_root={cihp}", "--threads=1"]
+        self.fail_with(1, command, "Jumpsuits", "Torso-skin", "--classes_by=position")
+        text = self.succeed([*command, "--classes_by=position"]).stdout
+        self.assertEqual(printed_miou(text), [f"{100 * own['cihp mIoU']:.2f}"])
+        self.assertIn(f"mIoU without class 10 {100 * own['cihp mIoU without class 10']:.2f} %", text)
+
+    # Another target for a network that is there: no step is made again.
+    def test_one_more_target(self):
+        output = folder("more_targets")
+        command = [CROSS_DOMAIN, *TINY, "--rows=plain", f"--output={output}"]
+        self.succeed([*command, "--target=scenes:night"])
+        before = read(os.path.join(output, "plain/weights.safetensors"))
+        self.succeed([*command, "--target=scenes:night,scenes:other", "--resume"])
+        self.assertEqual(before, read(os.path.join(output, "plain/weights.safetensors")))
+        self.assertIn("other mIoU", scores(os.path.join(output, "plain")))
+
+    def test_targets_that_are_refused(self):
+        camvid = folder("camvid_target")
+        write_camvid(camvid)
+        for i, (flags, parts, code) in enumerate((
+            (["--target=scenes:fog"], ["--target=scenes:fog", "day, night, haze or other"], 2),
+            (["--target=moon=/x"], ["'moon'"], 2),
+            (["--target=cihp"], ["--target=cihp=DIR"], 2),
+            (["--target="], ["--target is missing"], 2),
+            ([f"--target=camvid={camvid}"], ["camvid has 11 classes", "scenes", "8"], 2),
+            (["--target=cihp=/nowhere"], ["--target", "cihp", "/nowhere"], 1),
+        )):
+            with self.subTest(flags):
+                output = folder(f"target_{i}")
+                result = self.fail_with(code, [CROSS_DOMAIN, *TINY, *flags, f"--output={output}"], *parts)
+                self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+                self.assertFalse(os.path.exists(os.path.join(output, "plain")), "training had begun")
 
 
 class ResumeTest(unittest.TestCase):
