@@ -179,11 +179,6 @@ static_assert(std::size(kClasses) == 150);
 constexpr uint8_t kOtherObjects = 0;
 constexpr char kFullSuffix[] = "_seg.png";
 
-bool Exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 DatasetInfo Ade20kInfo(const std::string& split) {
   DatasetInfo info;
   info.name = "ade20k";

@@ -220,6 +220,11 @@ absl::Status FileDataset::CheckFiles(const std::function<bool()>& interrupted) c
   return failure;
 }
 
+bool Exists(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
 absl::Status CheckDataRoot(const std::string& folder, const std::string& dataset) {
   if (folder.empty()) return absl::InvalidArgumentError(absl::StrCat(dataset, " needs a data root"));
   std::error_code ignored;

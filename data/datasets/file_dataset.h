@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -59,6 +60,9 @@ class FileDataset : public Dataset {
   const ReadOptions reading_;
   const std::vector<MissingFile> missing_;
 };
+
+// Whether there is a file or folder of that name; not where it cannot be asked.
+bool Exists(const std::filesystem::path& path);
 
 // OK if `folder` is a directory; else an error that names it and says what `dataset` expects there.
 absl::Status CheckDataRoot(const std::string& folder, const std::string& dataset);

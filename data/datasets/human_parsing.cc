@@ -52,11 +52,6 @@ DatasetInfo HumanParsingInfo(const std::string& name, const std::string& split) 
   return info;
 }
 
-bool Exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 // The first of these below the root that exists; else the first.
 fs::path FirstOf(const fs::path& root, std::initializer_list<const char*> names) {
   for (const char* name : names) {

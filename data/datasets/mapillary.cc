@@ -15,11 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool Exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 struct Classes {
   DatasetInfo info;
   std::vector<uint8_t> void_values;

@@ -17,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool Exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 // What the label files store, by what their names end with: <stem><before>labelTrainIds.png or ...labelIds.png.
 std::string SetLabels(const std::string& folder, const std::string& before, FileDatasetContents& contents) {
   const std::string train_ids = before + "labelTrainIds.png", label_ids = before + "labelIds.png";

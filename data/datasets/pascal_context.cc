@@ -118,11 +118,6 @@ struct Layout {
   std::string extension = ".png";  // of the labels
 };
 
-bool Exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 absl::StatusOr<Layout> FindLayout(const std::string& data_root, const std::string& split) {
   const fs::path root = data_root;
   const std::vector<fs::path> bases = {root / "VOCdevkit" / "VOC2010", root / "VOC2010", root};

@@ -17,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool Exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 DatasetInfo VocInfo(const std::string& split, const Voc2012Options& options) {
   DatasetInfo info;
   info.name = options.augmented ? "voc2012_aug" : "voc2012";

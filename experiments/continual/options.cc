@@ -86,8 +86,8 @@ ContinualOptions Paper(absl::string_view dataset) {
   options.gradient.weight_decay = 1e-4;
   options.gradient.final_rate = 0;
   if (ade20k) {
-    options.feature_weight = 0.001;
-    options.logit_weight = 0.00001;
+    options.feature_weight = seg::AdeDistillation().map_weight;
+    options.logit_weight = seg::AdeDistillation().logits_weight;
   }
   options.entropy = seg::EntropyReading::kReleasedCode;
   options.area_crops = true;

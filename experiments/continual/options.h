@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "experiments/latent/options.h"
 #include "experiments/settings/settings.h"
+#include "seg/continual/local_pod.h"
 #include "seg/continual/protocol.h"
 #include "seg/continual/pseudo_labels.h"
 
@@ -40,8 +41,8 @@ struct ContinualOptions : latent::LatentOptions {
   bool pseudo_labels = true;                                  // else background pixels stay background
   bool adaptive_factor = true;                                // ν of an image's cross-entropy
   int64_t threshold_images = 0;  // of a task that thresholds are measured on; 0: one pass over all
-  double feature_weight = 0.01;  // of Local POD on each map
-  double logit_weight = 0.0005;  // of Local POD on the logits
+  double feature_weight = seg::VocDistillation().map_weight;   // of Local POD on each map
+  double logit_weight = seg::VocDistillation().logits_weight;  // of Local POD on the logits
   // MiB
   double distillation_weight = 10;
 

@@ -104,7 +104,7 @@ class Sequence {
                                                              Network& network, const OpenedData& data,
                                                              const RunContext& part) const;
   absl::StatusOr<RunRecord> RunTask(int task);
-  absl::StatusOr<RunRecord> Train(size_t task, const RunContext& part);
+  absl::StatusOr<RunRecord> Train(int task, const RunContext& part);
   // The first task's record of a network that begins with it.
   absl::StatusOr<RunRecord> EvaluateStart(const RunContext& part);
   absl::Status EvaluateWholeImages(RunRecord& record);
@@ -136,8 +136,7 @@ absl::Status Sequence::Open() {
   if (options_.method == Method::kJoint) *protocol = AtOnce(*protocol);
   count_ = options_.first_task_alone ? 1 : protocol->steps();
   absl::StatusOr<TaskData> sorted = TaskData::Create(*protocol, *opened_.training, *opened_.validation, options_.images,
-                                                     std::max(options_.training.loader_threads, 1),
-                                                     [this] { return context_.interrupt.stop_requested(); });
+                                                     std::max(options_.training.loader_threads, 1), Stop());
   if (!sorted.ok()) return sorted.status();
   tasks_ = *std::move(sorted);
   if (tasks_of_protocol_ > 1 && options_.method != Method::kJoint) {
@@ -221,7 +220,7 @@ absl::StatusOr<std::unique_ptr<Supervision>> Sequence::SupervisionOf(const Conti
   return absl::InternalError("a continual method without a supervision");
 }
 
-absl::StatusOr<RunRecord> Sequence::Train(size_t task, const RunContext& part) {
+absl::StatusOr<RunRecord> Sequence::Train(int task, const RunContext& part) {
   const ContinualOptions options = OptionsOf(task);
   const OpenedData data = DataOf(task);
   const std::optional<LatentSettings> latent =

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "experiments/latent/tables.h"
 
 namespace experiments::continual {
 namespace {
 
-using latent::Source;
 using Options = ContinualOptions;
 
 constexpr char kNote[] =
@@ -43,27 +43,6 @@ Options WithPolicy(const Options& base) {
   return options;
 }
 
-// λ_P = λ_KL = 0: draws that the labels alone teach.
-Options PathwiseOnly(const Options& base) {
-  Options options = WithPolicy(base);
-  options.policy_weight = options.divergence_weight = 0;
-  return options;
-}
-
-Options Noise(const Options& base) {
-  Options options = WithPolicy(base);
-  options.source = Source::kNoise;
-  options.latent.inference.signal = seg::LatentSignal::kZero;  // the mean of the noise
-  return options;
-}
-
-Options WithoutSignal(const Options& base) {
-  Options options = WithPolicy(base);
-  options.source = Source::kZero;
-  options.latent.inference.signal = seg::LatentSignal::kZero;
-  return options;
-}
-
 std::vector<Published> Scores(const double* old_new_all) {
   return {{"old", old_new_all[0]}, {"new", old_new_all[1]}, {"all", old_new_all[2]}};
 }
@@ -73,7 +52,7 @@ class Rows {
  public:
   Rows(Table<Options>& table, const Options& base) : table_(table), shared_(base.network.cold_start.empty()) {
     AddFirst("first task", kFirst, Of(base, Method::kFineTuning));
-    AddFirst("first task, with a policy that labels alone teach", kFirstPolicy, PathwiseOnly(base));
+    AddFirst("first task, with a policy that labels alone teach", kFirstPolicy, latent::PathwiseOnly(WithPolicy(base)));
   }
 
   void AfterFirst(const std::string& name, const std::string& folder, Options options,
@@ -114,7 +93,7 @@ Table<Options> Methods(const Options& base) {
   Rows rows(table, base);
   rows.AfterFirst("fine-tuning (floor)", "fine_tuning", Of(base, Method::kFineTuning));
   rows.AfterFirst("PLOP", "plop", Of(base, Method::kPlop));
-  rows.AfterFirst("PLOP, labels alone through s (lambda 0)", "plop_pathwise", PathwiseOnly(base));
+  rows.AfterFirst("PLOP, labels alone through s (lambda 0)", "plop_pathwise", latent::PathwiseOnly(WithPolicy(base)));
   rows.AfterFirst("PLOP + latent policy", "plop_policy", WithPolicy(base));
   rows.Add("all classes at once (ceiling)", "joint", Of(base, Method::kJoint));
   return table;
@@ -149,9 +128,9 @@ Table<Options> TableThree(const Options& given) {
   rows.AfterFirst("MiB", "mib", Of(base, Method::kMib));
   rows.AfterFirst("PLOP", "plop", Of(base, Method::kPlop), Scores(published[0]));
   rows.AfterFirst(paper ? "PLOP, thresholds as released" : "PLOP, thresholds as published", "plop_other", other);
-  rows.AfterFirst("PLOP, attention without a signal", "plop_zero", WithoutSignal(base));
-  rows.AfterFirst("PLOP, noise of deviation 1", "plop_noise", Noise(base));
-  rows.AfterFirst("PLOP, labels alone through s (lambda 0)", "plop_pathwise", PathwiseOnly(base));
+  rows.AfterFirst("PLOP, attention without a signal", "plop_zero", latent::WithoutSignal(WithPolicy(base)));
+  rows.AfterFirst("PLOP, noise of deviation 1", "plop_noise", latent::Noise(WithPolicy(base)));
+  rows.AfterFirst("PLOP, labels alone through s (lambda 0)", "plop_pathwise", latent::PathwiseOnly(WithPolicy(base)));
   rows.AfterFirst("PLOP + latent policy", "plop_policy", WithPolicy(base));
   if (base.network.cold_start.empty())
     rows.Add("the same, with the policy gradient from the first task on", "plop_policy_first", WithPolicy(base),

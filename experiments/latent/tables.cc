@@ -28,28 +28,6 @@ Options Method(const Options& base) {
   return options;
 }
 
-// "L_seg only" of Table 6: MultiheadAttention(z, z, z).
-Options WithoutSignal(const Options& base) {
-  Options options = Method(base);
-  options.source = Source::kZero;
-  options.latent.inference.signal = seg::LatentSignal::kZero;
-  return options;
-}
-
-// Draws of the policy, which the cross-entropy alone teaches: λ_P = λ_KL = 0.
-Options PathwiseOnly(const Options& base) {
-  Options options = Method(base);
-  options.policy_weight = options.divergence_weight = 0;
-  return options;
-}
-
-Options Noise(const Options& base) {
-  Options options = Method(base);
-  options.source = Source::kNoise;
-  options.latent.inference.signal = seg::LatentSignal::kZero;  // the mean of the noise
-  return options;
-}
-
 Options Frozen(const Options& base) {
   Options options = Method(base);
   options.frozen_policy = true;

@@ -3,10 +3,39 @@
 // The tables of "Latent-space reinforcement learning for semantic segmentation", with the paper's numbers, and the
 // controls that it lacks.
 
+#include <concepts>
+
 #include "experiments/latent/options.h"
 #include "experiments/runner/table.h"
 
 namespace experiments::latent {
+
+// The controls of a policy, for the tables of every experiment whose options are LatentOptions and more.
+
+// "L_seg only" of Table 6: MultiheadAttention(z, z, z).
+template <std::derived_from<LatentOptions> Options>
+Options WithoutSignal(Options options) {
+  options.modulated = true;
+  options.source = Source::kZero;
+  options.latent.inference.signal = seg::LatentSignal::kZero;
+  return options;
+}
+
+// Draws of the policy, which the cross-entropy alone teaches: λ_P = λ_KL = 0.
+template <std::derived_from<LatentOptions> Options>
+Options PathwiseOnly(Options options) {
+  options.modulated = true;
+  options.policy_weight = options.divergence_weight = 0;
+  return options;
+}
+
+template <std::derived_from<LatentOptions> Options>
+Options Noise(Options options) {
+  options.modulated = true;
+  options.source = Source::kNoise;
+  options.latent.inference.signal = seg::LatentSignal::kZero;  // the mean of the noise
+  return options;
+}
 
 // The network as it is; with attention and no signal; with a policy that labels alone teach; the method.
 Table<LatentOptions> Methods(const LatentOptions& base);

@@ -60,7 +60,6 @@ class EntropyThresholds {
   // float32 [C_old] on the current stream's device. Waits for the stream.
   autograd::Array Finish() const;
 
-  EntropyReading reading() const { return reading_; }
   const autograd::Array& counts() const { return counts_; }  // int64 [C_old, bins]
   void Fields(nn::FieldVisitor& visitor) { visitor.Field("counts", counts_); }
 

@@ -13,7 +13,7 @@ import time
 import unittest
 
 from tests.end_to_end.commands import CISS, EVALUATE, PREDICT, CasesTest, folder, run, start, write_png
-from tests.end_to_end.fixtures import read, read_png, read_safetensors, write_safetensors
+from tests.end_to_end.fixtures import checkpoints, read, read_png, read_safetensors, scores, write_safetensors
 from tests.end_to_end.ranks import OPENED, ROUNDING, RanksTest, checkpoint, distance, gradients, read_log, read_tensors
 
 # Seconds on one slow core; embedded scenes, of which an evaluation before the last sees four.
@@ -39,16 +39,6 @@ def setUpModule():
 def rows_of_log(path):
     with open(os.path.join(path, "log.csv"), newline="") as file:
         return list(csv.DictReader(file))
-
-
-def scores(path):
-    with open(os.path.join(path, "scores.json")) as file:
-        return dict(json.load(file)["scores"])
-
-
-def checkpoints(path):
-    path = os.path.join(path, "checkpoints")
-    return sorted(name for name in os.listdir(path) if name.endswith(".safetensors")) if os.path.isdir(path) else []
 
 
 def printed_miou(text):

@@ -3,7 +3,6 @@ it cannot do.
 """
 
 import csv
-import json
 import math
 import os
 import random
@@ -12,8 +11,8 @@ import time
 import unittest
 
 from tests.end_to_end.commands import CONTINUAL, EVALUATE, CasesTest, folder, run, start
-from tests.end_to_end.fixtures import read
-from tests.end_to_end.ranks import OPENED, ROUNDING, RanksTest, checkpoint, distance, gradients, read_log, read_tensors
+from tests.end_to_end.fixtures import checkpoints, read, rows_of_log, scores
+from tests.end_to_end.ranks import OPENED, RanksTest, read_log, read_tensors
 
 # Seconds on one slow core: 13-5 has two tasks.
 TINY = ["--crop=32", "--protocol=13-5", "--scene_images=200", "--steps=4", "--later_steps=4", "--batch_size=2",
@@ -30,22 +29,6 @@ def setUpModule():
     result = run([CONTINUAL, *TINY, f"--output={ALL}"])
     assert result.returncode == 0, result.stderr
     TABLE = result.stdout
-
-
-def log_of(path):
-    with open(os.path.join(path, "log.csv"), newline="") as file:
-        return [line for line in csv.DictReader(file) if line["loss"]]
-
-
-def scores(path):
-    with open(os.path.join(path, "scores.json")) as file:
-        return dict(json.load(file)["scores"])
-
-
-def newest(path):
-    path = os.path.join(path, "checkpoints")
-    names = sorted(name for name in os.listdir(path) if name.endswith(".safetensors")) if os.path.isdir(path) else []
-    return names[-1] if names else None
 
 
 class RowsTest(unittest.TestCase):
@@ -70,11 +53,11 @@ class RowsTest(unittest.TestCase):
 
     def test_the_log_says_what_is_distilled(self):
         for row in ROWS[1:4]:
-            for line in log_of(os.path.join(ALL, row, "task_2")):
+            for line in rows_of_log(os.path.join(ALL, row, "task_2")):
                 self.assertTrue(all(math.isfinite(float(line[name])) for name in PLOP_COLUMNS), line)
                 self.assertTrue(0 <= float(line["taught"]) <= 1, line)
         for row in ("first", "joint"):
-            self.assertNotIn("taught", log_of(os.path.join(ALL, row, "task_1"))[0])
+            self.assertNotIn("taught", rows_of_log(os.path.join(ALL, row, "task_1"))[0])
 
     # Rows without a policy begin with one network, and grow out of it.
     def test_the_first_task_is_shared(self):
@@ -106,9 +89,9 @@ class ResumeTest(unittest.TestCase):
         draw, kills = random.Random(7), {}
         for task in ("task_1", "task_2", "task_2"):
             path = os.path.join(broken, self.ROW, task)
-            had = newest(path)
+            had = checkpoints(path)[-1:]
             process = start([CONTINUAL, *self.ARGUMENTS, "--resume", f"--output={broken}"])
-            while process.poll() is None and newest(path) == had:
+            while process.poll() is None and checkpoints(path)[-1:] == had:
                 time.sleep(0.002)
             time.sleep(draw.uniform(0, 0.05))
             if process.poll() is None:

@@ -1,5 +1,6 @@
 """Files as users have them, made on the spot: pictures with tags, JPEGs of four inks, weights, and datasets in their released layouts."""
 
+import csv
 import json
 import os
 import random
@@ -24,6 +25,24 @@ def read(path):
 
 
 # ---- PNG
+
+
+def rows_of_log(path):
+    """The training steps in the log.csv of a run's folder."""
+    with open(os.path.join(path, "log.csv"), newline="") as file:
+        return [line for line in csv.DictReader(file) if line["loss"]]
+
+
+def scores(path):
+    """{name: value} of the scores.json of a run's folder."""
+    with open(os.path.join(path, "scores.json")) as file:
+        return dict(json.load(file)["scores"])
+
+
+def checkpoints(path):
+    """The names of the checkpoints in a run's folder, the newest last; none where there is no folder."""
+    path = os.path.join(path, "checkpoints")
+    return sorted(name for name in os.listdir(path) if name.endswith(".safetensors")) if os.path.isdir(path) else []
 
 
 def png_chunks(contents):

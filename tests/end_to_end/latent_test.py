@@ -3,7 +3,6 @@ own, and asked for what it cannot do.
 """
 
 import csv
-import json
 import math
 import os
 import random
@@ -14,7 +13,8 @@ import unittest
 
 from tests.end_to_end.commands import (COMPARE, CROSS_DOMAIN, EVALUATE, LATENT, PREDICT, CasesTest, folder, run, start,
                                        write_camvid, write_png)
-from tests.end_to_end.fixtures import read, read_png, read_safetensors, write_safetensors
+from tests.end_to_end.fixtures import (checkpoints, read, read_png, read_safetensors, rows_of_log, scores,
+                                       write_safetensors)
 from tests.end_to_end.ranks import OPENED, ROUNDING, RanksTest, checkpoint, distance, gradients, read_log, read_tensors
 
 # Seconds on one slow core; embedded scenes, of which an evaluation before the last sees four.
@@ -39,21 +39,6 @@ def setUpModule():
     result = run([LATENT, *TINY, f"--output={ALL}"])
     assert result.returncode == 0, result.stderr
     TABLE = result.stdout
-
-
-def rows_of_log(path):
-    with open(os.path.join(path, "log.csv"), newline="") as file:
-        return [line for line in csv.DictReader(file) if line["loss"]]
-
-
-def scores(path):
-    with open(os.path.join(path, "scores.json")) as file:
-        return dict(json.load(file)["scores"])
-
-
-def checkpoints(path):
-    path = os.path.join(path, "checkpoints")
-    return sorted(name for name in os.listdir(path) if name.endswith(".safetensors")) if os.path.isdir(path) else []
 
 
 def printed_miou(text):
