@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -62,6 +63,31 @@ bool Aligned(const Pointers*... pointers) {
   return ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);
 }
 
+// Blocks for a loop in which a thread takes a pack at a time, when `packed`.
+template <typename T>
+unsigned BlocksOfPacks(int64_t count, bool packed) {
+  return Blocks(packed ? (count + Pack<T>::kSize - 1) / Pack<T>::kSize : count);
+}
+
+// Stores a pack to the device's memory by one instruction. The assignment of a Pack would be cut into stores of 4 or 2
+// bytes wherever the compiler takes the elements apart, and ptxas does not join them again.
+template <typename T>
+__device__ inline void StorePack(T* address, const Pack<T>& pack) {
+#if defined(__CUDA_ARCH__)
+  uint32_t words[4];
+  memcpy(words, &pack, sizeof(words));
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};"
+               :
+               : "l"(__cvta_generic_to_global(address)), "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+               : "memory");
+#else
+#if defined(CUDA_EMULATOR)
+  Require(::cuda_emulator::IsGlobal(address), "StorePack", "writes to shared memory as if it were the device's");
+#endif
+  *reinterpret_cast<Pack<T>*>(address) = pack;
+#endif
+}
+
 // `kCount` neighbours as a kernel computes them, in packs unless it is one.
 template <int kCount, typename T>
 __device__ inline void LoadMany(const T* address, ComputeType<T> (&values)[kCount]) {
@@ -77,6 +103,7 @@ __device__ inline void LoadMany(const T* address, ComputeType<T> (&values)[kCoun
   }
 }
 
+// To the device's memory, never to shared memory.
 template <int kCount, typename T>
 __device__ inline void StoreMany(T* address, const ComputeType<T> (&values)[kCount]) {
   if constexpr (kCount == 1) {
@@ -87,7 +114,7 @@ __device__ inline void StoreMany(T* address, const ComputeType<T> (&values)[kCou
     for (int p = 0; p < kCount / kSize; ++p) {
       Pack<T> pack;
       for (int k = 0; k < kSize; ++k) pack.values[k] = static_cast<T>(values[p * kSize + k]);
-      reinterpret_cast<Pack<T>*>(address)[p] = pack;
+      StorePack(address + p * kSize, pack);
     }
   }
 }

@@ -27,6 +27,31 @@ void Check(cudaError_t error, const char* operation) {
                    : "");
 }
 
+// Makes a device current for its life, for work on a stream that need not be the thread's own. CUDA's runtime keeps the
+// current device for each thread: to ask it is cheap, and right also where other code of the process has changed it.
+class DeviceScope {
+ public:
+  explicit DeviceScope(int device) {
+    int current = kNone;
+    if (cudaGetDevice(&current) == cudaSuccess && current == device) return;
+    previous_ = current;
+    error_ = cudaSetDevice(device);
+  }
+  DeviceScope(int device, const char* operation) : DeviceScope(device) { Check(error_, operation); }
+  ~DeviceScope() {
+    if (previous_ != kNone) cudaSetDevice(previous_);
+  }
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+  cudaError_t error() const { return error_; }
+
+ private:
+  static constexpr int kNone = -1;
+  int previous_ = kNone;
+  cudaError_t error_ = cudaSuccess;
+};
+
 // Page-locked host memory through which arrays go to the device, so that the host need not wait for the copy: a block
 // is used again when the copies from it have ended.
 class Staging {
@@ -97,8 +122,9 @@ class DeviceMemory : public MemorySource {
  public:
   explicit DeviceMemory(int device) : device_(device) {}
   void* Reserve(size_t bytes) override {
+    const DeviceScope scope(device_);
     void* pointer = nullptr;
-    if (cudaSetDevice(device_) != cudaSuccess || cudaMalloc(&pointer, bytes) != cudaSuccess) {
+    if (scope.error() != cudaSuccess || cudaMalloc(&pointer, bytes) != cudaSuccess) {
       cudaGetLastError();  // "no memory" is an answer here, not a state to keep
       return nullptr;
     }
@@ -106,7 +132,7 @@ class DeviceMemory : public MemorySource {
   }
   // Frees only after everything queued has run: another block may still be read by a kernel in flight.
   void Release(void* pointer, size_t) override {
-    cudaSetDevice(device_);
+    const DeviceScope scope(device_);
     cudaDeviceSynchronize();
     cudaFree(pointer);
   }
@@ -131,7 +157,7 @@ struct Pool {
 // A graph with the memory that it uses: arrays in `pool`, what it copies from the host in page-locked blocks.
 class Graph : public Recording {
  public:
-  Graph(cudaStream_t stream, Pool* pool) : stream_(stream), pool_(pool) {}
+  Graph(int device, cudaStream_t stream, Pool* pool) : device_(device), stream_(stream), pool_(pool) {}
   ~Graph() override {
     cudaStreamSynchronize(stream_);
     if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
@@ -140,7 +166,10 @@ class Graph : public Recording {
     pool_->memory.ReleaseKept();
   }
 
-  void Replay() override { Check(cudaGraphLaunch(executable_, stream_), "Recording::Replay"); }
+  void Replay() override {
+    const DeviceScope scope(device_, "Recording::Replay");
+    Check(cudaGraphLaunch(executable_, stream_), "Recording::Replay");
+  }
 
   void Begin() { Check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "Record"); }
   void End() {
@@ -166,6 +195,7 @@ class Graph : public Recording {
   }
 
  private:
+  const int device_;
   cudaStream_t stream_;
   Pool* pool_;
   cudaGraphExec_t executable_ = nullptr;
@@ -185,10 +215,15 @@ class CudaStream : public Stream {
   }
 
   static std::unique_ptr<Stream> Open(int device, std::shared_ptr<Memory> memory) {
-    Check(cudaSetDevice(device), "OpenStream");
+    const DeviceScope scope(device, "OpenStream");
     cudaStream_t stream = nullptr;
     Check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "OpenStream");
     return std::make_unique<CudaStream>(device, stream, std::move(memory));
+  }
+
+  void MakeCurrent() noexcept override {
+    int current = -1;
+    if (cudaGetDevice(&current) != cudaSuccess || current != device().index) cudaSetDevice(device().index);
   }
 
   void Synchronize() override {
@@ -201,6 +236,7 @@ class CudaStream : public Stream {
     Synchronize();
   }
   void CopyFromHost(void* device, const void* host, size_t bytes) override {
+    const DeviceScope scope(Stream::device().index, "CopyFromHost");
     if (recorded_ != nullptr) {
       return Check(cudaMemcpyAsync(device, recorded_->Keep(host, bytes), bytes, cudaMemcpyHostToDevice, stream_),
                    "CopyFromHost");
@@ -210,15 +246,20 @@ class CudaStream : public Stream {
     Synchronize();  // `host` may be gone when this returns
   }
   void CopyOnDevice(void* to, const void* from, size_t bytes) override {
+    const DeviceScope scope(device().index, "CopyOnDevice");
     Check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "CopyOnDevice");
   }
-  void FillZero(void* device, size_t bytes) override { Check(cudaMemsetAsync(device, 0, bytes, stream_), "FillZero"); }
+  void FillZero(void* device, size_t bytes) override {
+    const DeviceScope scope(Stream::device().index, "FillZero");
+    Check(cudaMemsetAsync(device, 0, bytes, stream_), "FillZero");
+  }
 
   std::unique_ptr<Recording> Record(std::function<void()> work) override {
     RequireNotRecording("Record");
+    const DeviceScope scope(device().index, "Record");
     memory_->allocator.Trim();  // the recording needs as much again
     Pool& pool = *pools_.emplace_back(std::make_unique<Pool>(&memory_->source, device()));
-    auto graph = std::make_unique<Graph>(stream_, &pool);
+    auto graph = std::make_unique<Graph>(device().index, stream_, &pool);
     graph->Begin();
     recorded_ = graph.get();
     UseAllocator(&pool.allocator);
@@ -242,6 +283,7 @@ class CudaStream : public Stream {
 
   std::unique_ptr<Stream> OpenBeside() override { return Open(device().index, memory_); }
   void WaitFor(Stream& other) override {
+    const DeviceScope scope(device().index, "WaitFor");
     if (reached_ == nullptr) Check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming), "WaitFor");
     Check(cudaEventRecord(reached_, static_cast<cudaStream_t>(other.native())), "WaitFor");
     Check(cudaStreamWaitEvent(stream_, reached_, 0), "WaitFor");

@@ -98,9 +98,13 @@ class Staging {
   __device__ void Store(Buffer& buffer) const {
     for (int k = 0; k < kShare; ++k) {
       if (Item(k) >= kItems) continue;
-      float values[kPack];
-      for (int i = 0; i < kPack; ++i) values[i] = static_cast<float>(packs_[k].values[i]);
-      StoreMany(&buffer.rows[0][0][0] + Item(k) * kPack, values);
+      auto* const to = reinterpret_cast<Pack<float>*>(&buffer.rows[0][0][0] + Item(k) * kPack);
+      for (int p = 0; p < kPack / Pack<float>::kSize; ++p) {
+        Pack<float> floats;
+        for (int i = 0; i < Pack<float>::kSize; ++i)
+          floats.values[i] = static_cast<float>(packs_[k].values[p * Pack<float>::kSize + i]);
+        to[p] = floats;
+      }
     }
   }
 

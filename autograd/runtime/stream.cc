@@ -39,7 +39,13 @@ Stream& Stream::Cpu() {
 
 Stream& Stream::Current() { return current_stream != nullptr ? *current_stream : Cpu(); }
 
-StreamScope::StreamScope(Stream& stream) : previous_(current_stream) { current_stream = &stream; }
-StreamScope::~StreamScope() { current_stream = previous_; }
+StreamScope::StreamScope(Stream& stream) : previous_(current_stream) {
+  current_stream = &stream;
+  stream.MakeCurrent();
+}
+StreamScope::~StreamScope() {
+  current_stream = previous_;
+  if (previous_ != nullptr) previous_->MakeCurrent();
+}
 
 }  // namespace autograd

@@ -32,6 +32,10 @@ class Stream {
   Allocator& allocator() const { return *allocator_; }
   void* native() const { return native_; }  // cudaStream_t on CUDA, null on the CPU
 
+  // Makes this stream's device the calling thread's: CUDA starts kernels and records events on queues of the current
+  // device only. StreamScope calls it. A failure shows at the launch that follows. Nothing to do on the CPU.
+  virtual void MakeCurrent() noexcept {}
+
   // Waits until everything queued has run; nothing to do on the CPU.
   virtual void Synchronize() {}
   // Copies between host memory and this stream's device, and waits.
@@ -68,6 +72,7 @@ class Stream {
   void* native_;
 };
 
+// Makes `stream` and its device the calling thread's for the scope's life; then those of the scope around it are again.
 class StreamScope {
  public:
   explicit StreamScope(Stream& stream);

@@ -14,6 +14,7 @@ class CountingStream : public autograd::Stream {
   explicit CountingStream(autograd::Stream& device)
       : Stream(device.device(), &device.allocator(), device.native()), device_(device) {}
 
+  void MakeCurrent() noexcept override { device_.MakeCurrent(); }
   void CopyToHost(void* host, const void* device, size_t bytes) override {
     ++copies;
     device_.CopyToHost(host, device, bytes);

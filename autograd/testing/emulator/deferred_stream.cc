@@ -118,9 +118,12 @@ struct Device {
 class DeferredStream : public autograd::Stream {
  public:
   DeferredStream(std::shared_ptr<Device> device, Queue& queue)
-      : Stream(device->engine->device(), &device->allocator), device_(std::move(device)), queue_(queue) {}
+      : Stream(device->engine->device(), &device->allocator, device->engine->native()),
+        device_(std::move(device)),
+        queue_(queue) {}
   ~DeferredStream() override { device_->queues.Finish(queue_); }
 
+  void MakeCurrent() noexcept override { device_->engine->MakeCurrent(); }
   void Synchronize() override { device_->queues.Finish(queue_); }
   void CopyToHost(void* host, const void* from, size_t bytes) override {
     Synchronize();

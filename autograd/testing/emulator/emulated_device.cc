@@ -100,18 +100,18 @@ class EmulatedRecording : public autograd::Recording {
   std::vector<std::function<void()>> queue;
 };
 
-constexpr autograd::Device kDevice = {autograd::DeviceType::kEmulatedCuda, 0};
-
 struct Memory {
+  explicit Memory(autograd::Device device) : allocator(&source, device, autograd::BlockPolicy::kExact) {}
   EmulatedMemory source;
-  autograd::Allocator allocator = autograd::Allocator(&source, kDevice, autograd::BlockPolicy::kExact);
+  autograd::Allocator allocator;
 };
 
 class EmulatedStream : public autograd::Stream {
  public:
-  explicit EmulatedStream(std::shared_ptr<Memory> memory)
-      : Stream(kDevice, &memory->allocator), memory_(std::move(memory)) {}
+  EmulatedStream(autograd::Device device, std::shared_ptr<Memory> memory)
+      : Stream(device, &memory->allocator, &native_), native_{device.index}, memory_(std::move(memory)) {}
 
+  void MakeCurrent() noexcept override { SetCurrentDevice(device().index); }
   void Synchronize() override { RequireNotRecording("Synchronize"); }
   void CopyToHost(void* host, const void* device, size_t bytes) override {
     RequireNotRecording("CopyToHost");
@@ -141,7 +141,7 @@ class EmulatedStream : public autograd::Stream {
   std::unique_ptr<autograd::Recording> Record(std::function<void()> work) override {
     RequireNotRecording("Record");
     // Not kExact: what the recording frees it alone may use again.
-    pools_.push_back(std::make_unique<autograd::Allocator>(&memory_->source, kDevice));
+    pools_.push_back(std::make_unique<autograd::Allocator>(&memory_->source, device()));
     auto recording = std::make_unique<EmulatedRecording>();
     recording_ = true;
     UseAllocator(pools_.back().get());
@@ -162,13 +162,16 @@ class EmulatedStream : public autograd::Stream {
   }
 
   // Everything is done by the time its call returns, so there is nothing to wait for.
-  std::unique_ptr<autograd::Stream> OpenBeside() override { return std::make_unique<EmulatedStream>(memory_); }
+  std::unique_ptr<autograd::Stream> OpenBeside() override {
+    return std::make_unique<EmulatedStream>(device(), memory_);
+  }
 
  private:
   void RequireNotRecording(const char* operation) const {
     autograd::Require(!recording_, operation, "a recorded step may not wait for the device or read from it");
   }
 
+  NativeStream native_;
   bool recording_ = false;
   std::shared_ptr<Memory> memory_;
   std::vector<std::unique_ptr<autograd::Allocator>> pools_;
@@ -176,8 +179,9 @@ class EmulatedStream : public autograd::Stream {
 
 }  // namespace
 
-std::unique_ptr<autograd::Stream> OpenEmulatedStream() {
-  return std::make_unique<EmulatedStream>(std::make_shared<Memory>());
+std::unique_ptr<autograd::Stream> OpenEmulatedStream(int device) {
+  const autograd::Device emulated = {autograd::DeviceType::kEmulatedCuda, device};
+  return std::make_unique<EmulatedStream>(emulated, std::make_shared<Memory>(emulated));
 }
 
 DeviceMemoryAccess::DeviceMemoryAccess() { Arena::Only().Open(); }

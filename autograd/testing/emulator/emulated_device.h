@@ -11,7 +11,8 @@
 
 namespace cuda_emulator {
 
-std::unique_ptr<autograd::Stream> OpenEmulatedStream();
+// Devices differ by their number alone.
+std::unique_ptr<autograd::Stream> OpenEmulatedStream(int device = 0);
 
 // Lets the host into the device's memory for its life: what a kernel's launch, a copy and a library's stand-in open.
 class DeviceMemoryAccess {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -92,6 +93,10 @@ class Block {
     return i >= fibers_.size() || fibers_[i].state == State::kReturned;
   }
   void* Shared(const char* file, int line, size_t bytes);
+  bool IsShared(const void* address) const {
+    const auto* const byte = static_cast<const unsigned char*>(address);
+    return std::greater_equal<>()(byte, shared_.data()) && std::less<>()(byte, shared_.data() + shared_.size());
+  }
   void RunFiber();
 
  private:
@@ -125,6 +130,7 @@ class Block {
 
 thread_local Block* current_block = nullptr;
 thread_local ThreadOrder thread_order = ThreadOrder::kForward;
+thread_local int current_device = 0;
 thread_local std::vector<std::function<void()>>* current_recording = nullptr;
 
 void Enter() { current_block->RunFiber(); }
@@ -248,6 +254,9 @@ bool IsValid(Index grid, Index block) {
          grid.y <= 65535 && grid.z > 0 && grid.z <= 65535;
 }
 
+int CurrentDevice() { return current_device; }
+void SetCurrentDevice(int device) { current_device = device; }
+
 void SetThreadOrder(ThreadOrder order) { thread_order = order; }
 
 void SetRecording(std::vector<std::function<void()>>* recording) { current_recording = recording; }
@@ -304,5 +313,7 @@ unsigned Ballot(unsigned mask, bool predicate) {
 }
 
 void* SharedBytes(const char* file, int line, size_t bytes) { return current_block->Shared(file, line, bytes); }
+
+bool IsGlobal(const void* address) { return current_block == nullptr || !current_block->IsShared(address); }
 
 }  // namespace cuda_emulator

@@ -36,6 +36,14 @@ int Lane();
 // CUDA's limits: 1024 threads a block (64 along z), 2^31 − 1 blocks along x and 65535 along y and z, nothing empty.
 bool IsValid(Index grid, Index block);
 
+// What Stream::native() of an emulated device points to.
+struct NativeStream {
+  int device;
+};
+// The calling thread's device; 0 at its start. As in CUDA, a launch on a stream of another one fails.
+int CurrentDevice();
+void SetCurrentDevice(int device);
+
 // Calls `kernel` once for each thread. Errors of the emulator are autograd::Error.
 void RunKernel(Index grid, Index block, const std::function<void()>& kernel);
 
@@ -68,5 +76,8 @@ template <typename T>
 T& SharedMemory(const char* file, int line) {
   return *static_cast<T*>(SharedBytes(file, line, sizeof(T)));
 }
+
+// False for addresses in the shared memory of the running block.
+bool IsGlobal(const void* address);
 
 }  // namespace cuda_emulator

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "autograd/runtime/error.h"
@@ -194,6 +195,50 @@ TEST(EmulatedDeviceTest, LaunchesReadTheirArguments) {
   stream->CopyToHost(host.data(), block.pointer, 32 * sizeof(float));
   stream->allocator().Free(block);
   for (int i = 0; i < 32; ++i) EXPECT_EQ(host[i], 3.0f * i);
+}
+
+void Nothing() {}
+
+TEST(EmulatedDeviceTest, AStreamTakesKernelsWhileItsDeviceIsCurrent) {
+  const auto first = cuda_emulator::OpenEmulatedStream(0), second = cuda_emulator::OpenEmulatedStream(1);
+  const auto launch = [](const autograd::Stream& stream) {
+    return cudaLaunchKernel(Nothing, dim3(1), dim3(1), nullptr, 0, stream.native());
+  };
+  EXPECT_EQ(launch(*first), cudaSuccess);
+  EXPECT_EQ(launch(*second), cudaErrorInvalidResourceHandle);
+  {
+    const autograd::StreamScope scope(*first);
+    {
+      const autograd::StreamScope inner(*second);
+      EXPECT_EQ(launch(*second), cudaSuccess);
+      EXPECT_EQ(launch(*first), cudaErrorInvalidResourceHandle);
+      {
+        const autograd::StreamScope on_the_cpu(autograd::Stream::Cpu());
+        EXPECT_EQ(launch(*second), cudaSuccess);
+      }
+      EXPECT_EQ(launch(*second), cudaSuccess);
+    }
+    EXPECT_EQ(launch(*first), cudaSuccess);
+    EXPECT_EQ(launch(*second), cudaErrorInvalidResourceHandle);
+  }
+  // A thread starts with device 0, whatever others do.
+  const autograd::StreamScope scope(*second);
+  std::thread([&] {
+    EXPECT_EQ(launch(*second), cudaErrorInvalidResourceHandle);
+    const autograd::StreamScope here(*second);
+    EXPECT_EQ(launch(*second), cudaSuccess);
+  }).join();
+}
+
+// What StorePack (core/launch_cuda.h) asks before it writes with an instruction for the device's memory.
+TEST(EmulatedDeviceTest, SharedMemoryIsTold) {
+  float host = 0;
+  EXPECT_TRUE(cuda_emulator::IsGlobal(&host));
+  RunKernel(1, 32, [&] {
+    SHARED_MEMORY(values, float[32]);
+    EXPECT_FALSE(cuda_emulator::IsGlobal(&values[threadIdx.x]));
+    EXPECT_TRUE(cuda_emulator::IsGlobal(&host));
+  });
 }
 
 TEST(EmulatedDeviceTest, MemoryStartsAsNaN) {

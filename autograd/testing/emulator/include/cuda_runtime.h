@@ -33,14 +33,17 @@
 using dim3 = ::cuda_emulator::Index;
 
 using cudaStream_t = void*;
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidConfiguration = 9 };
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidConfiguration = 9, cudaErrorInvalidResourceHandle = 400 };
 inline const char* cudaGetErrorString(cudaError_t error) {
+  if (error == cudaErrorInvalidResourceHandle) return "invalid resource handle";
   return error == cudaSuccess ? "no error" : "invalid configuration argument";
 }
 
 template <typename... Parameters>
 cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, void** arguments, size_t,
-                             cudaStream_t) {
+                             cudaStream_t stream) {
+  const auto* const queue = static_cast<const ::cuda_emulator::NativeStream*>(stream);
+  if (queue != nullptr && queue->device != ::cuda_emulator::CurrentDevice()) return cudaErrorInvalidResourceHandle;
   if (!::cuda_emulator::IsValid(grid, block)) return cudaErrorInvalidConfiguration;
   const auto copy = [&]<size_t... I>(std::index_sequence<I...>) {
     return std::tuple<std::remove_cvref_t<Parameters>...>(
