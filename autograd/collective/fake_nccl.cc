@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -33,8 +34,9 @@ struct World {
   std::deque<Sum> sums;
 };
 struct Communicator {
-  World* world;
+  World* world = nullptr;
   size_t sums = 0;  // that this rank has asked for
+  int splits = 0;
   std::map<cudaStream_t, std::vector<size_t>> queued;
 
   bool Unfinished(size_t sum) const { return static_cast<int>(world->sums[sum].arrays.size()) < world->ranks; }
@@ -71,10 +73,21 @@ ncclResult_t CommInitRank(ncclComm_t* handle, int ranks, ncclUniqueId id, int) {
   std::unique_ptr<World>& world = Worlds()[std::string(id.internal, sizeof(id.internal))];
   if (world == nullptr) world = std::make_unique<World>(World{ranks, {}});
   Require(world->ranks == ranks, kName, "a world of ", world->ranks, " and of ", ranks);
-  auto* const communicator = new Communicator{world.get(), 0, {}};
+  auto* const communicator = new Communicator();
+  communicator->world = world.get();
   Communicators().insert(communicator);
   *handle = reinterpret_cast<ncclComm_t>(communicator);
   return ncclSuccess;
+}
+
+// The same ranks again. Real ranks wait here for one another.
+ncclResult_t CommSplit(ncclComm_t handle, int color, int key, ncclComm_t* split, ncclConfig_t*) {
+  Communicator& communicator = Of(handle);
+  Require(color == 0, kName, "knows one color only");
+  ncclUniqueId id = {};
+  std::snprintf(id.internal, sizeof(id.internal), "%p/%d", static_cast<void*>(communicator.world),
+                ++communicator.splits);
+  return CommInitRank(split, communicator.world->ranks, id, key);
 }
 
 void Remove(ncclComm_t handle) {
@@ -119,6 +132,7 @@ ncclResult_t AllReduce(const void* send, void* receive, size_t count, ncclDataTy
           " elements, dtypes ", static_cast<int>(sum.type), " and ", static_cast<int>(type));
   sum.arrays.push_back(receive);
   communicator.queued[stream].push_back(communicator.sums++);
+  counts.most_queues = std::max<int64_t>(counts.most_queues, static_cast<int64_t>(communicator.queued.size()));
   if (static_cast<int>(sum.arrays.size()) < communicator.world->ranks) return ncclSuccess;
   if (type == ncclFloat32) {
     Add<float>(sum);
@@ -146,6 +160,7 @@ const Nccl& Nccl::Library() {
     Nccl table;
     table.GetUniqueId = fake::GetUniqueId;
     table.CommInitRank = fake::CommInitRank;
+    table.CommSplit = fake::CommSplit;
     table.CommDestroy = fake::CommDestroy;
     table.CommAbort = fake::CommAbort;
     table.CommGetAsyncError = fake::CommGetAsyncError;
@@ -160,9 +175,12 @@ const Nccl& Nccl::Library() {
 
 extern "C" {
 
-cudaError_t __wrap_cudaSetDevice(int) { return cudaSuccess; }
-
-cudaError_t __wrap_cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+cudaError_t __wrap_cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+  *least = 0;
+  *greatest = -5;
+  return cudaSuccess;
+}
+cudaError_t __wrap_cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
   *stream = reinterpret_cast<cudaStream_t>(new char);
   return cudaSuccess;
 }

@@ -15,6 +15,8 @@ namespace autograd::fake_nccl {
 struct Counts {
   int64_t waits_for_ever = 0;  // synchronised or destroyed while a sum lacked a rank
   int64_t destroyed = 0, aborted = 0;
+  // Of one communicator. NCCL orders what a communicator is given on several queues, so they wait for each other.
+  int64_t most_queues = 0;
 };
 Counts TakeCounts();
 

@@ -34,18 +34,24 @@ ncclDataType_t DataType(DType dtype) {
 
 class NcclRank final : public Collective {
  public:
-  NcclRank(Stream& stream, int rank, int world_size, ncclComm_t communicator)
-      : stream_(stream), rank_(rank), world_size_(world_size), communicator_(communicator) {
-    CheckCuda(cudaStreamCreateWithFlags(&sums_, cudaStreamNonBlocking));
+  // Takes both communicators.
+  NcclRank(Stream& stream, int rank, int world_size, ncclComm_t communicator, ncclComm_t beside)
+      : stream_(stream), rank_(rank), world_size_(world_size), communicator_(communicator), beside_(beside) {
+    // Before the kernels of the backward pass, so that what a sum has waited for is on its way at once.
+    int least = 0, greatest = 0;
+    CheckCuda(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+    CheckCuda(cudaStreamCreateWithPriority(&sums_, cudaStreamNonBlocking, greatest));
     CheckCuda(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
   }
   // Behind an exception other ranks may never come to a sum that this one has begun: what is under way is given up. To
   // wait for it would hide the exception for ever.
   ~NcclRank() override {
     if (std::uncaught_exceptions() > exceptions_) {
+      Nccl::Library().CommAbort(beside_);
       Nccl::Library().CommAbort(communicator_);
     } else {
       cudaStreamSynchronize(sums_);
+      Nccl::Library().CommDestroy(beside_);
       Nccl::Library().CommDestroy(communicator_);
     }
     cudaEventDestroy(event_);
@@ -67,10 +73,10 @@ class NcclRank final : public Collective {
       if (device.dtype() == kBFloat16) {
         Array wide = Array::Empty(device.shape(), kFloat32);
         kernels::Convert(stream_, device, wide);
-        Sum(wide, Native());
+        Sum(wide, communicator_, Native());
         kernels::Convert(stream_, wide, device);
       } else {
-        Sum(device, Native());
+        Sum(device, communicator_, Native());
       }
     });
   }
@@ -89,11 +95,13 @@ class NcclRank final : public Collective {
     internal::RequireSummable(values);
     if (values.device().type != DeviceType::kCuda || values.dtype() == kBFloat16) return AllReduceSum(values);
     Count(values.bytes());
+    StreamScope scope(stream_);
     CheckCuda(cudaEventRecord(event_, Native()));
     CheckCuda(cudaStreamWaitEvent(sums_, event_));
-    Sum(values, sums_);
+    Sum(values, beside_, sums_);
   }
   void FinishSums() override {
+    StreamScope scope(stream_);
     CheckCuda(cudaEventRecord(event_, sums_));
     CheckCuda(cudaStreamWaitEvent(Native(), event_));
   }
@@ -110,9 +118,9 @@ class NcclRank final : public Collective {
             Nccl::Library().GetErrorString(result));
   }
   // What other ranks or the network did since the last call.
-  void CheckAlive() const {
+  void CheckAlive(ncclComm_t communicator) const {
     ncclResult_t state = ncclSuccess;
-    Check(Nccl::Library().CommGetAsyncError(communicator_, &state));
+    Check(Nccl::Library().CommGetAsyncError(communicator, &state));
     Check(state);
   }
   cudaStream_t Native() const { return static_cast<cudaStream_t>(stream_.native()); }
@@ -120,15 +128,15 @@ class NcclRank final : public Collective {
   void SumOfHost(std::span<double> values) {
     StreamScope scope(stream_);
     Array device = Array::FromHost({static_cast<int64_t>(values.size())}, kFloat64, values.data());
-    Sum(device, Native());
+    Sum(device, communicator_, Native());
     device.CopyToHost(values.data());
-    CheckAlive();
+    CheckAlive(communicator_);
   }
 
-  void Sum(Array& device, cudaStream_t queue) {
-    CheckAlive();
+  void Sum(Array& device, ncclComm_t communicator, cudaStream_t queue) {
+    CheckAlive(communicator);
     Check(Nccl::Library().AllReduce(device.raw(), device.raw(), static_cast<size_t>(device.size()),
-                                    DataType(device.dtype()), ncclSum, communicator_, queue));
+                                    DataType(device.dtype()), ncclSum, communicator, queue));
   }
 
   template <typename Body>
@@ -142,7 +150,9 @@ class NcclRank final : public Collective {
 
   Stream& stream_;
   const int rank_, world_size_;
-  ncclComm_t communicator_;
+  // NCCL runs what one communicator is given in order, whatever the queues: a sum that the stream waits for, such as
+  // synchronised batch normalisation's, would stand behind the buckets of gradients. So those have one of their own.
+  ncclComm_t communicator_, beside_;
   const int exceptions_ = std::uncaught_exceptions();  // already in flight when this was made
   cudaStream_t sums_ = nullptr;
   cudaEvent_t event_ = nullptr;
@@ -170,15 +180,22 @@ absl::StatusOr<std::unique_ptr<Collective>> NcclWorld(Stream& stream, int rank, 
   ncclUniqueId unique;
   Require(id.size() == sizeof(unique.internal), "NcclWorld", "an id of ", id.size(), " bytes");
   std::memcpy(unique.internal, id.data(), id.size());
-  ncclComm_t communicator = nullptr;
-  if (cudaSetDevice(stream.device().index) != cudaSuccess)
-    return absl::FailedPreconditionError(absl::StrCat("there is no CUDA device ", stream.device().index));
-  if (const ncclResult_t result = Nccl::Library().CommInitRank(&communicator, world_size, unique, rank);
-      result != ncclSuccess) {
+  const StreamScope scope(stream);
+  const auto failed = [&](ncclResult_t result) {
     return absl::UnavailableError(
         absl::StrCat("NCCL, rank ", rank, " of ", world_size, ": ", Nccl::Library().GetErrorString(result)));
+  };
+  ncclComm_t communicator = nullptr, beside = nullptr;
+  if (const ncclResult_t result = Nccl::Library().CommInitRank(&communicator, world_size, unique, rank);
+      result != ncclSuccess) {
+    return failed(result);
   }
-  return std::make_unique<NcclRank>(stream, rank, world_size, communicator);
+  if (const ncclResult_t result = Nccl::Library().CommSplit(communicator, 0, rank, &beside, nullptr);
+      result != ncclSuccess) {
+    Nccl::Library().CommAbort(communicator);
+    return failed(result);
+  }
+  return std::make_unique<NcclRank>(stream, rank, world_size, communicator, beside);
 }
 
 }  // namespace autograd

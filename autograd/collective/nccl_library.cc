@@ -10,6 +10,7 @@ const Nccl& Nccl::Library() {
     const cuda::SharedLibrary file("libnccl.so.2");
     file.Get(table->GetUniqueId, "ncclGetUniqueId");
     file.Get(table->CommInitRank, "ncclCommInitRank");
+    file.Get(table->CommSplit, "ncclCommSplit");
     file.Get(table->CommDestroy, "ncclCommDestroy");
     file.Get(table->CommAbort, "ncclCommAbort");
     file.Get(table->CommGetAsyncError, "ncclCommGetAsyncError");

@@ -55,6 +55,23 @@ TEST_F(NcclRankTest, RanksSumInPlace) {
   EXPECT_EQ(more_integers.ToVector<int64_t>(), std::vector<int64_t>{7});
 }
 
+// As in a backward pass with synchronised batch normalisation: a sum that the stream waits for comes while buckets of
+// gradients are under way.
+TEST_F(NcclRankTest, ASumOfTheStreamDoesNotWaitForBuckets) {
+  const auto first = Rank(0, 2), second = Rank(1, 2);
+  Array bucket = Array::From<float>({2}, {1, 2}), other_bucket = Array::From<float>({2}, {10, 20});
+  Array statistics = Array::From<float>({1}, {3}), other_statistics = Array::From<float>({1}, {4});
+  first->StartSum(bucket);
+  first->AllReduceSum(statistics);
+  second->StartSum(other_bucket);
+  second->AllReduceSum(other_statistics);
+  first->FinishSums();
+  second->FinishSums();
+  EXPECT_EQ(statistics.ToVector<float>(), std::vector<float>{7});
+  EXPECT_EQ(other_bucket.ToVector<float>(), (std::vector<float>{11, 22}));
+  EXPECT_EQ(fake_nccl::TakeCounts().most_queues, 1);
+}
+
 TEST_F(NcclRankTest, ARankThatHasFinishedEndsInOrder) {
   {
     const auto rank = Rank(0, 1);
@@ -63,7 +80,7 @@ TEST_F(NcclRankTest, ARankThatHasFinishedEndsInOrder) {
     rank->FinishSums();
   }
   const fake_nccl::Counts counts = fake_nccl::TakeCounts();
-  EXPECT_EQ(counts.destroyed, 1);
+  EXPECT_EQ(counts.destroyed, 2);
   EXPECT_EQ(counts.aborted, 0);
   EXPECT_EQ(counts.waits_for_ever, 0);
 }
@@ -80,7 +97,7 @@ TEST_F(NcclRankTest, AnExceptionDoesNotWaitForRanksThatWillNotCome) {
       std::bad_alloc);
   const fake_nccl::Counts counts = fake_nccl::TakeCounts();
   EXPECT_EQ(counts.waits_for_ever, 0);
-  EXPECT_EQ(counts.aborted, 1);
+  EXPECT_EQ(counts.aborted, 2);
   EXPECT_EQ(counts.destroyed, 0);
 }
 
