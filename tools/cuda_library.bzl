@@ -9,9 +9,10 @@ def _flag(flags, prefix, default):
     found = [flag for flag in flags if flag.startswith(prefix)]
     return found[-1] if found else default
 
-def _compile_arguments(ctx, toolchain, context):
+def _compile_arguments(ctx, toolchain, context, code):
+    """nvcc's arguments; `code` says what is made of a source, for which architectures."""
     args = ctx.actions.args()
-    args.add_all(["-c", "-ccbin", toolchain.compiler_executable])
+    args.add_all(code + ["-ccbin", toolchain.compiler_executable])
     args.add(_flag(ctx.fragments.cpp.cxxopts, "-std=", "-std=c++17"))
     args.add("--expt-relaxed-constexpr")
 
@@ -30,18 +31,27 @@ def _compile_arguments(ctx, toolchain, context):
         "opt": ["-O3", "-DNDEBUG"],
     }[ctx.var["COMPILATION_MODE"]])
 
-    # Machine code for each architecture, and PTX of the last for what comes later.
-    archs = ctx.attr._archs[SettingInfo].value.split(",")
-    for arch in archs:
-        args.add("-gencode=arch=compute_%s,code=sm_%s" % (arch, arch))
-    args.add("-gencode=arch=compute_%s,code=compute_%s" % (archs[-1], archs[-1]))
-
     args.add_all(context.defines, before_each = "-D", uniquify = True)
     args.add_all(context.quote_includes, before_each = "-I", uniquify = True)
     args.add_all(context.includes, before_each = "-I", uniquify = True)
     args.add_all(context.system_includes, before_each = "-isystem", uniquify = True)
     args.add_all(ctx.attr.nvccopts)
     return args
+
+def _compile(ctx, args, inputs, src, suffix, what = ""):
+    """Makes a file of `src`, and returns it."""
+    output = ctx.actions.declare_file("_objs/%s/%s" % (ctx.label.name, src.basename[:-len(".cu")] + suffix))
+    ctx.actions.run(
+        executable = CUDA_ROOT + "/bin/nvcc",
+        arguments = [args, src.path, "-o", output.path],
+        inputs = depset([src], transitive = inputs),
+        outputs = [output],
+        # The version is there for its effect on the action's key: a new toolkit rebuilds.
+        env = {"PATH": "/usr/bin:/bin", "TOOLKIT_VERSION": CUDA_VERSION},
+        mnemonic = "CudaCompile",
+        progress_message = "Compiling %s with nvcc%s" % (src.short_path, what),
+    )
+    return output
 
 def _cuda_library_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
@@ -61,22 +71,19 @@ def _cuda_library_impl(ctx):
         cc_infos = [dep[CcInfo] for dep in ctx.attr.deps + ctx.attr._implicit_deps],
     )
     context = merged.compilation_context
-    args = _compile_arguments(ctx, toolchain, context)
 
-    objects = []
-    for src in ctx.files.srcs:
-        obj = ctx.actions.declare_file("_objs/%s/%s.pic.o" % (ctx.label.name, src.basename[:-len(".cu")]))
-        ctx.actions.run(
-            executable = CUDA_ROOT + "/bin/nvcc",
-            arguments = [args, src.path, "-o", obj.path],
-            inputs = depset([src], transitive = [context.headers, toolchain.all_files]),
-            outputs = [obj],
-            # The version is there for its effect on the action's key: a new toolkit rebuilds.
-            env = {"PATH": "/usr/bin:/bin", "TOOLKIT_VERSION": CUDA_VERSION},
-            mnemonic = "CudaCompile",
-            progress_message = "Compiling %s with nvcc" % src.short_path,
-        )
-        objects.append(obj)
+    # Machine code for each architecture, and PTX of the last for what comes later.
+    archs = ctx.attr._archs[SettingInfo].value.split(",")
+    code = ["-gencode=arch=compute_%s,code=sm_%s" % (arch, arch) for arch in archs]
+    code.append("-gencode=arch=compute_%s,code=compute_%s" % (archs[-1], archs[-1]))
+    args = _compile_arguments(ctx, toolchain, context, ["-c"] + code)
+    machine_code_args = _compile_arguments(ctx, toolchain, context, ["-cubin", "-arch=sm_" + archs[-1]])
+
+    inputs = [context.headers, toolchain.all_files]
+    objects = [_compile(ctx, args, inputs, src, ".pic.o") for src in ctx.files.srcs]
+
+    # Only compiled where the output group is asked for.
+    cubins = [_compile(ctx, machine_code_args, inputs, src, ".cubin", " to machine code") for src in ctx.files.srcs]
 
     linking, outputs = cc_common.create_linking_context_from_compilation_outputs(
         actions = ctx.actions,
@@ -94,6 +101,7 @@ def _cuda_library_impl(ctx):
     files = [file for file in [library.static_library, library.pic_static_library] if file]
     return [
         DefaultInfo(files = depset(files)),
+        OutputGroupInfo(cubins = depset(cubins)),
         CcInfo(compilation_context = context, linking_context = linking),
     ]
 
@@ -132,6 +140,25 @@ def cuda_library(name, srcs, target_compatible_with = None, **kwargs):
             "//conditions:default": ["@local_cuda//:unavailable"],
         }),
         **kwargs
+    )
+
+def all_cubins(name, visibility = None):
+    """The machine code, for the last of the architectures, of every cuda_library of this BUILD file above the call.
+
+    Args:
+      name: the target.
+      visibility: of the target.
+    """
+    native.filegroup(
+        name = name,
+        testonly = True,
+        srcs = [
+            ":" + rule
+            for rule, attributes in sorted(native.existing_rules().items())
+            if attributes["kind"] == "_cuda_library"
+        ],
+        output_group = "cubins",
+        visibility = visibility,
     )
 
 def if_cuda(values, otherwise = []):

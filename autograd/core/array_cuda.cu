@@ -4,21 +4,49 @@
 namespace autograd::cuda {
 namespace {
 
-template <typename T>
-__global__ void FillKernel(T* y, int64_t count, T value) {
-  for (int64_t i = GridIndex(); i < count; i += GridStride()) y[i] = value;
+// Calls work(i, std::integral_constant<int, kCount>()) for this thread's share of `count` elements, kSize of them at once
+// where `packed` says that the addresses allow it.
+template <int kSize, typename Work>
+__device__ void ForEachPack(int64_t count, bool packed, const Work& work) {
+  const int64_t tail = packed ? count / kSize * kSize : 0;
+  for (int64_t i = GridIndex() * kSize; i < tail; i += GridStride() * kSize)
+    work(i, std::integral_constant<int, kSize>());
+  for (int64_t i = tail + GridIndex(); i < count; i += GridStride()) work(i, std::integral_constant<int, 1>());
 }
+
+template <typename T>
+__global__ void FillKernel(T* y, int64_t count, bool packed, T value) {
+  ForEachPack<Pack<T>::kSize>(count, packed, [=]<int kCount>(int64_t i, std::integral_constant<int, kCount>) {
+    ComputeType<T> values[kCount];
+    for (int k = 0; k < kCount; ++k) values[k] = static_cast<ComputeType<T>>(value);
+    StoreMany(y + i, values);
+  });
+}
+
+// A pack of the narrower of the two.
+template <typename From, typename To>
+constexpr int kConverted = std::max(Pack<From>::kSize, Pack<To>::kSize);
 
 template <typename From, typename To>
-__global__ void ConvertKernel(const From* x, To* y, int64_t count) {
-  for (int64_t i = GridIndex(); i < count; i += GridStride()) {
-    y[i] = static_cast<To>(static_cast<ComputeType<To>>(Load(x + i)));
-  }
+__global__ void ConvertKernel(const From* x, To* y, int64_t count, bool packed) {
+  ForEachPack<kConverted<From, To>>(count, packed, [=]<int kCount>(int64_t i, std::integral_constant<int, kCount>) {
+    ComputeType<From> values[kCount];
+    ComputeType<To> converted[kCount];
+    LoadMany(x + i, values);
+    for (int k = 0; k < kCount; ++k) converted[k] = static_cast<ComputeType<To>>(values[k]);
+    StoreMany(y + i, converted);
+  });
 }
 
 template <typename T>
-__global__ void AccumulateKernel(const T* x, T* y, int64_t count) {
-  for (int64_t i = GridIndex(); i < count; i += GridStride()) y[i] = static_cast<T>(Load(y + i) + Load(x + i));
+__global__ void AccumulateKernel(const T* x, T* y, int64_t count, bool packed) {
+  ForEachPack<Pack<T>::kSize>(count, packed, [=]<int kCount>(int64_t i, std::integral_constant<int, kCount>) {
+    ComputeType<T> values[kCount], sums[kCount];
+    LoadMany(x + i, values);
+    LoadMany(y + i, sums);
+    for (int k = 0; k < kCount; ++k) sums[k] += values[k];
+    StoreMany(y + i, sums);
+  });
 }
 
 }  // namespace
@@ -26,7 +54,8 @@ __global__ void AccumulateKernel(const T* x, T* y, int64_t count) {
 void Fill(Stream& stream, Array& y, double value) {
   if (y.size() == 0) return;
   VisitAny("Fill", y.dtype(), [&]<typename T>(T) {
-    Launch("Fill", stream, Blocks(y.size()), kBlock, FillKernel<T>, y.data<T>(), y.size(),
+    const bool packed = Aligned(y.raw());
+    Launch("Fill", stream, BlocksOfPacks<T>(y.size(), packed), kBlock, FillKernel<T>, y.data<T>(), y.size(), packed,
            static_cast<T>(static_cast<ComputeType<T>>(value)));
   });
 }
@@ -35,8 +64,10 @@ void Convert(Stream& stream, const Array& x, Array& y) {
   if (x.size() == 0) return;
   VisitFloating("Convert", x.dtype(), [&]<typename From>(From) {
     VisitFloating("Convert", y.dtype(), [&]<typename To>(To) {
-      Launch("Convert", stream, Blocks(x.size()), kBlock, ConvertKernel<From, To>, x.data<From>(), y.data<To>(),
-             x.size());
+      const bool packed = Aligned(x.raw(), y.raw());
+      const int64_t threads = packed ? (x.size() + kConverted<From, To> - 1) / kConverted<From, To> : x.size();
+      Launch("Convert", stream, Blocks(threads), kBlock, ConvertKernel<From, To>, x.data<From>(), y.data<To>(),
+             x.size(), packed);
     });
   });
 }
@@ -44,7 +75,9 @@ void Convert(Stream& stream, const Array& x, Array& y) {
 void Accumulate(Stream& stream, const Array& x, Array& y) {
   if (x.size() == 0) return;
   VisitFloating("Accumulate", y.dtype(), [&]<typename T>(T) {
-    Launch("Accumulate", stream, Blocks(x.size()), kBlock, AccumulateKernel<T>, x.data<T>(), y.data<T>(), x.size());
+    const bool packed = Aligned(x.raw(), y.raw());
+    Launch("Accumulate", stream, BlocksOfPacks<T>(x.size(), packed), kBlock, AccumulateKernel<T>, x.data<T>(),
+           y.data<T>(), x.size(), packed);
   });
 }
 

@@ -26,6 +26,8 @@
 namespace autograd::cuda {
 
 constexpr int kWarp = 32;
+// The most threads of a block. They start whatever a kernel's registers: 255 a thread is what there can be, and a block
+// has 65536.
 constexpr int kBlock = 256;
 
 inline cudaStream_t Native(const Stream& stream) { return static_cast<cudaStream_t>(stream.native()); }
@@ -40,6 +42,7 @@ inline unsigned Blocks(int64_t count, int64_t block = kBlock) {
 template <typename... Parameters, typename... Arguments>
 void Launch(const char* operation, Stream& stream, dim3 grid, dim3 block, void (*kernel)(Parameters...),
             Arguments&&... arguments) {
+  Require(int64_t{block.x} * block.y * block.z <= kBlock, operation, "starts blocks of more than ", kBlock, " threads");
   std::tuple<std::remove_cv_t<Parameters>...> values(static_cast<Parameters>(arguments)...);
   const cudaError_t error = std::apply(
       [&](auto&... value) {

@@ -81,8 +81,8 @@ void Unary(Stream& stream, UnaryFunction function, double a, double b, const Arr
     using Value = ComputeType<T>;
     const bool packed = Aligned(x.data<T>(), y.data<T>());
     VisitUnary(function, [&]<typename Functor>(Functor) {
-      Launch("Unary", stream, Blocks(x.size()), kBlock, UnaryKernel<Functor, T, Value>, x.data<T>(), y.data<T>(),
-             x.size(), packed, static_cast<Value>(a), static_cast<Value>(b));
+      Launch("Unary", stream, BlocksOfPacks<T>(x.size(), packed), kBlock, UnaryKernel<Functor, T, Value>, x.data<T>(),
+             y.data<T>(), x.size(), packed, static_cast<Value>(a), static_cast<Value>(b));
     });
   });
 }
@@ -94,9 +94,9 @@ void UnaryGradient(Stream& stream, UnaryFunction function, double a, double b, c
     using Value = ComputeType<T>;
     const bool packed = Aligned(saved.data<T>(), dy.data<T>(), dx.data<T>());
     VisitUnary(function, [&]<typename Functor>(Functor) {
-      Launch("UnaryGradient", stream, Blocks(dy.size()), kBlock, UnaryGradientKernel<Functor, T, Value>,
-             saved.data<T>(), dy.data<T>(), dx.data<T>(), dy.size(), packed, static_cast<Value>(a),
-             static_cast<Value>(b));
+      Launch("UnaryGradient", stream, BlocksOfPacks<T>(dy.size(), packed), kBlock,
+             UnaryGradientKernel<Functor, T, Value>, saved.data<T>(), dy.data<T>(), dx.data<T>(), dy.size(), packed,
+             static_cast<Value>(a), static_cast<Value>(b));
     });
   });
 }
@@ -108,8 +108,8 @@ void Binary(Stream& stream, BinaryFunction function, const Array& x, const Array
   VisitFloating("Binary", y.dtype(), [&]<typename T>(T) {
     const bool packed = Aligned(x.data<T>(), z.data<T>(), y.data<T>());
     VisitBinary(function, [&]<typename Functor>(Functor) {
-      Launch("Binary", stream, Blocks(plan.size), kBlock, BinaryKernel<Functor, T>, x.data<T>(), z.data<T>(),
-             y.data<T>(), plan, same, packed);
+      Launch("Binary", stream, BlocksOfPacks<T>(plan.size, same && packed), kBlock, BinaryKernel<Functor, T>,
+             x.data<T>(), z.data<T>(), y.data<T>(), plan, same, packed);
     });
   });
 }

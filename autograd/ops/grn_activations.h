@@ -24,8 +24,21 @@ struct Gelu {
   }
   template <typename T>
   HOST_DEVICE static T Gradient(T x, T scale, T slope, T dy) {
-    const NormalDistribution<T> normal = StandardNormal(x);
+    return Gradient(x, scale, slope, dy, StandardNormal(x));
+  }
+
+ protected:
+  template <typename T>
+  HOST_DEVICE static T Gradient(T x, T scale, T slope, T dy, const NormalDistribution<T>& normal) {
     return (scale * dy + slope * (x * normal.cumulative)) * (normal.cumulative + x * normal.density);
+  }
+};
+
+// For activations in bfloat16 on a device.
+struct ApproximateGelu : Gelu {
+  HOST_DEVICE static float Value(float x) { return x * ApproximateStandardNormal(x).cumulative; }
+  HOST_DEVICE static float Gradient(float x, float scale, float slope, float dy) {
+    return Gelu::Gradient(x, scale, slope, dy, ApproximateStandardNormal(x));
   }
 };
 

@@ -6,6 +6,12 @@
 namespace autograd::cuda {
 namespace {
 
+template <typename T, typename Visitor>
+void VisitActivation(bool gelu, const Visitor& visitor) {
+  if (!gelu) return visitor(grn::Identity());
+  visitor(std::conditional_t<std::is_same_v<T, BFloat16>, grn::ApproximateGelu, grn::Gelu>());
+}
+
 // Σ h²
 template <typename T, typename Activation>
 struct SquareTerms {
@@ -167,7 +173,7 @@ void GrnForward(Stream& stream, const Array& x, const Array& weight, const Array
     constexpr int kSize = Pack<T>::kSize;
     const bool packed = channels % kSize == 0 && Aligned(x.raw(), y.raw());
     Array scale = Array::Empty({images, channels}, DTypeOf<Value>::value);
-    grn::VisitActivation(gelu, [&]<typename Activation>(Activation) {
+    VisitActivation<T>(gelu, [&]<typename Activation>(Activation) {
       ChannelSums<kSize>("Grn", stream, images, pixels, channels, packed, SquareTerms<T, Activation>{x.data<T>()},
                          StoreNorms<Value>{norms.data<Value>(), channels});
       Launch("Grn", stream, Blocks(images, 1), kBlock, CoefficientsKernel<T, Value>, norms.data<Value>(),
@@ -193,7 +199,7 @@ void GrnGradient(Stream& stream, const Array& x, const Array& weight, const Arra
     const KeptSums<2> kept{sums.data<double>(), channels};
     Value* const scale = coefficients.data<Value>();
     Value* const slope = scale + images * channels;
-    grn::VisitActivation(gelu, [&]<typename Activation>(Activation) {
+    VisitActivation<T>(gelu, [&]<typename Activation>(Activation) {
       ChannelSums<kSize>("GrnGradient", stream, images, pixels, channels, packed,
                          GradientTerms<T, Activation>{x.data<T>(), dy.data<T>()}, kept);
       if (images > 0) {

@@ -36,6 +36,28 @@ OP_CONTRACT(GeluGrn, Case("Image", GeluGrn, {2, 3, 5, 7}), Case("OnePixel", Gelu
             Case("SeveralChunks", GeluGrn, {2, 67, 67, 3}), Case("WideChannels", GeluGrn, {1, 3, 1031}),
             Case("Packs", GeluGrn, {3, 11, 48}), Case("NoPixels", GeluGrn, {2, 0, 2, 3}, false));
 
+// What a device's approximations may do (gelu_functions.h), each at either end of what the PTX ISA grants it: Φ is that of
+// erfc far more closely than bfloat16 tells.
+TEST(GeluFunctionsTest, ApproximationsOfADeviceStayBelowBFloat16) {
+  const double reciprocal = 0x1p-23, power = 0x1p-22;
+  for (float x = -13; x <= 0; x += 0x1p-6f) {
+    const double square = double{x} * x;
+    // The argument of the power, two products and a constant in float32, is off by 1.5 roundings of itself each.
+    const double argument = 1.5 * 0x1p-24 * square;
+    for (const int a : {-1, 0, 1}) {
+      for (const int b : {-1, 0, 1}) {
+        const auto t = static_cast<float>(1 / (1 + 0.26 * std::fabs(x)) * (1 + a * reciprocal));
+        const auto exponential = static_cast<float>(std::exp(-0.5 * square) * (1 + b * (power + argument)));
+        const NormalDistribution<float> normal = StandardNormal(x, t, exponential);
+        const double bound = 0x1p-20 + 0x1p-23 * square, expected = 0.5 * std::erfc(-x * std::sqrt(0.5));
+        EXPECT_LE(std::fabs(normal.cumulative - expected), bound * expected) << x;
+        EXPECT_LE(std::fabs(StandardNormal(-x, t, exponential).cumulative - (1 - expected)), bound) << -x;
+        EXPECT_LT(bound, 0x1p-8 / 128);
+      }
+    }
+  }
+}
+
 TEST(GrnTest, TwoChannels) {
   // Norms √30 and √2.5, ratios 1.551981 and 0.448018.
   const Variable x(Array::From<float>({1, 2, 2, 2}, {1, 0.5, 2, -0.5, 3, 1, 4, -1}));

@@ -1,0 +1,132 @@
+// The kernels of arrays on each device, at addresses and for lengths that allow packs, and others.
+
+#include "autograd/core/array_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <vector>
+
+#include "autograd/core/array.h"
+#include "autograd/runtime/dtype.h"
+#include "autograd/testing/each_device.h"
+
+namespace autograd {
+namespace {
+
+constexpr int64_t kSizes[] = {0, 1, 3, 8, 16, 37, 4099};
+constexpr int64_t kMost = 4099, kOffsets[] = {0, 1, 4, 16};
+constexpr DType kFloating[] = {kFloat32, kFloat64, kBFloat16};
+
+// Small integers: every dtype holds them and their sums exactly.
+Array Numbers(DType dtype, int first) {
+  std::vector<float> values(kMost + 2 * 16);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>((first + i) % 61);
+  const Array floats = Array::From<float>({static_cast<int64_t>(values.size())}, values);
+  Array numbers = Array::Empty(floats.shape(), dtype);
+  kernels::Convert(Stream::Current(), floats, numbers);
+  return numbers;
+}
+std::vector<double> Values(const Array& array) {
+  const Array host = array.To(Stream::Cpu());
+  std::vector<double> values;
+  const auto append = [&](const auto& typed) { values.assign(typed.begin(), typed.end()); };
+  switch (host.dtype()) {
+    case kBFloat16:
+      for (const BFloat16 value : host.ToVector<BFloat16>()) values.push_back(static_cast<double>(value));
+      break;
+    case kFloat64:
+      append(host.ToVector<double>());
+      break;
+    case kFloat32:
+      append(host.ToVector<float>());
+      break;
+    case kInt32:
+      append(host.ToVector<int32_t>());
+      break;
+    case kInt64:
+      append(host.ToVector<int64_t>());
+      break;
+    case kUInt8:
+      append(host.ToVector<uint8_t>());
+      break;
+  }
+  return values;
+}
+
+// Calls body(size, offset) for all of them.
+template <typename Body>
+void ForEachSlice(const Body& body) {
+  for (const int64_t size : kSizes) {
+    for (const int64_t offset : kOffsets) {
+      SCOPED_TRACE(::testing::Message() << size << " elements from " << offset);
+      body(size, offset);
+    }
+  }
+}
+
+TEST(ArrayKernelsTest, NumbersAreWhatTheyAre) {
+  testing::OnEachDevice([] {
+    for (const DType dtype : kFloating) {
+      const std::vector<double> values = Values(Numbers(dtype, 5));
+      for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], static_cast<double>((5 + i) % 61));
+    }
+  });
+}
+
+TEST(ArrayKernelsTest, FillChangesItsElementsOnly) {
+  testing::OnEachDevice([] {
+    ForEachSlice([](int64_t size, int64_t offset) {
+      for (const DType dtype : {kFloat32, kFloat64, kBFloat16, kInt32, kInt64, kUInt8}) {
+        Array all = Array::Zeros({kMost + 32}, dtype);
+        Array part = all.Slice(offset, offset + size);
+        kernels::Fill(Stream::Current(), part, 3);
+        const std::vector<double> values = Values(all);
+        for (int64_t i = 0; i < all.size(); ++i)
+          ASSERT_EQ(values[i], i >= offset && i < offset + size ? 3 : 0) << dtype << " " << i;
+      }
+    });
+  });
+}
+
+TEST(ArrayKernelsTest, ConvertWritesItsElementsOnly) {
+  testing::OnEachDevice([] {
+    ForEachSlice([](int64_t size, int64_t offset) {
+      for (const DType from : kFloating) {
+        for (const DType to : kFloating) {
+          const Array x = Numbers(from, 7);
+          Array all = Array::Zeros(x.shape(), to);
+          Array part = all.Slice(offset, offset + size);
+          kernels::Convert(Stream::Current(), x.Slice(1, 1 + size), part);
+          const std::vector<double> values = Values(all), expected = Values(x);
+          for (int64_t i = 0; i < all.size(); ++i) {
+            const bool inside = i >= offset && i < offset + size;
+            ASSERT_EQ(values[i], inside ? expected[1 + i - offset] : 0) << from << " to " << to << " " << i;
+          }
+        }
+      }
+    });
+  });
+}
+
+TEST(ArrayKernelsTest, AccumulateAddsToItsElementsOnly) {
+  testing::OnEachDevice([] {
+    ForEachSlice([](int64_t size, int64_t offset) {
+      for (const DType dtype : kFloating) {
+        const Array x = Numbers(dtype, 7);
+        Array all = Numbers(dtype, 20);
+        const std::vector<double> before = Values(all), added = Values(x);
+        Array part = all.Slice(offset, offset + size);
+        kernels::Accumulate(Stream::Current(), x.Slice(16, 16 + size), part);
+        const std::vector<double> values = Values(all);
+        for (int64_t i = 0; i < all.size(); ++i) {
+          const bool inside = i >= offset && i < offset + size;
+          ASSERT_EQ(values[i], before[i] + (inside ? added[16 + i - offset] : 0)) << dtype << " " << i;
+        }
+      }
+    });
+  });
+}
+
+}  // namespace
+}  // namespace autograd
