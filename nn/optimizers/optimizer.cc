@@ -53,7 +53,12 @@ Optimizer::Optimizer(std::vector<OptimizedParameter> parameters)
 }
 
 void Optimizer::ClearGradients() {
-  for (const OptimizedParameter& optimized : parameters_) optimized.parameter->ClearGradient();
+  std::vector<autograd::GradientTensor> tensors;
+  for (const OptimizedParameter& optimized : parameters_) {
+    Parameter& parameter = *optimized.parameter;
+    if (parameter.has_gradient()) tensors.push_back({parameter.gradient().data<float>(), parameter.size()});
+  }
+  autograd::kernels::ClearGradients(autograd::Stream::Current(), tensors);
 }
 
 std::vector<Array> Optimizer::ZeroState() const {

@@ -63,6 +63,8 @@ void UpdateAverage(Stream&, std::span<const AverageTensor> tensors, AverageSetti
   ForEachElement(tensors, updates::Average{settings, updates::OptionalScalar(sound)});
 }
 
+void ClearGradients(Stream&, std::span<const GradientTensor> tensors) { ForEachElement(tensors, updates::Clear()); }
+
 void ScaleGradients(Stream&, std::span<const GradientTensor> tensors, float factor) {
   ForEachElement(tensors, updates::Scale{factor});
 }

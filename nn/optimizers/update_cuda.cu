@@ -144,6 +144,10 @@ void UpdateAverage(Stream& stream, std::span<const AverageTensor> tensors, Avera
   ForEachElement(stream, "UpdateAverage", tensors, updates::Average{settings, updates::OptionalScalar(sound)});
 }
 
+void ClearGradients(Stream& stream, std::span<const GradientTensor> tensors) {
+  ForEachElement(stream, "ClearGradients", tensors, updates::Clear());
+}
+
 void ScaleGradients(Stream& stream, std::span<const GradientTensor> tensors, float factor) {
   ForEachElement(stream, "ScaleGradients", tensors, updates::Scale{factor});
 }

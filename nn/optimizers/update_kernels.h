@@ -96,6 +96,7 @@ KERNEL(RmsPropStep, void(Stream&, std::span<const RmsPropTensor> tensors, RmsPro
 KERNEL(NormOfGradients, void(Stream&, std::span<const GradientTensor> tensors, Array& norm));
 // g *= min(1, maximum / (norm[0] + 1e-6)); nothing where norm[0] is not finite.
 KERNEL(ClipGradients, void(Stream&, std::span<const GradientTensor> tensors, const Array& norm, double maximum));
+KERNEL(ClearGradients, void(Stream&, std::span<const GradientTensor> tensors));
 KERNEL(ScaleGradients, void(Stream&, std::span<const GradientTensor> tensors, float factor));
 // average = decay·average + (1 − decay)·value
 KERNEL(UpdateAverage,
@@ -194,6 +195,14 @@ struct Scale {
   HOST_DEVICE bool Active() const { return true; }
   HOST_DEVICE float Of(const Tensor&) const { return factor; }
   HOST_DEVICE void Apply(const Tensor& tensor, float by, int64_t i) const { tensor.gradient[i] *= by; }
+};
+
+struct Clear {
+  using Tensor = GradientTensor;
+
+  HOST_DEVICE bool Active() const { return true; }
+  HOST_DEVICE float Of(const Tensor&) const { return 0; }
+  HOST_DEVICE void Apply(const Tensor& tensor, float zero, int64_t i) const { tensor.gradient[i] = zero; }
 };
 
 struct Clip {

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "autograd/testing/each_device.h"
+#include "autograd/testing/emulator/emulated_device.h"
+#include "autograd/testing/emulator/emulator.h"
 #include "nn/checkpoints/weights.h"
 #include "nn/optimizers/rmsprop.h"
 
@@ -161,6 +164,50 @@ TEST(RmsProp, ResumesBitForBit) {
   for (int step = 2; step < 4; ++step) resumed.Step(step);
   EXPECT_EQ(resumed.module.weight.value().ToVector<float>(), straight.module.weight.value().ToVector<float>());
   EXPECT_EQ(resumed.module.bias.value().ToVector<float>(), straight.module.bias.value().ToVector<float>());
+}
+
+struct Many {
+  std::vector<Parameter> parameters;
+  explicit Many(int64_t count) {
+    for (int64_t i = 0; i < count; ++i) parameters.emplace_back(Array::Zeros({1 + i % 7}, kFloat32));
+  }
+  void Fields(FieldVisitor& visitor) {
+    for (size_t i = 0; i < parameters.size(); ++i) visitor.Field("p" + std::to_string(i), parameters[i]);
+  }
+};
+
+TEST(OptimizerOnEachDevice, ClearsWhatHasAGradient) {
+  OnEachDevice([] {
+    Many module(400);
+    RmsProp optimizer{GroupParameters(module, {})};
+    for (size_t i = 0; i < module.parameters.size(); i += 2) {
+      Parameter& parameter = module.parameters[i];
+      SetGradient(parameter, std::vector<float>(parameter.size(), i % 4 == 0 ? 3 : NAN));
+      parameter.set_trainable(i % 3 != 0);
+    }
+    optimizer.ClearGradients();
+    for (size_t i = 0; i < module.parameters.size(); ++i) {
+      Parameter& parameter = module.parameters[i];
+      ASSERT_EQ(parameter.has_gradient(), i % 2 == 0);
+      if (!parameter.has_gradient()) continue;
+      ASSERT_EQ(parameter.gradient().ToVector<float>(), std::vector<float>(parameter.size())) << i;
+    }
+  });
+}
+
+// On a device what counts is the number of launches.
+TEST(OptimizerInTheEmulator, ClearsManyGradientsByFewKernels) {
+  const auto stream = cuda_emulator::OpenEmulatedStream();
+  const autograd::StreamScope scope(*stream);
+  Many module(400);
+  RmsProp optimizer{GroupParameters(module, {})};
+  for (Parameter& parameter : module.parameters) parameter.gradient();
+  std::vector<std::function<void()>> queued;
+  cuda_emulator::SetRecording(&queued);
+  optimizer.ClearGradients();
+  cuda_emulator::SetRecording(nullptr);
+  EXPECT_GT(queued.size(), 0u);
+  EXPECT_LE(queued.size(), 4u);
 }
 
 TEST(RmsProp, Misuse) {
