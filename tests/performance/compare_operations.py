@@ -1,9 +1,9 @@
 """Lays the operations of operations.cc beside PyTorch's, as a table of Markdown.
 
-  python3 compare_operations.py --ours path/to/operations [--device cuda] [--precision bfloat16] [--size 512] [--batch 16]
+  python3 compare_operations.py --ours path/to/operations[.jsonl] [--device cuda] [--precision bfloat16] [--size 512] [--batch 16]
 
 "of copy" is the rate at which an operation moves what its definition says, over that of a plain copy of a large array in the same run: the bandwidth floor
-is 1. "of peak" is over --peak, the machine's TFLOP/s at this precision (known for some GPUs). A ratio above 1 means that ours is faster. Without PyTorch
+is 1; what it printed before may stand for the program. "of peak" is over --peak, the machine's TFLOP/s at this precision (known for some GPUs). A ratio above 1 means that ours is faster. Without PyTorch
 its columns stay empty.
 """
 
@@ -45,7 +45,7 @@ def peak_of_device(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ours", required=True, help="the binary")
+    parser.add_argument("--ours", required=True, help="the program, or a file of the lines that it printed")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--size", type=int, default=512, help="height and width of the crops, a multiple of 32")
@@ -57,9 +57,16 @@ def main():
     options = parser.parse_args()
     flags = [f"--{name}={getattr(options, name)}" for name in ["device", "precision", "size", "batch", "threads", "product", "only"]]
 
-    code, ours, error = lines_of_json([options.ours, *flags])
-    if code != 0:
-        sys.exit(f"{options.ours}: exit code {code}: {error[-500:]}")
+    failed = False
+    if options.ours.endswith(".jsonl"):
+        with open(options.ours) as file:
+            ours = [line for line in map(json.loads, file) if line.get("precision", options.precision) == options.precision]
+    else:
+        code, ours, error = lines_of_json([options.ours, *flags])
+        # What was measured before is worth showing.
+        failed = code != 0
+        if failed:
+            print(f"{options.ours}: exit code {code}: {error[-500:]}\n")
     code, others, error = lines_of_json([sys.executable, PYTORCH, *flags])
     if code != 0:
         reason = (error.splitlines() or ["no output"])[-1]
@@ -67,7 +74,9 @@ def main():
     peak = options.peak or peak_of_device(options)
     theirs = {(line["operation"], line["shape"]): line["milliseconds"] for line in others}
 
-    copy = next(line for line in ours if line["operation"] == "copy")
+    copy = next((line for line in ours if line["operation"] == "copy"), None)
+    if copy is None:
+        sys.exit(f"{options.ours}: there is no copy to compare with")
     print(f"{options.device}, {options.precision}; a copy moves {copy['gigabytes_per_second']:.0f} GB/s"
           + (f"; peak {peak:g} TFLOP/s" if peak else "") + "\n")
     print("| operation | shape | ms | GB/s | of copy | TFLOP/s | of peak | PyTorch, ms | ratio |")
@@ -81,6 +90,7 @@ def main():
               f"| {f'{teraflops / peak:.2f}' if teraflops and peak else '–'} "
               f"| {f'{other:.3f}' if other else '–'} | {f'{other / line_ms:.2f}' if (line_ms := line['milliseconds']) and other else '–'} |",
               flush=True)
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,56 +1,67 @@
 #!/usr/bin/env python3
-"""Checks this project on a machine with a CUDA device: correctness, then speed, into one report.
+"""Checks this project on a machine with a CUDA device: correctness, then speed, the most valuable first.
 
-    python3 gpu_check.py [--report FILE] [--quick] [--only STEP ...] [--camvid FOLDER]
+    python3 gpu_check.py [--report FOLDER] [--deadline SECONDS] [--only STEP ...] [--camvid FOLDER]
 
-Needs the driver and Python 3, nothing else: the programs lie beside this file, where pack.sh put them. Uses compute-sanitizer and
-PyTorch where they are installed and says so where they are not. Every step has a time limit; a step that fails does not stop the others.
-Exits with 1 when a test failed.
+Needs the driver and Python 3, nothing else: the programs lie beside this file, where pack.sh put them. Uses compute-sanitizer, Nsight
+Compute (ncu) and PyTorch where they are installed and says so where they are not. Everything ends before the deadline; what did not fit is
+listed as not run, and `--only` with those steps runs it in a second visit. A step that fails does not stop the others. Into the report's
+folder go report.md, tests.log (what the tests printed), steps.jsonl and operations.jsonl (each measurement), ncu.csv and profile.txt; all
+grow as the check goes on. Exits with 1 when something failed.
 """
 
 import argparse
 import glob
 import json
+import math
 import os
 import platform
 import shutil
 import site
-import subprocess
 import sys
 import time
 
+import kernel_times
+import programs as p
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-# cuBLASLt, cuDNN and NCCL as Python's packages (PyTorch's, say) bring them, where no toolkit does; behind what the machine's owner has set. The
-# programs find their own libraries in lib/ by themselves.
-PACKAGED = sorted({folder for path in site.getsitepackages() + sys.path for folder in glob.glob(os.path.join(path, "nvidia", "*", "lib"))})
-ENVIRONMENT = dict(os.environ, LD_LIBRARY_PATH=":".join(filter(None, [os.environ.get("LD_LIBRARY_PATH"), *PACKAGED])))
+TRAINING = ["--model=nano", "--size=512", "--batch=16", "--device=cuda"]
+TESTS = "*MatchesOnCuda*"
 
 
-def run(command, seconds, **variables):
-    """(exit code, output, seconds); 124 when the time was up."""
-    begin = time.monotonic()
-    try:
-        done = subprocess.run(command, cwd=HERE, env=dict(ENVIRONMENT, **variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors="replace", timeout=seconds)
-        return done.returncode, done.stdout, time.monotonic() - begin
-    except subprocess.TimeoutExpired as error:
-        output = error.stdout or b""
-        return 124, output.decode(errors="replace") if isinstance(output, bytes) else output, time.monotonic() - begin
-    except OSError as error:
-        return 127, str(error), 0.0
+def environment():
+    # cuBLASLt, cuDNN and NCCL as Python's packages (PyTorch's, say) bring them, where no toolkit does; behind what the machine's owner has
+    # set. The programs find their own libraries in lib/ by themselves.
+    packaged = sorted({folder for path in site.getsitepackages() + sys.path for folder in glob.glob(os.path.join(path, "nvidia", "*", "lib"))})
+    libraries = ":".join(filter(None, [os.environ.get("LD_LIBRARY_PATH"), *packaged]))
+    # NCCL looks for an interface even in a world of one; a machine may have none but the loopback.
+    return {"NCCL_SOCKET_IFNAME": "lo", "NCCL_DEBUG": "WARN", **os.environ, "LD_LIBRARY_PATH": libraries}, packaged
+
+
+def find_tool(name, patterns):
+    found = shutil.which(name)
+    return found or next((path for pattern in patterns for path in sorted(glob.glob(pattern), reverse=True)), None)
 
 
 class Report:
-    def __init__(self, path):
-        self.path, self.lines, self.failed = path, [], []
+    def __init__(self, folder):
+        self.folder, self.lines, self.failed, self.not_run, self.summary, self.card = folder, [], [], [], [], "no card"
+        os.makedirs(folder, exist_ok=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
 
     def add(self, *lines):
         for line in lines:
             self.lines.append(line)
             print(line, flush=True)
         # Written as it grows, so that a machine taken away leaves what was found.
-        with open(self.path, "w") as file:
+        with open(self.path("report.md"), "w") as file:
             file.write("\n".join(self.lines) + "\n")
+
+    def append(self, name, text):
+        with open(self.path(name), "a") as file:
+            file.write(text)
 
     def heading(self, text):
         self.add("", "## " + text, "")
@@ -59,179 +70,299 @@ class Report:
         self.failed.append(what)
         self.add("**FAILED**: " + what)
 
+    def done(self, what, result):
+        """Whether the program ended well; notes why not."""
+        if result.code is p.NOT_RUN:
+            self.not_run.append(what)
+            self.add(what + ": not run")
+        elif result.code != 0:
+            self.add("```", result.output[-3000:].strip(), "```")
+            self.fail("%s: %s" % (what, result.reason()))
+        return result.code == 0
 
-def machine(report, _):
+
+# What opened which library, and its version, as the programs will find them.
+LIBRARIES = """
+import ctypes
+for name, function in [("libcublasLt.so.13", "cublasLtGetVersion"), ("libcudnn.so.9", "cudnnGetVersion"), ("libnccl.so.2", "ncclGetVersion")]:
+    try:
+        library = ctypes.CDLL(name)
+        call = getattr(library, function)
+        call.restype = ctypes.c_size_t
+        version = ctypes.c_int()
+        number = call(ctypes.byref(version)) if name.startswith("libnccl") else call()
+        path = next((line.split()[-1] for line in open("/proc/self/maps") if name.split(".so")[0] in line), "?")
+        print("%s: %d, %s" % (name, version.value or number, path))
+    except OSError as error:
+        print("%s: %s" % (name, error))
+"""
+
+
+def machine(report, run, options):
     report.add("host: %s, %s, %d CPUs" % (platform.platform(), platform.processor() or platform.machine(), os.cpu_count()))
-    code, output, _ = run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm,power.limit",
-                           "--format=csv"], 60)
-    report.add("```", output.strip(), "```")
-    if code != 0:
-        report.fail("nvidia-smi: exit code %d" % code)
-    code, output, _ = run([sys.executable, "-c", "import torch; print(torch.__version__, torch.version.cuda, torch.backends.cudnn.version())"], 300)
-    report.add("PyTorch: " + (output.strip().splitlines()[-1] if code == 0 else "not there"))
-    report.add("CUDA libraries of Python packages: " + (", ".join(PACKAGED) or "none"))
-    report.add("compute-sanitizer: " + (shutil.which("compute-sanitizer") or "not there"))
+    result = run.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm,power.limit", "--format=csv"], 60)
+    report.add("```", result.output.strip(), "```")
+    if report.done("nvidia-smi", result) and len(result.output.splitlines()) > 1:
+        report.card = result.output.splitlines()[1].split(",")[0]
+    report.add("```", run.run([sys.executable, "-c", LIBRARIES], 60).output.strip(), "```",
+               "CUDA libraries of Python packages: " + (", ".join(options.packaged) or "none"))
+    for path in sorted(glob.glob(os.path.join(HERE, "*"))):
+        if not os.path.isfile(path) or not os.access(path, os.X_OK) or path.endswith(".py"):
+            continue
+        missing = [line.strip() for line in run.run(["ldd", path], 20).output.splitlines() if "not found" in line]
+        if missing:
+            report.fail("%s: %s" % (os.path.basename(path), "; ".join(missing)))
+    for name, path in [("compute-sanitizer", options.sanitizer), ("ncu", options.ncu)]:
+        report.add("%s: %s" % (name, path or "not there"))
 
 
-def gtest(report, binary, arguments, seconds, label):
-    results = os.path.join(HERE, binary + ".json")
-    if os.path.exists(results):
-        os.remove(results)
-    code, output, took = run(["./" + binary, "--gtest_output=json:" + results, "--gtest_brief=1", *arguments], seconds)
-    if not os.path.exists(results):
-        report.add("```", output[-6000:], "```")
-        report.fail("%s: exit code %d and no results" % (label, code))
+def tests_of(report, run, binary, test_filter, seconds, label, shards=1):
+    if run.deadline.left() < p.Programs.LEAST:
+        report.not_run.append(label)
         return
-    passed, failed, skipped = 0, [], 0
-    # GoogleTest's file does not say why a test was skipped, its output does.
-    lines = output.splitlines()
-    reasons = sorted({lines[i + 1].strip() for i, line in enumerate(lines[:-1]) if line.endswith(": Skipped")})
-    with open(results) as file:
-        for suite in json.load(file)["testsuites"]:
-            for test in suite["testsuite"]:
-                name = suite["name"] + "." + test["name"]
-                if "failures" in test:
-                    failed.append((name, test["failures"][0]["failure"]))
-                elif test.get("result") == "SKIPPED" or "skipped" in test:
-                    skipped += 1
-                else:
-                    passed += 1
-    report.add("%s: %d passed, %d failed, %d skipped, %.0f s" % (label, passed, len(failed), skipped, took))
-    for reason in reasons:
-        report.add("- skipped: " + reason)
-    for name, message in failed[:40]:
-        report.add("- %s" % name, "```", message[:1500], "```")
-    if passed == 0:
-        report.fail(label + ": no test ran")
-    if failed or code not in (0, 1):
-        report.fail("%s: %d tests, exit code %d" % (label, len(failed), code))
+    results = p.run_tests(run, binary, test_filter, min(seconds, run.deadline.left()), shards)
+    report.append("tests.log", "==== %s\n%s\n" % (binary, results.log))
+    report.add("%s: %d passed, %d failed, %d skipped, %d without a result, %.0f s" % (
+        label, len(results.passed), len(results.failed), len(results.skipped), len(results.lost), results.seconds))
+    report.summary.append("| %s | %d of %d |" % (label, len(results.passed), len(results.passed) + len(results.failed) + len(results.skipped) +
+                                                len(results.lost)))
+    for name, message in list(results.failed.items())[:30]:
+        report.add("- %s" % name, "```", message, "```")
+    if results.alone:
+        report.add("- passed in a process of their own, behind the fault of another: " + ", ".join(results.alone[:40]))
+    for reason in sorted(set(results.skipped.values()))[:10]:
+        report.add("- skipped: " + reason.splitlines()[-1] if reason else "- skipped")
+    for what, names in [("failed", results.failed), ("skipped, which nothing may be here", results.skipped)]:
+        if names:
+            report.fail("%s: %d tests %s" % (label, len(names), what))
+    if results.lost:
+        report.not_run.append("%s: %s" % (label, ", ".join(results.lost[:20])))
 
 
-def tests(report, options):
-    gtest(report, "cuda_tests", ["--gtest_filter=*MatchesOnCuda*"], 400, "operations against the CPU")
-    gtest(report, "device_test", [], 100, "device")
-    gtest(report, "device_training_test", ["--gtest_filter=*cuda*"], 200, "whole steps, recorded and not")
-    gtest(report, "device_reward_test", [], 100, "rewards")
-    gtest(report, "nccl_test", [], 100, "NCCL, one GPU")
-    gtest(report, "conv2d_cudnn_test", [], 100, "cuDNN's descriptions of convolutions")
-    gtest(report, "attention_cudnn_test", [], 100, "cuDNN's descriptions of attention")
+def device(report, run, options):
+    tests_of(report, run, "device_test", "*Cuda*", 60, "device")
+    tests_of(report, run, "device_training_test", "*cuda*", 120, "whole steps, recorded and not")
+    tests_of(report, run, "nccl_test", "*", 60, "NCCL, one GPU")
+    tests_of(report, run, "device_reward_test", "*", 60, "rewards")
+    tests_of(report, run, "conv2d_cudnn_test", "*", 60, "cuDNN's descriptions of convolutions")
+    tests_of(report, run, "attention_cudnn_test", "*", 60, "cuDNN's descriptions of attention")
 
 
-def sanitizer(report, options):
-    tool = shutil.which("compute-sanitizer")
-    if tool is None:
+def operations_tests(report, run, options):
+    tests_of(report, run, "cuda_tests", TESTS, 200, "operations against the CPU", shards=min(8, os.cpu_count()))
+
+
+def step(report, run, name, command, seconds):
+    """One line of a training program, or None."""
+    result = run.run(command, seconds)
+    found = result.json_lines()
+    if not report.done(name, result) or not found:
+        return None
+    report.append("steps.jsonl", json.dumps(dict(found[-1], name=name, card=report.card)) + "\n")
+    return found[-1]
+
+
+def row(report, name, line):
+    report.add("| %s | %.2f | %.1f | %s | %s | %s |" % (name, line["milliseconds_per_step"], line["images_per_second"],
+               line.get("arrays_peak_mib", "–"), line.get("loss", "–"), line.get("fallbacks", "–")))
+    report.summary.append("| %s, ms a step | %.2f |" % (name, line["milliseconds_per_step"]))
+
+
+def rows(report, run, commands, seconds):
+    report.add("%s, SFPNeXt-Nano, 512², batch 16, 59 classes" % report.card, "",
+               "| program | ms a step | images/s | peak MiB of arrays | loss | calls left to our own kernels |", "|---|---|---|---|---|---|")
+    for name, command in commands.items():
+        line = step(report, run, name, command, seconds)
+        if line is not None:
+            row(report, name, line)
+            if not math.isfinite(float(line.get("loss", 0))):
+                report.fail("%s: the loss is %s" % (name, line["loss"]))
+
+
+def ours(*arguments, precision="bfloat16", steps=20, warmup=5):
+    return ["./training_step", *TRAINING, "--precision=" + precision, "--steps=%d" % steps, "--warmup=%d" % warmup, *arguments]
+
+
+def steps(report, run, options):
+    rows(report, run, {
+        "ours": ours(),
+        "ours, captured": ours("--capture"),
+        "ours, measured plans, captured": ours("--measure_plans", "--capture"),
+        "ours, RSS, measured plans, captured": ours("--loss=rss", "--measure_plans", "--capture"),
+    }, 60)
+    # The same three steps in both precisions: the only check of numbers at the size that people train with.
+    losses = {}
+    for precision in ("bfloat16", "float32"):
+        line = step(report, run, "three steps in " + precision, ours(precision=precision, steps=3, warmup=0), 90)
+        if line is not None:
+            losses[precision] = float(line["loss"])
+    if len(losses) == 2:
+        difference = abs(losses["bfloat16"] - losses["float32"])
+        report.add("", "Loss after three steps: %.4f in bfloat16, %.4f in float32, apart by %.4f" % (
+            losses["bfloat16"], losses["float32"], difference))
+        # Activations round to 2^-8 at each of some fifty layers in a row, in both directions.
+        if not difference < math.sqrt(50) * 2**-8 * abs(losses["float32"]):
+            report.fail("losses of three steps in bfloat16 and float32 differ by %g" % difference)
+
+
+def operations(report, run, options, precision="bfloat16"):
+    result = run.run(["./operations", "--device=cuda", "--precision=" + precision], 120)
+    lines = result.json_lines()
+    report.done("operations by themselves, " + precision, result)
+    report.append("operations.jsonl", "".join(json.dumps(dict(line, precision=precision, card=report.card)) + "\n" for line in lines))
+    if lines:
+        report.add("%s, %s" % (report.card, precision), "", "| operation | shape | ms | GB/s | of copy | TFLOP/s |", "|---|---|---|---|---|---|")
+    for line in lines:
+        report.add("| %s | %s | %.3f | %.0f | %.2f | %s |" % (line["operation"], line["shape"], line["milliseconds"], line["gigabytes_per_second"],
+                   line["share_of_copy"], "%.1f" % line["teraflops"] if line["teraflops"] else "–"))
+
+
+def kernels(report, run, options):
+    if options.ncu is None:
+        report.add("ncu is not installed: not run")
+        return
+    result = run.run([options.ncu, "--clock-control", "none", "--metrics", ",".join(kernel_times.METRICS), "--csv", "--page", "raw",
+                      *ours(steps=1, warmup=1)], 150)
+    report.append("ncu.csv", result.output)
+    found = kernel_times.read(result.output)
+    report.done("kernels of a step", result)
+    if found:
+        report.add(report.card + ", two steps, the first with what is done once", "", *kernel_times.table(found, 2))
+
+
+def profile(report, run, options):
+    result = run.run(ours("--profile", steps=5, warmup=2), 120)
+    report.append("profile.txt", result.output)
+    if report.done("profile", result):
+        report.add("Operations (each waits for the device when profiled):", "```", result.output[:5000].strip(), "```")
+
+
+def has_torch(run):
+    return run.run([sys.executable, "-c", "import torch, timm"], 60).code == 0
+
+
+def torch(*arguments, precision="bfloat16"):
+    return [sys.executable, "performance/pytorch_step.py", *arguments, *TRAINING, "--precision=" + precision, "--steps=20", "--warmup=5"]
+
+
+def pytorch(report, run, options):
+    if not has_torch(run):
+        report.add("PyTorch or timm is not installed: not run")
+        return
+    rows(report, run, {"PyTorch": torch("--benchmark")}, 120)
+    # The lines of this card that `operations` has left; those of ours are not measured again.
+    found = report.path("operations.jsonl")
+    command = [sys.executable, "performance/compare_operations.py", "--ours=" + (found if os.path.exists(found) else "./operations"),
+               "--device=cuda", "--precision=bfloat16"]
+    result = run.run(command, 150)
+    report.add("", result.output.strip())
+    report.done("PyTorch's operations", result)
+
+
+def compiled(report, run, options):
+    if not has_torch(run):
+        report.add("PyTorch or timm is not installed: not run")
+        return
+    rows(report, run, {"PyTorch, torch.compile": torch("--compile")}, 150)
+
+
+def train(report, run, label, arguments, seconds, **variables):
+    command = ["./rss_pascal_context", *arguments]
+    result = run.run(command, seconds, **variables)
+    shown = " ".join(["%s=%s" % pair for pair in variables.items()] + command)
+    report.add("`%s`: %s, %.0f s" % (shown, result.reason(), result.seconds), "```", result.output[-1500:].strip(), "```")
+    report.done(label, result)
+
+
+def end_to_end(report, run, options):
+    common = ["--steps=60", "--evaluate_every=0"]
+    train(report, run, "end to end on cuda", ["--device=cuda", *common, "--output=runs/cuda"], 120)
+    # As a launcher would start it: a world of one GPU.
+    train(report, run, "end to end in a launched world", ["--device=cuda", *common, "--method=rss_image", "--output=runs/launched"], 120,
+          RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="29500")
+    train(report, run, "end to end on the CPU", ["--device=cpu", *common, "--output=runs/cpu"], 120)
+
+
+def float32(report, run, options):
+    commands = {"ours, float32": ours(precision="float32")}
+    if has_torch(run):
+        commands["PyTorch, float32"] = torch("--benchmark", precision="float32")
+    rows(report, run, commands, 120)
+    operations(report, run, options, "float32")
+
+
+def sanitize(report, run, options, kind):
+    if options.sanitizer is None:
         report.add("compute-sanitizer is not installed: not run")
         return
-    for kind in ["memcheck", "racecheck"] if not options.quick else ["memcheck"]:
-        code, output, took = run([tool, "--tool", kind, "--error-exitcode", "9", "./cuda_tests", "--gtest_brief=1",
-                                  "--gtest_filter=*MatchesOnCuda*"], 500)
-        report.add("%s: exit code %d, %.0f s" % (kind, code, took), "```", output[-1500:].strip(), "```")
-        if code != 0:
-            report.fail("compute-sanitizer " + kind)
+    # Our own kernels: those of the libraries are many, slow under it, and not ours to mend.
+    result = run.run([options.sanitizer, "--tool", kind, "--error-exitcode", "9", "--kernel-name", "kernel_substring=autograd", "./cuda_tests",
+                      "--gtest_brief=1", "--gtest_filter=" + TESTS], 500)
+    report.add("%s: %s, %.0f s" % (kind, result.reason(), result.seconds), "```", result.output[-1500:].strip(), "```")
+    report.done("compute-sanitizer " + kind, result)
 
 
-def train(report, label, arguments, seconds, **variables):
-    command = ["./rss_pascal_context", *arguments]
-    code, output, took = run(command, seconds, **variables)
-    shown = " ".join(["%s=%s" % pair for pair in variables.items()] + command)
-    report.add("`%s`: exit code %d, %.0f s" % (shown, code, took), "```", output[-1800:].strip(), "```")
-    if code != 0:
-        report.fail(label)
-
-
-def end_to_end(report, options):
-    steps = 60 if options.quick else 300
-    common = ["--steps=%d" % steps, "--evaluate_every=0"]
-    train(report, "end to end on cuda", ["--device=cuda", *common, "--output=runs/cuda"], 400)
-    # As a launcher would start it: a world of one GPU.
-    train(report, "end to end in a launched world", ["--device=cuda", *common, "--method=rss_image", "--output=runs/launched"], 400,
-          RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="29500")
-    if not options.quick:
-        train(report, "end to end on the CPU", ["--device=cpu", *common, "--output=runs/cpu"], 400)
-
-
-def camvid(report, options):
+def camvid(report, run, options):
     """Labels, pixel rewards and image rewards on CamVid at full size; curves and pictures are in the runs' folders."""
     if options.camvid is None:
         report.add("--camvid was not given: not run")
         return
     data = ["--device=cuda", "--precision=bfloat16", "--capture", "--dataset=camvid", "--data_root=" + os.path.abspath(options.camvid),
-            "--model=nano", "--image_scale=1", "--crop=352", "--steps=%d" % (60 if options.quick else options.camvid_steps)]
+            "--model=nano", "--image_scale=1", "--crop=352", "--steps=%d" % options.camvid_steps]
     for method in ["psl", "rss_pixel", "rss_image"]:
-        train(report, "CamVid, " + method, [*data, "--method=" + method, "--output=runs/camvid_" + method], 1200)
+        train(report, run, "CamVid, " + method, [*data, "--method=" + method, "--output=runs/camvid_" + method], 1200)
 
 
-def one_json(command, seconds):
-    code, output, _ = run(command, seconds)
-    lines = [line for line in output.splitlines() if line.startswith("{")]
-    return json.loads(lines[-1]) if code == 0 and lines else {"error": "exit code %d: %s" % (code, output[-400:].strip())}
+# By value: what is first is worth most if the time is short.
+STEPS = {
+    "machine": machine,
+    "device": device,
+    "operations_tests": operations_tests,
+    "steps": steps,
+    "operations": operations,
+    "kernels": kernels,
+    "pytorch": pytorch,
+    "end_to_end": end_to_end,
+    "profile": profile,
+    "compiled": compiled,
+    "float32": float32,
+    "memcheck": lambda report, run, options: sanitize(report, run, options, "memcheck"),
+    "racecheck": lambda report, run, options: sanitize(report, run, options, "racecheck"),
+    "camvid": camvid,
+}
 
 
-def speed(report, options):
-    """The training step beside PyTorch, in turns."""
-    cases = [("nano", 512, 16, "bfloat16"), ("nano", 512, 16, "float32")]
-    if options.quick:
-        cases = cases[:1]
-    slow = []
-    has_torch = run([sys.executable, "-c", "import torch, timm"], 300)[0] == 0
-    report.add("| case | program | ms a step | images/s | peak MiB of arrays |", "|---|---|---|---|---|")
-    for model, size, batch, precision in cases:
-        common = ["--model=" + model, "--size=%d" % size, "--batch=%d" % batch, "--steps=20", "--warmup=5", "--device=cuda", "--precision=" + precision]
-        programs = {
-            "ours": ["./training_step", *common],
-            "ours, measured plans": ["./training_step", "--measure_plans", *common],
-            "ours, measured plans, captured": ["./training_step", "--measure_plans", "--capture", *common],
-            "ours, RSS image-level loss": ["./training_step", "--loss=rss", *common],
-            "ours, RSS image-level loss, measured plans, captured":
-                ["./training_step", "--loss=rss", "--measure_plans", "--capture", *common],
-        }
-        if has_torch:
-            programs["PyTorch"] = [sys.executable, "performance/pytorch_step.py", "--benchmark", *common]
-            programs["PyTorch, torch.compile"] = [sys.executable, "performance/pytorch_step.py", "--compile", *common]
-        for name, command in programs.items():
-            result = one_json(command, 400)
-            if "error" in result:
-                report.add("| %s %d² × %d %s | %s | %s | | |" % (model, size, batch, precision, name, result["error"].replace("\n", " ")[-300:]))
-                if name.startswith("ours"):
-                    report.fail("benchmark of " + name)
-                continue
-            report.add("| %s %d² × %d %s | %s | %.2f | %.1f | %s |" % (model, size, batch, precision, name, result["milliseconds_per_step"],
-                       result["images_per_second"], result.get("arrays_peak_mib")))
-            if result.get("fallbacks"):
-                slow.append("%s, %s" % (name, precision))
-    if slow:
-        report.add("", "In these, calls went to our own kernels that cuDNN was to take (the profile says which): " + "; ".join(slow))
-    if not has_torch:
-        report.add("", "PyTorch or timm is not installed: no comparison")
-    for precision in ["bfloat16", "float32"] if not options.quick else ["bfloat16"]:
-        code, output, _ = run([sys.executable, "performance/compare_operations.py", "--ours=./operations", "--device=cuda", "--precision=" + precision], 400)
-        report.add("", "Operations by themselves, " + output.strip())
-        if code != 0:
-            report.fail("operations by themselves, " + precision)
-    code, output, _ = run(["./training_step", "--profile", "--model=nano", "--size=512", "--batch=16", "--steps=5", "--device=cuda", "--precision=bfloat16"], 300)
-    report.add("", "Profile (each kernel waits for the device when profiled):", "```", output[:6000].strip(), "```")
-
-
-STEPS = {"machine": machine, "tests": tests, "sanitizer": sanitizer, "end_to_end": end_to_end, "speed": speed, "camvid": camvid}
-
-
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--report", default="gpu_check_report.md")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    parser.add_argument("--report", default="gpu_check_report", metavar="FOLDER")
+    parser.add_argument("--deadline", type=float, default=520, metavar="SECONDS", help="for everything together")
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP", help=", ".join(STEPS))
     parser.add_argument("--camvid", metavar="FOLDER", help="CamVid's files, for training on real photographs")
     parser.add_argument("--camvid_steps", type=int, default=2000)
-    options = parser.parse_args()
-    report = Report(options.report)
+    options = parser.parse_args(arguments)
+    variables, options.packaged = environment()
+    options.sanitizer = find_tool("compute-sanitizer", ["/usr/local/cuda*/bin/compute-sanitizer", "/opt/nvidia/compute-sanitizer/compute-sanitizer"])
+    options.ncu = find_tool("ncu", ["/usr/local/cuda*/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu"])
+    report = Report(os.path.abspath(options.report))
+    run = p.Programs(HERE, p.Deadline(options.deadline), variables)
     report.add("# GPU check, %s" % time.strftime("%Y-%m-%d %H:%M"))
-    for name in options.only:
+    for name in STEPS:
+        if name not in options.only:
+            continue
+        if run.deadline.left() < p.Programs.LEAST:
+            report.not_run.append(name)
+            continue
         report.heading(name.replace("_", " "))
-        STEPS[name](report, options)
+        try:
+            STEPS[name](report, run, options)
+        except Exception as error:  # a step that this script does not understand must not lose the others
+            report.fail("%s: %s: %s" % (name, type(error).__name__, error))
     report.heading("result")
-    report.add("; ".join(report.failed) if report.failed else "everything passed")
-    sys.exit(1 if report.failed else 0)
+    report.add("| %s | |" % report.card, "|---|---|", *report.summary, "")
+    report.add("not run: " + ("; ".join(report.not_run) or "nothing"))
+    report.add("**FAILED**: " + "; ".join(report.failed) if report.failed else "everything that ran passed")
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -45,7 +45,7 @@ done
 strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/operations" "$folder/training_step"
 # The libraries that are not part of every system.
 ldd "$folder"/cuda_tests "$folder/rss_pascal_context" | awk '/libdnnl|libgomp|libOpenCL|libtbb|libstdc\+\+|libgcc_s/ { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
-cp tools/gpu_check/gpu_check.py "$folder/"
+cp tools/gpu_check/{gpu_check,kernel_times,programs}.py "$folder/"
 cp tests/performance/*.py "$folder/performance/"
 cp tests/golden/*.py "$folder/golden/"
 tar -C "$(dirname "$folder")" -czf "$folder.tar.gz" "$(basename "$folder")"
