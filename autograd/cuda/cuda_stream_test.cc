@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kDevices = 2;
 thread_local int current_device = 0;
+size_t bytes_of_last_block = 0;
 
 // By stream, event and block of memory.
 std::map<const void*, int>& Owners() {
@@ -67,7 +68,10 @@ cudaError_t __wrap_cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return NeedsCurrent(event) != cudaSuccess ? cudaErrorInvalidResourceHandle : NeedsCurrent(stream);
 }
 
-cudaError_t __wrap_cudaMalloc(void** block, size_t) { return Make(block); }
+cudaError_t __wrap_cudaMalloc(void** block, size_t bytes) {
+  bytes_of_last_block = bytes;
+  return Make(block);
+}
 cudaError_t __wrap_cudaFree(void* block) { return NeedsCurrent(block) == cudaSuccess ? Remove(block) : cudaSuccess; }
 cudaError_t __wrap_cudaHostAlloc(void** block, size_t bytes, unsigned) {
   *block = std::malloc(bytes);
@@ -152,6 +156,20 @@ TEST_F(CudaStreamTest, WorkOnTheStreamOfAnotherDeviceLeavesTheThreadsDevice) {
   second_->allocator().Trim();
   EXPECT_EQ(current_device, 0);
   EXPECT_EQ(Launch(*first_), cudaSuccess);
+}
+
+TEST_F(CudaStreamTest, MemoryIsExactWhereTheEnvironmentAsks) {
+  const size_t others = Owners().size();
+  for (const bool exact : {false, true}) {
+    ASSERT_EQ(setenv("AUTOGRAD_EXACT_MEMORY", exact ? "1" : "0", 1), 0);
+    const std::unique_ptr<Stream> stream = OpenCudaStream(0);
+    const Allocator::Block block = stream->allocator().Allocate(1001);
+    EXPECT_EQ(bytes_of_last_block == 1001, exact) << bytes_of_last_block;
+    stream->allocator().Free(block);
+    EXPECT_EQ(Owners().contains(block.pointer), !exact);
+  }
+  unsetenv("AUTOGRAD_EXACT_MEMORY");
+  EXPECT_EQ(Owners().size(), others);
 }
 
 TEST_F(CudaStreamTest, ADeviceThatIsNotThereIsAnError) {

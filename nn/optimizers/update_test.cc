@@ -172,7 +172,7 @@ struct Many {
     for (int64_t i = 0; i < count; ++i) parameters.emplace_back(Array::Zeros({1 + i % 7}, kFloat32));
   }
   void Fields(FieldVisitor& visitor) {
-    for (size_t i = 0; i < parameters.size(); ++i) visitor.Field("p" + std::to_string(i), parameters[i]);
+    for (size_t i = 0; i < parameters.size(); ++i) visitor.Field(std::to_string(i), parameters[i]);
   }
 };
 

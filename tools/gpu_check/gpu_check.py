@@ -297,7 +297,7 @@ def sanitize(report, run, options, kind):
         return
     # Our own kernels: those of the libraries are many, slow under it, and not ours to mend.
     result = run.run([options.sanitizer, "--tool", kind, "--error-exitcode", "9", "--kernel-name", "kernel_substring=autograd", "./cuda_tests",
-                      "--gtest_brief=1", "--gtest_filter=" + TESTS], 500)
+                      "--gtest_brief=1", "--gtest_filter=" + TESTS], 500, AUTOGRAD_EXACT_MEMORY="1")
     report.add("%s: %s, %.0f s" % (kind, result.reason(), result.seconds), "```", result.output[-1500:].strip(), "```")
     report.done("compute-sanitizer " + kind, result)
 

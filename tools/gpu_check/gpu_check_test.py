@@ -15,7 +15,7 @@ import kernel_times
 import programs as p
 
 # A program of GoogleTest: the tests of TESTS with what they do, its filter, list, shards, and a fault that stays with its process.
-GTEST = '''#!{python}
+GTEST = '''#!{python} -IS
 import fnmatch, os, signal, sys, time
 TESTS = {tests}
 options = dict(argument.lstrip("-").split("=", 1) for argument in sys.argv[1:] if "=" in argument)
@@ -71,7 +71,8 @@ class Case(unittest.TestCase):
         self.write(name, GTEST.format(python=sys.executable, tests=repr(tests)))
 
     def write_program(self, name, *lines, code=0):
-        self.write(name, "#!%s\nimport sys\n%s\nsys.exit(%d)\n" % (sys.executable, "\n".join("print(%r)" % line for line in lines), code))
+        # By the shell, which starts sooner than Python.
+        self.write(name, "#!/bin/sh\ncat <<'END'\n%s\nEND\nexit %d\n" % ("\n".join(lines), code))
 
     def programs(self, seconds=100):
         return p.Programs(self.folder, p.Deadline(seconds), dict(os.environ))
