@@ -4,8 +4,8 @@
 namespace autograd::cuda {
 namespace {
 
-// Calls work(i, std::integral_constant<int, kCount>()) for this thread's share of `count` elements, kSize of them at once
-// where `packed` says that the addresses allow it.
+// Calls work(i, std::integral_constant<int, kCount>()) for this thread's share of `count` elements, kSize of them at
+// once where `packed` says that the addresses allow it.
 template <int kSize, typename Work>
 __device__ void ForEachPack(int64_t count, bool packed, const Work& work) {
   const int64_t tail = packed ? count / kSize * kSize : 0;

@@ -142,8 +142,8 @@ class DeviceMemory : public MemorySource {
   int device_;
 };
 
-// With AUTOGRAD_EXACT_MEMORY=1 in the environment each array is an allocation of CUDA's, given back when the array goes:
-// slow, and what compute-sanitizer needs to see an access beside or after it.
+// With AUTOGRAD_EXACT_MEMORY=1 in the environment each array is an allocation of CUDA's, given back when the array
+// goes: slow, and what compute-sanitizer needs to see an access beside or after it.
 BlockPolicy PolicyOfTheEnvironment() {
   const char* const exact = std::getenv("AUTOGRAD_EXACT_MEMORY");
   return exact != nullptr && std::string(exact) == "1" ? BlockPolicy::kExact : BlockPolicy::kCached;

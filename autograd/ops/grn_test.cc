@@ -36,8 +36,8 @@ OP_CONTRACT(GeluGrn, Case("Image", GeluGrn, {2, 3, 5, 7}), Case("OnePixel", Gelu
             Case("SeveralChunks", GeluGrn, {2, 67, 67, 3}), Case("WideChannels", GeluGrn, {1, 3, 1031}),
             Case("Packs", GeluGrn, {3, 11, 48}), Case("NoPixels", GeluGrn, {2, 0, 2, 3}, false));
 
-// What a device's approximations may do (gelu_functions.h), each at either end of what the PTX ISA grants it: Φ is that of
-// erfc far more closely than bfloat16 tells.
+// What a device's approximations may do (gelu_functions.h), each at either end of what the PTX ISA grants it: Φ is that
+// of erfc far more closely than bfloat16 tells.
 TEST(GeluFunctionsTest, ApproximationsOfADeviceStayBelowBFloat16) {
   const double reciprocal = 0x1p-23, power = 0x1p-22;
   for (float x = -13; x <= 0; x += 0x1p-6f) {
