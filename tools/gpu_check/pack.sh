@@ -43,6 +43,10 @@ for target in "${targets[@]}"; do
   install -m 755 "$binaries/${path/:/\/}" "$folder/"
 done
 strip "$folder"/cuda_tests "$folder"/*_test "$folder/rss_pascal_context" "$folder/operations" "$folder/training_step"
+# $ORIGIN has passed through several command lines.
+for program in "$folder"/cuda_tests "$folder"/*_test "$folder"/{rss_pascal_context,operations,training_step}; do
+  readelf -d "$program" | grep -q 'RPATH.*\$ORIGIN/lib' || { echo "$program does not look for libraries in lib/ beside it" >&2; exit 1; }
+done
 # The libraries that are not part of every system.
 ldd "$folder"/cuda_tests "$folder/rss_pascal_context" | awk '/libdnnl|libgomp|libOpenCL|libtbb|libstdc\+\+|libgcc_s/ { print $3 }' | sort -u | xargs -r cp -L -t "$folder/lib"
 cp tools/gpu_check/{gpu_check,kernel_times,programs}.py "$folder/"
