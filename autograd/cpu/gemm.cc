@@ -19,6 +19,7 @@ constexpr int64_t kMostTiles = 64;
 // A partial sum over fewer rows costs as much to add up as to compute.
 constexpr int64_t kLeastDepth = 1024;
 constexpr int64_t kMostPartials = 16;
+constexpr int64_t kColumnsAtOnce = 128;  // of a row of partial sums
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -34,7 +35,60 @@ bool IsSmall(int64_t m, int64_t n) {
 
 template <typename T>
 void FillRows(int64_t m, int64_t n, T* c, int64_t stride) {
-  for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * stride, n, T(0));
+  for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * stride, n, T(0.0f));
+}
+
+// What an epilogue makes of a sum without terms, in column j.
+float OfNothing(const BFloat16Epilogue& epilogue, int64_t j) {
+  const float value = epilogue.bias == nullptr ? 0.0f : static_cast<float>(epilogue.bias[j]);
+  return epilogue.relu && value < 0 ? 0.0f : value;
+}
+
+// A matrix [rows, columns] as oneDNN sees it, stored transposed or not.
+template <typename T>
+dnnl::memory::desc Matrix(int64_t rows, int64_t columns, bool transposed, int64_t stride) {
+  return {{rows, columns}, OneDnnType<T>(), transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1}};
+}
+
+template <typename Out>
+void BFloat16Gemm(const GemmShape& shape, const BFloat16* a, int64_t a_stride, const BFloat16* b, int64_t b_stride,
+                  bool accumulate, Out* c, int64_t c_stride, const BFloat16Epilogue& epilogue) {
+  if (shape.m == 0 || shape.n == 0) return;
+  const bool has_bias = epilogue.bias != nullptr;
+  if (shape.k == 0) {
+    if (accumulate) return;
+    FillRows(shape.m, shape.n, c, c_stride);
+    for (int64_t i = 0; i < shape.m && epilogue.any(); ++i)
+      for (int64_t j = 0; j < shape.n; ++j) c[i * c_stride + j] = static_cast<Out>(OfNothing(epilogue, j));
+    return;
+  }
+  const auto left = Matrix<BFloat16>(shape.m, shape.k, shape.transpose_a, a_stride),
+             right = Matrix<BFloat16>(shape.k, shape.n, shape.transpose_b, b_stride),
+             result = Matrix<Out>(shape.m, shape.n, false, c_stride),
+             bias = Matrix<BFloat16>(1, shape.n, false, shape.n);
+  const auto primitive = FindOrMakePrimitive(
+      {static_cast<int64_t>(OneDnnOperation::kMatMul), static_cast<int64_t>(DTypeOf<Out>::value), accumulate, has_bias,
+       epilogue.relu, shape.m, shape.n, shape.k, shape.transpose_a, shape.transpose_b, a_stride, b_stride, c_stride},
+      [&] {
+        dnnl::primitive_attr attributes = UserScratchpad();
+        dnnl::post_ops after;
+        if (accumulate) after.append_sum(1.0f);
+        if (epilogue.relu) after.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+        attributes.set_post_ops(after);
+        const dnnl::matmul::desc operation =
+            has_bias ? dnnl::matmul::desc(left, right, bias, result) : dnnl::matmul::desc(left, right, result);
+        const dnnl::matmul::primitive_desc description(operation, attributes, OneDnnEngine());
+        return OneDnnPrimitive{dnnl::matmul(description), right, description.scratchpad_desc(),
+                               description.impl_info_str()};
+      });
+  if (has_bias) {
+    Execute(*primitive, {{DNNL_ARG_SRC, left, a},
+                         {DNNL_ARG_WEIGHTS, right, b},
+                         {DNNL_ARG_BIAS, bias, epilogue.bias},
+                         {DNNL_ARG_DST, result, c}});
+  } else {
+    Execute(*primitive, {{DNNL_ARG_SRC, left, a}, {DNNL_ARG_WEIGHTS, right, b}, {DNNL_ARG_DST, result, c}});
+  }
 }
 
 template <typename T>
@@ -73,12 +127,13 @@ RestridedMatrix<T>::RestridedMatrix(GemmOperand operand, const T* data, int64_t 
 }
 template class RestridedMatrix<float>;
 template class RestridedMatrix<double>;
+template class RestridedMatrix<BFloat16>;
 
 int64_t StridePadding(int64_t columns) { return columns % kBadStrideOfA == 0 ? kPadding : 0; }
 
 template <>
 void SerialGemm(const GemmShape& shape, const float* a, int64_t a_stride, const float* b, int64_t b_stride,
-                bool accumulate, float* c, int64_t c_stride) {
+                bool accumulate, float* c, int64_t c_stride, const BFloat16Epilogue&) {
   if (shape.m == 0 || shape.n == 0) return;
   if (shape.k == 0) {
     if (!accumulate) FillRows(shape.m, shape.n, c, c_stride);
@@ -102,7 +157,7 @@ void SerialGemm(const GemmShape& shape, const float* a, int64_t a_stride, const 
 
 template <>
 void SerialGemm(const GemmShape& shape, const double* a, int64_t a_stride, const double* b, int64_t b_stride,
-                bool accumulate, double* c, int64_t c_stride) {
+                bool accumulate, double* c, int64_t c_stride, const BFloat16Epilogue&) {
   const auto stored_a =
       shape.transpose_a ? AsMatrix(a, shape.k, shape.m, a_stride) : AsMatrix(a, shape.m, shape.k, a_stride);
   const auto stored_b =
@@ -120,13 +175,28 @@ void SerialGemm(const GemmShape& shape, const double* a, int64_t a_stride, const
   }
 }
 
-template <typename T>
+template <>
+void SerialGemm(const GemmShape& shape, const BFloat16* a, int64_t a_stride, const BFloat16* b, int64_t b_stride,
+                bool accumulate, float* c, int64_t c_stride, const BFloat16Epilogue&) {
+  BFloat16Gemm(shape, a, a_stride, b, b_stride, accumulate, c, c_stride, {});
+}
+
+template <>
+void SerialGemm(const GemmShape& shape, const BFloat16* a, int64_t a_stride, const BFloat16* b, int64_t b_stride,
+                bool accumulate, BFloat16* c, int64_t c_stride, const BFloat16Epilogue& epilogue) {
+  Require(!accumulate, "Gemm", "a sum is not kept in bfloat16");
+  BFloat16Gemm(shape, a, a_stride, b, b_stride, accumulate, c, c_stride, epilogue);
+}
+
+template <typename T, typename Out>
 void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
-                  T* c, int64_t c_stride) {
+                  Out* c, int64_t c_stride, const BFloat16Epilogue& epilogue) {
+  constexpr bool kMayHaveEpilogue = std::is_same_v<Out, BFloat16>;
+  Require(kMayHaveEpilogue || !epilogue.any(), "Gemm", "only a bfloat16 result has an epilogue");
   const GemmTiles tiles = PlanTiles(shape);
   const int64_t pieces = tiles.rows * tiles.columns * tiles.depth;
   if (pieces == 1) {
-    SerialGemm(shape, a, a_stride, b, b_stride, accumulate, c, c_stride);
+    SerialGemm(shape, a, a_stride, b, b_stride, accumulate, c, c_stride, epilogue);
     return;
   }
   std::optional<RestridedMatrix<T>> other_a, other_b;
@@ -149,14 +219,15 @@ void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T*
                            shape.transpose_a, shape.transpose_b};
       SerialGemm(tile, TileOf(a, shape.transpose_a, a_stride, row, 0), a_stride,
                  TileOf(b, shape.transpose_b, b_stride, 0, column), b_stride, accumulate, c + row * c_stride + column,
-                 c_stride);
+                 c_stride, {epilogue.bias == nullptr ? nullptr : epilogue.bias + column, epilogue.relu});
     });
     return;
   }
   const int64_t size = shape.m * shape.n;
   StreamScope on_the_cpu(Stream::Cpu());
-  Array partial = Array::Empty({tiles.depth, size}, DTypeOf<T>::value);
-  T* sums = partial.data<T>();
+  using Sum = ComputeType<T>;
+  Array partial = Array::Empty({tiles.depth, size}, DTypeOf<Sum>::value);
+  Sum* sums = partial.data<Sum>();
   ParallelPieces(tiles.depth, [&](int64_t piece) {
     const int64_t begin = shape.k * piece / tiles.depth, end = shape.k * (piece + 1) / tiles.depth;
     const GemmShape slice{shape.m, shape.n, end - begin, shape.transpose_a, shape.transpose_b};
@@ -164,18 +235,34 @@ void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T*
                TileOf(b, shape.transpose_b, b_stride, begin, 0), b_stride, false, sums + piece * size, shape.n);
   });
   ParallelFor(shape.m, std::max<int64_t>(1, (1 << 12) / shape.n), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      T* out = c + row * c_stride;
-      if (!accumulate) std::fill_n(out, shape.n, T(0));
-      for (int64_t piece = 0; piece < tiles.depth; ++piece) {
-        const T* from = sums + piece * size + row * shape.n;
-        for (int64_t j = 0; j < shape.n; ++j) out[j] += from[j];
+    Sum row[kColumnsAtOnce];
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t first = 0; first < shape.n; first += kColumnsAtOnce) {
+        const int64_t columns = std::min(kColumnsAtOnce, shape.n - first);
+        Out* out = c + i * c_stride + first;
+        for (int64_t j = 0; j < columns; ++j) row[j] = accumulate ? static_cast<Sum>(out[j]) : Sum(0);
+        for (int64_t piece = 0; piece < tiles.depth; ++piece) {
+          const Sum* from = sums + piece * size + i * shape.n + first;
+          for (int64_t j = 0; j < columns; ++j) row[j] += from[j];
+        }
+        if constexpr (kMayHaveEpilogue) {
+          for (int64_t j = 0; j < columns && epilogue.bias != nullptr; ++j)
+            row[j] += static_cast<Sum>(epilogue.bias[first + j]);
+          for (int64_t j = 0; j < columns && epilogue.relu; ++j) row[j] = row[j] > 0 ? row[j] : 0;
+        }
+        for (int64_t j = 0; j < columns; ++j) out[j] = static_cast<Out>(row[j]);
       }
     }
   });
 }
 
-template void ParallelGemm(const GemmShape&, const float*, int64_t, const float*, int64_t, bool, float*, int64_t);
-template void ParallelGemm(const GemmShape&, const double*, int64_t, const double*, int64_t, bool, double*, int64_t);
+template void ParallelGemm(const GemmShape&, const float*, int64_t, const float*, int64_t, bool, float*, int64_t,
+                           const BFloat16Epilogue&);
+template void ParallelGemm(const GemmShape&, const double*, int64_t, const double*, int64_t, bool, double*, int64_t,
+                           const BFloat16Epilogue&);
+template void ParallelGemm(const GemmShape&, const BFloat16*, int64_t, const BFloat16*, int64_t, bool, float*, int64_t,
+                           const BFloat16Epilogue&);
+template void ParallelGemm(const GemmShape&, const BFloat16*, int64_t, const BFloat16*, int64_t, bool, BFloat16*,
+                           int64_t, const BFloat16Epilogue&);
 
 }  // namespace autograd::cpu

@@ -1,9 +1,10 @@
 #pragma once
 
-// Matrix products, row-major: float32 by oneDNN's sgemm, float64 by Eigen.
+// Matrix products, row-major: float32 by oneDNN's sgemm, float64 by Eigen, bfloat16 by oneDNN's matmul with sums in
+// float32, which needs OneDnnHasAvx512() and is worth its while where OneDnnHasBFloat16() says so (cpu/onednn.h).
 //
-// The bits of a float32 product depend on the shape given to sgemm, so ParallelGemm cuts a product into tiles by its
-// shape alone, never by the thread count.
+// The bits of a float32 or bfloat16 product depend on the shape given to oneDNN, so ParallelGemm cuts a product into
+// tiles by its shape alone, never by the thread count.
 
 #include <cstdint>
 
@@ -45,15 +46,23 @@ class RestridedMatrix {
 // Elements to leave between rows of `columns` floats so that sgemm reads them well in either role.
 int64_t StridePadding(int64_t columns);
 
-// On the calling thread: c = op(a)·op(b), or c += op(a)·op(b). Strides are between rows as stored. For T = float and
-// double.
-template <typename T>
+// What is done to a product in bfloat16 before it is rounded: c = max(0, op(a)·op(b) + bias).
+struct BFloat16Epilogue {
+  const BFloat16* bias = nullptr;  // [n], or none
+  bool relu = false;
+  bool any() const { return bias != nullptr || relu; }
+};
+
+// On the calling thread: c = op(a)·op(b), or c += op(a)·op(b). Strides are between rows as stored. For T = Out = float
+// or double, and T = BFloat16 with Out = float, or Out = BFloat16 (rounded once, and not accumulated), which alone may
+// have an epilogue.
+template <typename T, typename Out>
 void SerialGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
-                T* c, int64_t c_stride);
+                Out* c, int64_t c_stride, const BFloat16Epilogue& epilogue = {});
 
 // The same over the pool.
-template <typename T>
+template <typename T, typename Out>
 void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
-                  T* c, int64_t c_stride);
+                  Out* c, int64_t c_stride, const BFloat16Epilogue& epilogue = {});
 
 }  // namespace autograd::cpu

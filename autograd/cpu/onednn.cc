@@ -60,6 +60,12 @@ class PrimitiveCache {
   std::map<std::vector<int64_t>, Slot> entries_;
 };
 
+// Each instruction set is the bits of those that it contains, and its own.
+bool MayUse(dnnl::cpu_isa wanted) {
+  const auto bits = static_cast<unsigned>(wanted);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+}
+
 dnnl::stream& ThreadStream() {
   thread_local dnnl::stream stream(OneDnnEngine());
   return stream;
@@ -122,8 +128,12 @@ void Execute(const OneDnnPrimitive& primitive, std::initializer_list<OneDnnArgum
 }
 
 bool OneDnnHasAvx512() {
-  constexpr auto kBits = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
-  static const bool has = (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kBits) == kBits;
+  static const bool has = MayUse(dnnl::cpu_isa::avx512_core);
+  return has;
+}
+
+bool OneDnnHasBFloat16() {
+  static const bool has = MayUse(dnnl::cpu_isa::avx512_core_bf16);
   return has;
 }
 

@@ -4,8 +4,8 @@
 // runs where it is called, without a team of libgomp whose idle workers spin; kernels spread their work with
 // ParallelPieces.
 //
-// Primitives are kept by a key of numbers (operation, shapes, flags) and shared by all threads: their scratch memory is
-// passed by the caller, so one primitive may run on several threads at once.
+// Primitives are kept by a key of numbers (operation, types, shapes, flags) and shared by all threads: their scratch
+// memory is passed by the caller, so one primitive may run on several threads at once.
 
 #include <cstdint>
 #include <functional>
@@ -13,6 +13,8 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <vector>
+
+#include "autograd/runtime/dtype.h"
 
 namespace autograd::cpu {
 
@@ -31,6 +33,9 @@ struct OneDnnPrimitive {
   std::string implementation;     // impl_info_str
 };
 
+// The first number of a key.
+enum class OneDnnOperation : int64_t { kConv2dForward, kConv2dInputGradient, kReorder, kMatMul };
+
 // The primitive for `key`, made by `make` when it is not there (the least recently used of 1024 is dropped).
 std::shared_ptr<const OneDnnPrimitive> FindOrMakePrimitive(const std::vector<int64_t>& key,
                                                            const std::function<OneDnnPrimitive()>& make);
@@ -46,8 +51,18 @@ struct OneDnnArgument {
 };
 void Execute(const OneDnnPrimitive& primitive, std::initializer_list<OneDnnArgument> arguments);
 
+// What oneDNN calls T: float or BFloat16.
+template <typename T>
+constexpr dnnl::memory::data_type OneDnnType() {
+  return DTypeOf<T>::value == kFloat32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
+}
+
 // True when oneDNN may use AVX-512 here.
 bool OneDnnHasAvx512();
+
+// True when oneDNN may multiply bfloat16 by instructions made for it (AVX512-BF16 or AMX), which are about twice as
+// fast as those for float32. Elsewhere bfloat16 operands are copied to float32 first: they save memory, not time.
+bool OneDnnHasBFloat16();
 
 // True for oneDNN's plain loops, which no product of a network should meet.
 bool IsReferenceImplementation(const std::string& implementation);

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "autograd/core/array_kernels.h"
 #include "autograd/cpu/float32_copy.h"
 #include "autograd/cpu/gemm.h"
+#include "autograd/cpu/onednn.h"
 #include "autograd/ops/attention_heads.h"
 #include "autograd/ops/attention_kernels.h"
 #include "autograd/ops/lanes_cpu.h"
@@ -31,44 +33,67 @@ struct Tiles {
 // scores [rows, columns] = q·kᵀ
 template <typename T>
 void Products(const HeadMatrices<const T>& q, const HeadMatrices<const T>& k, int64_t index, int64_t query,
-              int64_t rows, int64_t key, int64_t columns, T* scores) {
-  SerialGemm<T>({.m = rows, .n = columns, .k = q.width, .transpose_b = true}, q.at(index, query), q.stride(),
-                k.at(index, key), k.stride(), false, scores, columns);
+              int64_t rows, int64_t key, int64_t columns, ComputeType<T>* scores) {
+  SerialGemm({.m = rows, .n = columns, .k = q.width, .transpose_b = true}, q.at(index, query), q.stride(),
+             k.at(index, key), k.stride(), false, scores, columns);
 }
+
+// A tile of scores and of their gradients, which are computed in Value and multiplied as T.
+template <typename T>
+class Tile {
+ public:
+  using Value = ComputeType<T>;
+  Value* values() { return values_.data(); }
+  // The first `count` values as operands of a product.
+  const T* Operand(int64_t count) {
+    if constexpr (std::is_same_v<T, Value>) {
+      return values_.data();
+    } else {
+      rounded_.resize(kQueryTile * kKeyTile);
+      for (int64_t i = 0; i < count; ++i) rounded_[i] = static_cast<T>(values_[i]);
+      return rounded_.data();
+    }
+  }
+
+ private:
+  std::vector<Value> values_ = std::vector<Value>(kQueryTile * kKeyTile);
+  std::vector<T> rounded_;
+};
 
 // The running softmax: rescales what was summed so far whenever a larger score appears.
 template <typename T>
 void ForwardTile(const HeadMatrices<const T>& q, const HeadMatrices<const T>& k, const HeadMatrices<const T>& v,
-                 T scale, int64_t index, int64_t query, int64_t rows, std::vector<T>& scores, const HeadMatrices<T>& y,
-                 T* log_sums) {
+                 ComputeType<T> scale, int64_t index, int64_t query, int64_t rows, Tile<T>& scores,
+                 const HeadMatrices<ComputeType<T>>& y, ComputeType<T>* log_sums) {
+  using Value = ComputeType<T>;
   const Tiles keys(k.tokens, kKeyTile);
-  T largest[kQueryTile], sums[kQueryTile];
-  std::fill_n(largest, rows, -std::numeric_limits<T>::infinity());
-  std::fill_n(sums, rows, T(0));
+  Value largest[kQueryTile], sums[kQueryTile];
+  std::fill_n(largest, rows, -std::numeric_limits<Value>::infinity());
+  std::fill_n(sums, rows, Value(0));
   for (int64_t tile = 0; tile < keys.count; ++tile) {
     const int64_t columns = keys.length(tile);
-    Products(q, k, index, query, rows, keys.begin(tile), columns, scores.data());
+    Products(q, k, index, query, rows, keys.begin(tile), columns, scores.values());
     for (int64_t r = 0; r < rows; ++r) {
-      T* const row = scores.data() + r * columns;
+      Value* const row = scores.values() + r * columns;
       for (int64_t c = 0; c < columns; ++c) row[c] *= scale;
-      const T next = MaxLanes<T>(columns, largest[r], [row](int64_t c) { return row[c]; });
+      const Value next = MaxLanes<Value>(columns, largest[r], [row](int64_t c) { return row[c]; });
       for (int64_t c = 0; c < columns; ++c) row[c] = math::Exp(row[c] - next);
-      const T sum = SumLanes<T>(columns, [row](int64_t c) { return row[c]; });
+      const Value sum = SumLanes<Value>(columns, [row](int64_t c) { return row[c]; });
       if (tile > 0 && next > largest[r]) {
-        const T correction = math::Exp(largest[r] - next);
-        T* const summed = y.at(index, query + r);
+        const Value correction = math::Exp(largest[r] - next);
+        Value* const summed = y.at(index, query + r);
         for (int64_t c = 0; c < v.width; ++c) summed[c] *= correction;
         sums[r] *= correction;
       }
       largest[r] = next;
       sums[r] += sum;
     }
-    SerialGemm<T>({.m = rows, .n = v.width, .k = columns}, scores.data(), columns, v.at(index, keys.begin(tile)),
-                  v.stride(), tile > 0, y.at(index, query), y.stride());
+    SerialGemm({.m = rows, .n = v.width, .k = columns}, scores.Operand(rows * columns), columns,
+               v.at(index, keys.begin(tile)), v.stride(), tile > 0, y.at(index, query), y.stride());
   }
   for (int64_t r = 0; r < rows; ++r) {
-    T* const row = y.at(index, query + r);
-    const T inverse = T(1) / sums[r];
+    Value* const row = y.at(index, query + r);
+    const Value inverse = Value(1) / sums[r];
     for (int64_t c = 0; c < v.width; ++c) row[c] *= inverse;
     log_sums[index * q.tokens + query + r] = largest[r] + math::Log(sums[r]);
   }
@@ -76,15 +101,16 @@ void ForwardTile(const HeadMatrices<const T>& q, const HeadMatrices<const T>& k,
 
 template <typename T>
 void Forward(const Array& q, const Array& k, const Array& v, double scale, Array& y, Array& log_sums) {
+  using Value = ComputeType<T>;
   const HeadMatrices<const T> queries = Matrices<T>(q), keys = Matrices<T>(k), values = Matrices<T>(v);
-  const HeadMatrices<T> result = MutableMatrices<T>(y);
-  T* const sums = log_sums.data<T>();
+  const HeadMatrices<Value> result = MutableMatrices<Value>(y);
+  Value* const sums = log_sums.data<Value>();
   const Tiles tiles(queries.tokens, kQueryTile);
   ParallelFor(q.shape()[0] * queries.heads * tiles.count, 1, [&](int64_t begin, int64_t end) {
-    std::vector<T> scores(kQueryTile * kKeyTile);
+    Tile<T> scores;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t tile = task % tiles.count;
-      ForwardTile(queries, keys, values, static_cast<T>(scale), task / tiles.count, tiles.begin(tile),
+      ForwardTile(queries, keys, values, static_cast<Value>(scale), task / tiles.count, tiles.begin(tile),
                   tiles.length(tile), scores, result, sums);
     }
   });
@@ -92,11 +118,12 @@ void Forward(const Array& q, const Array& k, const Array& v, double scale, Array
 
 template <typename T>
 struct GradientOperands {
+  using Value = ComputeType<T>;
   HeadMatrices<const T> q, k, v, dy;
-  const T* log_sums;
-  const T* inner;  // Σ y·dy of each row
-  T scale;
-  HeadMatrices<T> dq, dk, dv;
+  const Value* log_sums;
+  const Value* inner;  // Σ y·dy of each row
+  Value scale;
+  HeadMatrices<Value> dq, dk, dv;
 };
 
 enum class Side { kBoth, kQueries, kKeys };
@@ -106,33 +133,36 @@ enum class Side { kBoth, kQueries, kKeys };
 // dv = pᵀ·dy.
 template <typename T>
 void GradientTile(const GradientOperands<T>& a, Side side, int64_t index, int64_t query, int64_t rows, int64_t key,
-                  int64_t columns, T* p, T* ds) {
+                  int64_t columns, Tile<T>& p, Tile<T>& ds) {
+  using Value = ComputeType<T>;
   const bool wants_dq = side != Side::kKeys && a.dq.data != nullptr;
   const bool wants_dk = side != Side::kQueries && a.dk.data != nullptr;
   const bool wants_dv = side != Side::kQueries && a.dv.data != nullptr;
   if (!wants_dq && !wants_dk && !wants_dv) return;
-  Products(a.q, a.k, index, query, rows, key, columns, p);
-  if (wants_dq || wants_dk) Products(a.dy, a.v, index, query, rows, key, columns, ds);
+  Products(a.q, a.k, index, query, rows, key, columns, p.values());
+  if (wants_dq || wants_dk) Products(a.dy, a.v, index, query, rows, key, columns, ds.values());
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t position = index * a.q.tokens + query + r;
-    const T log_sum = a.log_sums[position], inner = a.inner[position], scale = a.scale;
-    T* const p_row = p + r * columns;
-    T* const ds_row = ds + r * columns;
+    const Value log_sum = a.log_sums[position], inner = a.inner[position], scale = a.scale;
+    Value* const p_row = p.values() + r * columns;
+    Value* const ds_row = ds.values() + r * columns;
     for (int64_t c = 0; c < columns; ++c) p_row[c] = math::Exp(scale * p_row[c] - log_sum);
     if (!wants_dq && !wants_dk) continue;
     for (int64_t c = 0; c < columns; ++c) ds_row[c] = scale * p_row[c] * (ds_row[c] - inner);
   }
   if (wants_dv) {
-    SerialGemm<T>({.m = columns, .n = a.v.width, .k = rows, .transpose_a = true}, p, columns, a.dy.at(index, query),
-                  a.dy.stride(), query > 0, a.dv.at(index, key), a.dv.stride());
+    SerialGemm({.m = columns, .n = a.v.width, .k = rows, .transpose_a = true}, p.Operand(rows * columns), columns,
+               a.dy.at(index, query), a.dy.stride(), query > 0, a.dv.at(index, key), a.dv.stride());
   }
+  if (!wants_dq && !wants_dk) return;
+  const T* const gradient = ds.Operand(rows * columns);
   if (wants_dk) {
-    SerialGemm<T>({.m = columns, .n = a.k.width, .k = rows, .transpose_a = true}, ds, columns, a.q.at(index, query),
-                  a.q.stride(), query > 0, a.dk.at(index, key), a.dk.stride());
+    SerialGemm({.m = columns, .n = a.k.width, .k = rows, .transpose_a = true}, gradient, columns, a.q.at(index, query),
+               a.q.stride(), query > 0, a.dk.at(index, key), a.dk.stride());
   }
   if (wants_dq) {
-    SerialGemm<T>({.m = rows, .n = a.q.width, .k = columns}, ds, columns, a.k.at(index, key), a.k.stride(), key > 0,
-                  a.dq.at(index, query), a.dq.stride());
+    SerialGemm({.m = rows, .n = a.q.width, .k = columns}, gradient, columns, a.k.at(index, key), a.k.stride(), key > 0,
+               a.dq.at(index, query), a.dq.stride());
   }
 }
 
@@ -142,18 +172,27 @@ void GradientTile(const GradientOperands<T>& a, Side side, int64_t index, int64_
 template <typename T>
 void Gradient(const Array& q, const Array& k, const Array& v, const Array& y, const Array& log_sums, const Array& dy,
               double scale, Array& dq, Array& dk, Array& dv) {
-  GradientOperands<T> a{
-      Matrices<T>(q), Matrices<T>(k),        Matrices<T>(v),         Matrices<T>(dy),        log_sums.data<T>(),
-      nullptr,        static_cast<T>(scale), MutableMatrices<T>(dq), MutableMatrices<T>(dk), MutableMatrices<T>(dv)};
+  using Value = ComputeType<T>;
+  GradientOperands<T> a{Matrices<T>(q),
+                        Matrices<T>(k),
+                        Matrices<T>(v),
+                        Matrices<T>(dy),
+                        log_sums.data<Value>(),
+                        nullptr,
+                        static_cast<Value>(scale),
+                        MutableMatrices<Value>(dq),
+                        MutableMatrices<Value>(dk),
+                        MutableMatrices<Value>(dv)};
   const int64_t matrices = q.shape()[0] * a.q.heads, width = a.v.width;
   const HeadMatrices<const T> result = Matrices<T>(y);
-  std::vector<T> inner(matrices * a.q.tokens);
+  std::vector<Value> inner(matrices * a.q.tokens);
   ParallelFor(matrices * a.q.tokens, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, width)),
               [&](int64_t begin, int64_t end) {
                 for (int64_t i = begin; i < end; ++i) {
                   const T* const y_row = result.at(i / a.q.tokens, i % a.q.tokens);
                   const T* const dy_row = a.dy.at(i / a.q.tokens, i % a.q.tokens);
-                  inner[i] = SumLanes<T>(width, [=](int64_t c) { return y_row[c] * dy_row[c]; });
+                  inner[i] = SumLanes<Value>(
+                      width, [=](int64_t c) { return static_cast<Value>(y_row[c]) * static_cast<Value>(dy_row[c]); });
                 }
               });
   a.inner = inner.data();
@@ -167,11 +206,10 @@ void Gradient(const Array& q, const Array& k, const Array& v, const Array& y, co
   }
   auto run = [&](int64_t tasks, Side side, const auto& for_each_pair) {
     ParallelFor(tasks, 1, [&](int64_t begin, int64_t end) {
-      std::vector<T> p(kQueryTile * kKeyTile), ds(kQueryTile * kKeyTile);
+      Tile<T> p, ds;
       for (int64_t task = begin; task < end; ++task) {
         for_each_pair(task, [&](int64_t index, int64_t i, int64_t j) {
-          GradientTile(a, side, index, queries.begin(i), queries.length(i), keys.begin(j), keys.length(j), p.data(),
-                       ds.data());
+          GradientTile(a, side, index, queries.begin(i), queries.length(i), keys.begin(j), keys.length(j), p, ds);
         });
       }
     });
@@ -196,9 +234,10 @@ template <typename T>
 void Probabilities(const Array& q, const Array& k, const Array& log_sums, double scale, Array& probabilities) {
   const HeadMatrices<const T> queries = Matrices<T>(q), keys = Matrices<T>(k);
   const Tiles tiles(queries.tokens, kQueryTile);
-  const T factor = static_cast<T>(scale);
-  const T* const sums = log_sums.data<T>();
-  T* const out = probabilities.data<T>();
+  using Value = ComputeType<T>;
+  const Value factor = static_cast<Value>(scale);
+  const Value* const sums = log_sums.data<Value>();
+  Value* const out = probabilities.data<Value>();
   ParallelFor(q.shape()[0] * queries.heads * tiles.count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t index = task / tiles.count, query = tiles.begin(task % tiles.count),
@@ -206,15 +245,26 @@ void Probabilities(const Array& q, const Array& k, const Array& log_sums, double
       const int64_t first = index * queries.tokens + query;
       Products(queries, keys, index, query, rows, 0, keys.tokens, out + first * keys.tokens);
       for (int64_t r = first; r < first + rows; ++r) {
-        T* const row = out + r * keys.tokens;
+        Value* const row = out + r * keys.tokens;
         for (int64_t c = 0; c < keys.tokens; ++c) row[c] = math::Exp(factor * row[c] - sums[r]);
       }
     }
   });
 }
 
-// bfloat16 operands are computed as whole float32 copies.
-Array Operand(Stream& stream, const Array& x) { return x.dtype() == kBFloat16 ? Float32Copy(stream, x) : x; }
+// Calls run.operator()<T>() for the type T in which operands of `dtype` are multiplied. bfloat16 operands are whole
+// float32 copies where the CPU does not multiply bfloat16; results in bfloat16 are added up in float32 everywhere.
+template <typename Run>
+void VisitMultiplied(const char* operation, DType dtype, const Run& run) {
+  VisitFloating(operation, dtype, [&]<typename T>(T) {
+    if (std::is_same_v<T, BFloat16> && !OneDnnHasBFloat16()) return run.template operator()<float>();
+    run.template operator()<T>();
+  });
+}
+template <typename T>
+Array Operand(Stream& stream, const Array& x) {
+  return x.dtype() == DTypeOf<T>::value ? x : Float32Copy(stream, x);
+}
 
 class Result {
  public:
@@ -238,9 +288,8 @@ class Result {
 void AttentionForward(Stream& stream, const Array& q, const Array& k, const Array& v, double scale, Array& y,
                       Array& log_sums) {
   Result result(stream, y);
-  VisitFloating("AttentionForward", q.dtype(), [&]<typename T>(T) {
-    Forward<ComputeType<T>>(Operand(stream, q), Operand(stream, k), Operand(stream, v), scale, result.computed(),
-                            log_sums);
+  VisitMultiplied("AttentionForward", q.dtype(), [&]<typename T>() {
+    Forward<T>(Operand<T>(stream, q), Operand<T>(stream, k), Operand<T>(stream, v), scale, result.computed(), log_sums);
   });
   result.Store();
 }
@@ -248,8 +297,8 @@ void AttentionForward(Stream& stream, const Array& q, const Array& k, const Arra
 void AttentionProbabilities(Stream& stream, const Array& q, const Array& k, const Array& log_sums, double scale,
                             Array& probabilities) {
   Result result(stream, probabilities);
-  VisitFloating("AttentionProbabilities", q.dtype(), [&]<typename T>(T) {
-    Probabilities<ComputeType<T>>(Operand(stream, q), Operand(stream, k), log_sums, scale, result.computed());
+  VisitMultiplied("AttentionProbabilities", q.dtype(), [&]<typename T>() {
+    Probabilities<T>(Operand<T>(stream, q), Operand<T>(stream, k), log_sums, scale, result.computed());
   });
   result.Store();
 }
@@ -257,10 +306,9 @@ void AttentionProbabilities(Stream& stream, const Array& q, const Array& k, cons
 void AttentionGradient(Stream& stream, const Array& q, const Array& k, const Array& v, const Array& y,
                        const Array& log_sums, const Array& dy, double scale, Array& dq, Array& dk, Array& dv) {
   Result results[] = {{stream, dq}, {stream, dk}, {stream, dv}};
-  VisitFloating("AttentionGradient", q.dtype(), [&]<typename T>(T) {
-    Gradient<ComputeType<T>>(Operand(stream, q), Operand(stream, k), Operand(stream, v), Operand(stream, y), log_sums,
-                             Operand(stream, dy), scale, results[0].computed(), results[1].computed(),
-                             results[2].computed());
+  VisitMultiplied("AttentionGradient", q.dtype(), [&]<typename T>() {
+    Gradient<T>(Operand<T>(stream, q), Operand<T>(stream, k), Operand<T>(stream, v), Operand<T>(stream, y), log_sums,
+                Operand<T>(stream, dy), scale, results[0].computed(), results[1].computed(), results[2].computed());
   });
   for (Result& result : results) result.Store();
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "autograd/core/array.h"
@@ -23,6 +24,19 @@ std::vector<Value> Widen(const Array& array) {
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<Value>(from[i]);
   });
   return values;
+}
+
+// `count` neighbours as a kernel computes them: where they are, or widened into `buffer`, for loops that read them more
+// than once.
+template <typename T, typename Value = ComputeType<T>>
+const Value* Widened(const T* from, int64_t count, std::vector<Value>& buffer) {
+  if constexpr (std::is_same_v<T, Value>) {
+    return from;
+  } else {
+    buffer.resize(count);
+    for (int64_t i = 0; i < count; ++i) buffer[i] = static_cast<Value>(from[i]);
+    return buffer.data();
+  }
 }
 
 // Rounds `values` into a small floating array.

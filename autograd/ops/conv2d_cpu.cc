@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <type_traits>
 
 #include "autograd/cpu/float32_copy.h"
 #include "autograd/cpu/onednn.h"
@@ -9,39 +9,48 @@
 namespace autograd::cpu {
 namespace {
 
-// Which way a float32 product goes, by measurement. GFLOP/s of one AVX2 core with a peak of 104, by patches and by
-// oneDNN's convolution: forward 3×3 128→128 at 64² 86 and 75, 512→512 at 8² 87 and 73, strided 83 and 58, but from 3
-// channels (7×7, stride 2) 68 and 97; input gradient 86 and 81, 87 and 84, 85 and 67; filter gradient, always by
-// patches, 76 and 49, 87 and 52, 78 and 47. oneDNN's convolutions for AVX-512 are faster than its products of matrices,
-// so there they get all windows that overlap.
+// Which way a float32 or bfloat16 product goes, by measurement (of float32). GFLOP/s of one AVX2 core with a peak of
+// 104, by patches and by oneDNN's convolution: forward 3×3 128→128 at 64² 86 and 75, 512→512 at 8² 87 and 73,
+// strided 83 and 58, but from 3 channels (7×7, stride 2) 68 and 97; input gradient 86 and 81, 87 and 84, 85 and 67;
+// filter gradient, always by patches, 76 and 49, 87 and 52, 78 and 47. oneDNN's convolutions for AVX-512 are faster
+// than its products of matrices, so there they get all windows that overlap, and in float32 the forward product of 1×1
+// windows (DeepLabv3's inference takes 7 % less by it; in bfloat16 both are equal).
+template <typename T>
 bool ByPatches(Conv2dProduct product, const Conv2dGeometry& g) {
   constexpr int64_t kFewChannels = 8, kFewImages = 4;
   if (g.c == 0) return true;
   const bool forward = product == Conv2dProduct::kForward;
   if (g.groups == 1 && !(forward && g.c < kFewChannels)) {
-    if (g.disjoint()) return true;
+    if (g.disjoint()) return !(std::is_same_v<T, float> && forward && g.pointwise() && OneDnnHasAvx512());
     // Overlapping input gradients by patches run one image a thread, by oneDNN also rows of an image.
     if (!OneDnnHasAvx512() && (forward || g.n >= kFewImages)) return true;
   }
-  return IsReferenceImplementation(OneDnnConv2dImplementation(product, g));
+  return IsReferenceImplementation(OneDnnConv2dImplementation<T>(product, g));
 }
 
-void Forward(const Conv2dGeometry& geometry, const Array& x, const Array& filter, const Array& bias, bool relu,
-             Array& y) {
-  const float* shift = bias.defined() ? bias.data<float>() : nullptr;
-  if (ByPatches(Conv2dProduct::kForward, geometry)) {
-    PatchForward(geometry, x.data<float>(), filter.data<float>(), shift, relu, y.data<float>());
+template <typename T>
+void Forward(const Conv2dGeometry& geometry, const Array& x, const Array& filter, const Array& bias,
+             Activation activation, Array& y) {
+  const T* shift = bias.defined() ? bias.data<T>() : nullptr;
+  if (ByPatches<T>(Conv2dProduct::kForward, geometry)) {
+    PatchForward(geometry, x.data<T>(), filter.data<T>(), shift, activation, y.data<T>());
   } else {
-    OneDnnConv2dForward(geometry, x.data<float>(), filter.data<float>(), shift, relu, y.data<float>());
+    OneDnnConv2dForward(geometry, x.data<T>(), filter.data<T>(), shift, activation == Activation::kRelu, y.data<T>());
   }
 }
 
+template <typename T>
 void InputGradient(const Conv2dGeometry& geometry, const Array& filter, const Array& dy, Array& dx) {
-  if (ByPatches(Conv2dProduct::kInputGradient, geometry)) {
-    PatchInputGradient(geometry, filter.data<float>(), dy.data<float>(), dx.data<float>());
+  if (ByPatches<T>(Conv2dProduct::kInputGradient, geometry)) {
+    PatchInputGradient(geometry, filter.data<T>(), dy.data<T>(), dx.data<T>());
   } else {
-    OneDnnConv2dInputGradient(geometry, filter.data<float>(), dy.data<float>(), dx.data<float>());
+    OneDnnConv2dInputGradient(geometry, filter.data<T>(), dy.data<T>(), dx.data<T>());
   }
+}
+
+// Overlapping windows of the input gradient are added up in float32.
+bool InputGradientInBFloat16(const Conv2dGeometry& g) {
+  return OneDnnHasBFloat16() && (g.disjoint() || !ByPatches<BFloat16>(Conv2dProduct::kInputGradient, g));
 }
 
 }  // namespace
@@ -49,14 +58,15 @@ void InputGradient(const Conv2dGeometry& geometry, const Array& filter, const Ar
 void Conv2dForward(Stream& stream, const Conv2dGeometry& geometry, const Array& x, const Array& filter,
                    const Array& bias, Activation activation, Array& y) {
   if (y.size() == 0) return;
-  const bool relu = activation == Activation::kRelu;
   if (y.dtype() == kFloat64) {
     return PatchForward(geometry, x.data<double>(), filter.data<double>(),
-                        bias.defined() ? bias.data<double>() : nullptr, relu, y.data<double>());
+                        bias.defined() ? bias.data<double>() : nullptr, activation, y.data<double>());
   }
-  if (y.dtype() == kFloat32) return Forward(geometry, x, filter, bias, relu, y);
+  if (y.dtype() == kFloat32) return Forward<float>(geometry, x, filter, bias, activation, y);
+  if (OneDnnHasBFloat16()) return Forward<BFloat16>(geometry, x, filter, bias, activation, y);
   Array result = Array::Empty(y.shape(), kFloat32);
-  Forward(geometry, Float32Copy(stream, x), Float32Copy(stream, filter), Float32Copy(stream, bias), relu, result);
+  Forward<float>(geometry, Float32Copy(stream, x), Float32Copy(stream, filter), Float32Copy(stream, bias), activation,
+                 result);
   Convert(stream, result, y);
 }
 
@@ -66,9 +76,10 @@ void Conv2dInputGradient(Stream& stream, const Conv2dGeometry& geometry, const A
   if (dy.size() == 0) return stream.FillZero(dx.raw(), dx.bytes());
   if (dx.dtype() == kFloat64)
     return PatchInputGradient(geometry, filter.data<double>(), dy.data<double>(), dx.data<double>());
-  if (dx.dtype() == kFloat32) return InputGradient(geometry, filter, dy, dx);
+  if (dx.dtype() == kFloat32) return InputGradient<float>(geometry, filter, dy, dx);
+  if (InputGradientInBFloat16(geometry)) return InputGradient<BFloat16>(geometry, filter, dy, dx);
   Array result = Array::Empty(dx.shape(), kFloat32);
-  InputGradient(geometry, Float32Copy(stream, filter), Float32Copy(stream, dy), result);
+  InputGradient<float>(geometry, Float32Copy(stream, filter), Float32Copy(stream, dy), result);
   Convert(stream, result, dx);
 }
 
@@ -81,6 +92,10 @@ void Conv2dFilterGradient(Stream& stream, const Conv2dGeometry& geometry, const 
   if (dfilter.dtype() == kFloat32)
     return PatchFilterGradient(geometry, x.data<float>(), dy.data<float>(), dfilter.data<float>());
   Array result = Array::Empty(dfilter.shape(), kFloat32);
+  if (OneDnnHasBFloat16()) {
+    PatchFilterGradient(geometry, x.data<BFloat16>(), dy.data<BFloat16>(), result.data<float>());
+    return Convert(stream, result, dfilter);
+  }
   PatchFilterGradient(geometry, Float32Copy(stream, x).data<float>(), Float32Copy(stream, dy).data<float>(),
                       result.data<float>());
   Convert(stream, result, dfilter);

@@ -61,13 +61,13 @@ std::vector<Piece> Cut(Conv2dProduct product, const Conv2dGeometry& g) {
 bool TouchesNothing(const Piece& piece) { return piece.x_rows == 0 || piece.y_rows == 0; }
 
 // The filter [o, kh, kw, c / groups] as it is stored.
-memory::desc StoredFilter(const Conv2dGeometry& g, bool any_format) {
+memory::desc StoredFilter(const Conv2dGeometry& g, memory::data_type type, bool any_format) {
   const int64_t c = g.group_channels(), o = g.group_outputs();
   const memory::dims dims = g.groups == 1 ? memory::dims{o, c, g.kh, g.kw} : memory::dims{g.groups, o, c, g.kh, g.kw};
-  if (any_format) return memory::desc(dims, memory::data_type::f32, memory::format_tag::any);
+  if (any_format) return memory::desc(dims, type, memory::format_tag::any);
   memory::dims strides{g.patch(), 1, g.kw * c, c};
   if (g.groups > 1) strides.insert(strides.begin(), o * g.patch());
-  return memory::desc(dims, memory::data_type::f32, strides);
+  return memory::desc(dims, type, strides);
 }
 
 struct Operands {
@@ -75,14 +75,14 @@ struct Operands {
   memory::dims strides, dilations, padding_begin, padding_end;
 };
 
-Operands Describe(const Conv2dGeometry& g, const Piece& piece) {
+Operands Describe(const Conv2dGeometry& g, memory::data_type type, const Piece& piece) {
   const auto image = [&](int64_t channels, int64_t rows, int64_t columns) {
-    return memory::desc({piece.images, channels, rows, columns}, memory::data_type::f32, memory::format_tag::nhwc);
+    return memory::desc({piece.images, channels, rows, columns}, type, memory::format_tag::nhwc);
   };
   Operands operands;
   operands.x = image(g.c, piece.x_rows, g.w);
   operands.y = image(g.o, piece.y_rows, g.ow);
-  operands.bias = memory::desc({g.o}, memory::data_type::f32, memory::format_tag::x);
+  operands.bias = memory::desc({g.o}, type, memory::format_tag::x);
   operands.strides = {g.stride, g.stride};
   operands.dilations = {g.dilation - 1, g.dilation - 1};
   // The first window of y starts this far above the first row of x.
@@ -99,10 +99,13 @@ OneDnnPrimitive Finish(const Description& description) {
           description.impl_info_str()};
 }
 
-std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const Conv2dGeometry& g, const Piece& piece,
-                                                    bool bias, bool relu) {
-  const Operands operands = Describe(g, piece);
-  const std::vector<int64_t> key = {static_cast<int64_t>(product),
+std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const Conv2dGeometry& g,
+                                                    memory::data_type type, const Piece& piece, bool bias, bool relu) {
+  const Operands operands = Describe(g, type, piece);
+  const OneDnnOperation operation =
+      product == Conv2dProduct::kForward ? OneDnnOperation::kConv2dForward : OneDnnOperation::kConv2dInputGradient;
+  const std::vector<int64_t> key = {static_cast<int64_t>(operation),
+                                    static_cast<int64_t>(type),
                                     bias,
                                     relu,
                                     piece.images,
@@ -122,7 +125,7 @@ std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const
   return FindOrMakePrimitive(key, [&] {
     dnnl::primitive_attr attributes = UserScratchpad();
     const dnnl::convolution_forward::desc forward(
-        dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, true),
+        dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, type, true),
         bias ? operands.bias : memory::desc(), operands.y, operands.strides, operands.dilations, operands.padding_begin,
         operands.padding_end);
     if (product == Conv2dProduct::kForward) {
@@ -135,7 +138,7 @@ std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const
     }
     const dnnl::convolution_forward::primitive_desc hint(forward, attributes, OneDnnEngine());
     const dnnl::convolution_backward_data::desc backward(
-        dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, true), operands.y, operands.strides,
+        dnnl::algorithm::convolution_direct, operands.x, StoredFilter(g, type, true), operands.y, operands.strides,
         operands.dilations, operands.padding_begin, operands.padding_end);
     return Finish(dnnl::convolution_backward_data::primitive_desc(backward, attributes, OneDnnEngine(), hint));
   });
@@ -144,10 +147,11 @@ std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const
 // One filter in the formats that the pieces' primitives want; nearly always they want the same.
 class ReorderedFilters {
  public:
-  ReorderedFilters(const Conv2dGeometry& geometry, const float* filter) : geometry_(geometry), filter_(filter) {}
+  ReorderedFilters(const Conv2dGeometry& geometry, memory::data_type type, const void* filter)
+      : geometry_(geometry), type_(type), filter_(filter) {}
 
   const void* In(const memory::desc& format) {
-    const memory::desc stored = StoredFilter(geometry_, false);
+    const memory::desc stored = StoredFilter(geometry_, type_, false);
     if (stored == format) return filter_;
     for (const Copy& copy : copies_) {
       if (copy.format == format) return copy.data.raw();
@@ -166,9 +170,9 @@ class ReorderedFilters {
 
  private:
   std::vector<int64_t> KeyOf(const memory::desc& format) const {
-    constexpr int64_t kReorder = 3;  // beside the values of Conv2dProduct
     const Conv2dGeometry& g = geometry_;
-    std::vector<int64_t> key = {kReorder, g.groups, g.o, g.c, g.kh, g.kw};
+    std::vector<int64_t> key = {
+        static_cast<int64_t>(OneDnnOperation::kReorder), static_cast<int64_t>(type_), g.groups, g.o, g.c, g.kh, g.kw};
     const dnnl_memory_desc_t& data = format.data;
     const dnnl_blocking_desc_t& blocks = data.format_desc.blocking;
     key.insert(key.end(), data.padded_dims, data.padded_dims + data.ndims);
@@ -183,7 +187,8 @@ class ReorderedFilters {
     Array data;
   };
   const Conv2dGeometry& geometry_;
-  const float* filter_;
+  memory::data_type type_;
+  const void* filter_;
   std::vector<Copy> copies_;
 };
 
@@ -193,13 +198,13 @@ struct Task {
   const void* filter;
 };
 
-std::vector<Task> Plan(Conv2dProduct product, const Conv2dGeometry& g, bool bias, bool relu,
+std::vector<Task> Plan(Conv2dProduct product, const Conv2dGeometry& g, memory::data_type type, bool bias, bool relu,
                        ReorderedFilters& filters) {
   std::vector<Task> tasks;
   for (const Piece& piece : Cut(product, g)) {
     Task task{piece, nullptr, nullptr};
     if (!TouchesNothing(piece)) {
-      task.primitive = PrimitiveFor(product, g, piece, bias, relu);
+      task.primitive = PrimitiveFor(product, g, type, piece, bias, relu);
       task.filter = filters.In(task.primitive->weights);
     }
     tasks.push_back(std::move(task));
@@ -209,29 +214,32 @@ std::vector<Task> Plan(Conv2dProduct product, const Conv2dGeometry& g, bool bias
 
 }  // namespace
 
+template <typename T>
 std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeometry& g) {
   for (const Piece& piece : Cut(product, g)) {
-    if (!TouchesNothing(piece)) return PrimitiveFor(product, g, piece, true, false)->implementation;
+    if (!TouchesNothing(piece)) return PrimitiveFor(product, g, OneDnnType<T>(), piece, true, false)->implementation;
   }
   return "nothing to do";
 }
 
-void OneDnnConv2dForward(const Conv2dGeometry& g, const float* x, const float* filter, const float* bias, bool relu,
-                         float* y) {
-  ReorderedFilters filters(g, filter);
-  const std::vector<Task> tasks = Plan(Conv2dProduct::kForward, g, bias != nullptr, relu, filters);
+template <typename T>
+void OneDnnConv2dForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, bool relu, T* y) {
+  ReorderedFilters filters(g, OneDnnType<T>(), filter);
+  const std::vector<Task> tasks = Plan(Conv2dProduct::kForward, g, OneDnnType<T>(), bias != nullptr, relu, filters);
   ParallelPieces(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
     const auto& [piece, primitive, weights] = tasks[i];
-    float* out = y + (piece.image * g.oh + piece.y_row) * g.ow * g.o;
+    T* out = y + (piece.image * g.oh + piece.y_row) * g.ow * g.o;
     if (primitive == nullptr) {
       for (int64_t p = 0; p < piece.images * piece.y_rows * g.ow; ++p) {
-        for (int64_t j = 0; j < g.o; ++j)
-          out[p * g.o + j] = bias == nullptr ? 0.0f : (relu ? std::max(0.0f, bias[j]) : bias[j]);
+        for (int64_t j = 0; j < g.o; ++j) {
+          const float value = bias == nullptr ? 0.0f : static_cast<float>(bias[j]);
+          out[p * g.o + j] = static_cast<T>(relu ? std::max(0.0f, value) : value);
+        }
       }
       return;
     }
-    const Operands operands = Describe(g, piece);
-    const float* in = x + (piece.image * g.h + piece.x_row) * g.w * g.c;
+    const Operands operands = Describe(g, OneDnnType<T>(), piece);
+    const T* in = x + (piece.image * g.h + piece.x_row) * g.w * g.c;
     if (bias != nullptr) {
       Execute(*primitive, {{DNNL_ARG_SRC, operands.x, in},
                            {DNNL_ARG_WEIGHTS, primitive->weights, weights},
@@ -245,21 +253,30 @@ void OneDnnConv2dForward(const Conv2dGeometry& g, const float* x, const float* f
   });
 }
 
-void OneDnnConv2dInputGradient(const Conv2dGeometry& g, const float* filter, const float* dy, float* dx) {
-  ReorderedFilters filters(g, filter);
-  const std::vector<Task> tasks = Plan(Conv2dProduct::kInputGradient, g, false, false, filters);
+template <typename T>
+void OneDnnConv2dInputGradient(const Conv2dGeometry& g, const T* filter, const T* dy, T* dx) {
+  ReorderedFilters filters(g, OneDnnType<T>(), filter);
+  const std::vector<Task> tasks = Plan(Conv2dProduct::kInputGradient, g, OneDnnType<T>(), false, false, filters);
   ParallelPieces(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
     const auto& [piece, primitive, weights] = tasks[i];
-    float* out = dx + (piece.image * g.h + piece.x_row) * g.w * g.c;
+    T* out = dx + (piece.image * g.h + piece.x_row) * g.w * g.c;
     if (primitive == nullptr) {
-      std::fill_n(out, piece.images * piece.x_rows * g.w * g.c, 0.0f);
+      std::fill_n(out, piece.images * piece.x_rows * g.w * g.c, T(0.0f));
       return;
     }
-    const Operands operands = Describe(g, piece);
+    const Operands operands = Describe(g, OneDnnType<T>(), piece);
     Execute(*primitive, {{DNNL_ARG_DIFF_SRC, operands.x, out},
                          {DNNL_ARG_WEIGHTS, primitive->weights, weights},
                          {DNNL_ARG_DIFF_DST, operands.y, dy + (piece.image * g.oh + piece.y_row) * g.ow * g.o}});
   });
 }
+
+template std::string OneDnnConv2dImplementation<float>(Conv2dProduct, const Conv2dGeometry&);
+template std::string OneDnnConv2dImplementation<BFloat16>(Conv2dProduct, const Conv2dGeometry&);
+template void OneDnnConv2dForward(const Conv2dGeometry&, const float*, const float*, const float*, bool, float*);
+template void OneDnnConv2dForward(const Conv2dGeometry&, const BFloat16*, const BFloat16*, const BFloat16*, bool,
+                                  BFloat16*);
+template void OneDnnConv2dInputGradient(const Conv2dGeometry&, const float*, const float*, float*);
+template void OneDnnConv2dInputGradient(const Conv2dGeometry&, const BFloat16*, const BFloat16*, BFloat16*);
 
 }  // namespace autograd::cpu

@@ -1,8 +1,9 @@
 #pragma once
 
-// float32 convolution by oneDNN's direct kernels: images stay channels-last, the filter is reordered into the format
-// that the kernel asks for (a pass over the filter for each call). Work is cut into fixed pieces (whole images, or rows
-// of an image) that run single-threaded on the engine's threads.
+// Convolution by oneDNN's direct kernels, in float32 or bfloat16 (with sums in float32, rounded once): images stay
+// channels-last, the filter is reordered into the format that the kernel asks for (a pass over the filter for each
+// call). Work is cut into fixed pieces (whole images, or rows of an image) that run single-threaded on the engine's
+// threads.
 
 #include <string>
 
@@ -10,11 +11,14 @@
 
 namespace autograd::cpu {
 
-// What oneDNN calls its kernel for this product (of the first piece): kForward or kInputGradient.
+// What oneDNN calls its kernel for this product (of the first piece): kForward or kInputGradient. All here is for
+// T = float and BFloat16.
+template <typename T>
 std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeometry& geometry);
 
-void OneDnnConv2dForward(const Conv2dGeometry& geometry, const float* x, const float* filter, const float* bias,
-                         bool relu, float* y);
-void OneDnnConv2dInputGradient(const Conv2dGeometry& geometry, const float* filter, const float* dy, float* dx);
+template <typename T>
+void OneDnnConv2dForward(const Conv2dGeometry& geometry, const T* x, const T* filter, const T* bias, bool relu, T* y);
+template <typename T>
+void OneDnnConv2dInputGradient(const Conv2dGeometry& geometry, const T* filter, const T* dy, T* dx);
 
 }  // namespace autograd::cpu

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "autograd/core/array.h"
 #include "autograd/cpu/gemm.h"
+#include "autograd/cpu/scratch.h"
+#include "autograd/ops/bias_activation_cpu.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -31,20 +32,6 @@ int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t BlockRows(const Conv2dGeometry& g) {
   return std::max(kLeastBlockRows, kBlockElements / std::max<int64_t>({1, g.patch(), g.o}));
 }
-
-// Memory for `elements` of T from the engine's allocator.
-template <typename T>
-class Scratch {
- public:
-  explicit Scratch(int64_t elements) {
-    StreamScope on_the_cpu(Stream::Cpu());
-    array_ = Array::Empty({elements}, DTypeOf<T>::value);
-  }
-  T* data() { return array_.data<T>(); }
-
- private:
-  Array array_;
-};
 
 // Taps of the window: all of them, or some.
 struct Window {
@@ -98,7 +85,7 @@ void Gather(const Conv2dGeometry& g, int64_t group, const Window& window, int64_
   ForEachRun(
       g, group, window, begin, end, stride,
       [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(x + pixels, count, patches + patch); },
-      [=](int64_t patch, int64_t count) { std::fill_n(patches + patch, count, T(0)); });
+      [=](int64_t patch, int64_t count) { std::fill_n(patches + patch, count, T(0.0f)); });
 }
 
 template <typename T>
@@ -117,19 +104,6 @@ void ScatterStore(const Conv2dGeometry& g, int64_t group, int64_t begin, int64_t
       g, group, Whole(g), begin, end, g.patch(),
       [=](int64_t pixels, int64_t patch, int64_t count) { std::copy_n(patches + patch, count, dx + pixels); },
       [](int64_t, int64_t) {});
-}
-
-template <typename T>
-void BiasAndRelu(int64_t rows, int64_t outputs, const T* bias, bool relu, T* y) {
-  for (int64_t r = 0; r < rows; ++r) {
-    T* row = y + r * outputs;
-    if (bias != nullptr) {
-      for (int64_t j = 0; j < outputs; ++j) row[j] += bias[j];
-    }
-    if (relu) {
-      for (int64_t j = 0; j < outputs; ++j) row[j] = row[j] > T(0) ? row[j] : T(0);
-    }
-  }
 }
 
 int64_t PatchStride(const Conv2dGeometry& g, const Window& window) {
@@ -155,7 +129,7 @@ PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, const Window& window
 }  // namespace
 
 template <typename T>
-void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, bool relu, T* y) {
+void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, Activation activation, T* y) {
   const int64_t positions = g.positions(), block = BlockRows(g), blocks = CeilDivide(positions, block),
                 outputs = g.group_outputs();
   if (g.groups == 1 && blocks < kFewBlocks) {
@@ -168,21 +142,25 @@ void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T*
                     Gather(g, 0, Whole(g), begin, end, x, patches + begin * g.patch(), g.patch());
                   });
     }
-    ParallelGemm({positions, g.o, g.patch(), false, true}, g.pointwise() ? x : patches, g.patch(), filter, g.patch(),
-                 false, y, g.o);
-    ParallelFor(positions, std::max<int64_t>(1, (1 << 14) / g.o),
-                [&](int64_t begin, int64_t end) { BiasAndRelu(end - begin, g.o, bias, relu, y + begin * g.o); });
+    const T* rows = g.pointwise() ? x : patches;
+    MultiplyWithBiasActivation<T>(activation, positions, g.o, bias, nullptr, y, [&](auto* to, const auto& epilogue) {
+      ParallelGemm({positions, g.o, g.patch(), false, true}, rows, g.patch(), filter, g.patch(), false, to, g.o,
+                   epilogue);
+    });
     return;
   }
   ParallelPieces(blocks, [&](int64_t piece) {
     const int64_t begin = piece * block, end = std::min(positions, begin + block);
     Scratch<T> scratch(g.pointwise() ? 0 : (end - begin) * PatchStride(g, Whole(g)));
-    for (int64_t group = 0; group < g.groups; ++group) {
-      const PatchRows<T> patches = RowsOf(g, group, Whole(g), begin, end, x, scratch.data());
-      SerialGemm({end - begin, outputs, g.patch(), false, true}, patches.data, patches.stride,
-                 filter + group * outputs * g.patch(), g.patch(), false, y + begin * g.o + group * outputs, g.o);
-    }
-    BiasAndRelu(end - begin, g.o, bias, relu, y + begin * g.o);
+    const auto multiply = [&](auto* to, BFloat16Epilogue epilogue) {
+      for (int64_t group = 0; group < g.groups; ++group) {
+        const PatchRows<T> patches = RowsOf(g, group, Whole(g), begin, end, x, scratch.data());
+        SerialGemm({end - begin, outputs, g.patch(), false, true}, patches.data, patches.stride,
+                   filter + group * outputs * g.patch(), g.patch(), false, to + group * outputs, g.o, epilogue);
+        if (epilogue.bias != nullptr) epilogue.bias += outputs;
+      }
+    };
+    MultiplyWithBiasActivation<T>(activation, end - begin, g.o, bias, nullptr, y + begin * g.o, multiply);
   });
 }
 
@@ -202,7 +180,7 @@ void PatchInputGradient(const Conv2dGeometry& g, const T* filter, const T* dy, T
                         g.ow * g.kw == g.w;
   if (!covering) {
     ParallelFor(g.n * g.h * g.w, (1 << 16) / g.c + 1,
-                [&](int64_t begin, int64_t end) { std::fill(dx + begin * g.c, dx + end * g.c, T(0)); });
+                [&](int64_t begin, int64_t end) { std::fill(dx + begin * g.c, dx + end * g.c, T(0.0f)); });
   }
   if (g.disjoint()) {
     ParallelPieces(CeilDivide(g.positions(), block), [&](int64_t piece) {
@@ -215,21 +193,27 @@ void PatchInputGradient(const Conv2dGeometry& g, const T* filter, const T* dy, T
     });
     return;
   }
-  // Windows overlap: an image's channels of one group belong to one thread.
-  const int64_t image_positions = g.oh * g.ow;
-  ParallelPieces(g.n * g.groups, [&](int64_t piece) {
-    const int64_t group = piece % g.groups, first = piece / g.groups * image_positions, last = first + image_positions;
-    Scratch<T> patches(std::min(block, image_positions) * g.patch());
-    for (int64_t begin = first; begin < last; begin += block) {
-      const int64_t end = std::min(last, begin + block);
-      patches_of(group, begin, end, patches.data());
-      ScatterAdd(g, group, begin, end, patches.data(), dx);
-    }
-  });
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    Fail("Conv2d", "the input gradient of windows that overlap is not added up in bfloat16");
+  } else {
+    // Windows overlap: an image's channels of one group belong to one thread.
+    const int64_t image_positions = g.oh * g.ow;
+    ParallelPieces(g.n * g.groups, [&](int64_t piece) {
+      const int64_t group = piece % g.groups, first = piece / g.groups * image_positions,
+                    last = first + image_positions;
+      Scratch<T> patches(std::min(block, image_positions) * g.patch());
+      for (int64_t begin = first; begin < last; begin += block) {
+        const int64_t end = std::min(last, begin + block);
+        patches_of(group, begin, end, patches.data());
+        ScatterAdd(g, group, begin, end, patches.data(), dx);
+      }
+    });
+  }
 }
 
 template <typename T>
-void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dfilter) {
+void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, ComputeType<T>* dfilter) {
+  using Sum = ComputeType<T>;
   const int64_t positions = g.positions(), size = g.o * g.patch();
   if (g.pointwise() && g.groups == 1) {
     ParallelGemm({g.o, g.c, positions, true, false}, dy, g.o, x, g.c, false, dfilter, g.c);
@@ -241,15 +225,15 @@ void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, T* df
   const int64_t parts = std::max<int64_t>(
       1, std::min({most / std::min(most, g.groups), positions / (by_taps ? kPartPositionsOfLarge : kPartPositions),
                    static_cast<int64_t>(g.operations() / kPartOperations)}));
-  Scratch<T> partial(parts == 1 ? 0 : parts * size);
-  T* sums = parts == 1 ? dfilter : partial.data();
+  Scratch<Sum> partial(parts == 1 ? 0 : parts * size);
+  Sum* sums = parts == 1 ? dfilter : partial.data();
   const int64_t outputs = g.group_outputs(), columns = g.patch() / taps;
   const int64_t block = std::clamp(kBlockElements / columns, kLeastBlockRows, kMostBlockRows);
   ParallelPieces(parts * g.groups * taps, [&](int64_t piece) {
     const int64_t part = piece / (g.groups * taps), group = piece / taps % g.groups, tap = piece % taps;
     const Window window = by_taps ? Window{tap / g.kw, 1, tap % g.kw, 1} : Whole(g);
     const int64_t first = positions * part / parts, last = positions * (part + 1) / parts;
-    T* sum = sums + part * size + group * outputs * g.patch() + tap * columns;
+    Sum* sum = sums + part * size + group * outputs * g.patch() + tap * columns;
     Scratch<T> scratch(g.pointwise() ? 0 : std::min(block, last - first) * PatchStride(g, window));
     for (int64_t begin = first; begin < last; begin += block) {
       const int64_t end = std::min(last, begin + block);
@@ -267,11 +251,13 @@ void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, T* df
   });
 }
 
-template void PatchForward(const Conv2dGeometry&, const float*, const float*, const float*, bool, float*);
-template void PatchForward(const Conv2dGeometry&, const double*, const double*, const double*, bool, double*);
-template void PatchInputGradient(const Conv2dGeometry&, const float*, const float*, float*);
-template void PatchInputGradient(const Conv2dGeometry&, const double*, const double*, double*);
-template void PatchFilterGradient(const Conv2dGeometry&, const float*, const float*, float*);
-template void PatchFilterGradient(const Conv2dGeometry&, const double*, const double*, double*);
+#define FOR_TYPE(T)                                                                                \
+  template void PatchForward(const Conv2dGeometry&, const T*, const T*, const T*, Activation, T*); \
+  template void PatchInputGradient(const Conv2dGeometry&, const T*, const T*, T*);                 \
+  template void PatchFilterGradient(const Conv2dGeometry&, const T*, const T*, ComputeType<T>*);
+FOR_TYPE(float)
+FOR_TYPE(double)
+FOR_TYPE(BFloat16)
+#undef FOR_TYPE
 
 }  // namespace autograd::cpu

@@ -137,11 +137,12 @@ void CheckAgainstDefinition(Shape x_shape, Shape filter_shape, const Conv2dOptio
   g.oh = y.shape()[1], g.ow = y.shape()[2];
   g.stride = options.stride, g.padding = options.padding, g.dilation = options.dilation, g.groups = options.groups;
   Array other = EmptyLike(y.array()), dx = EmptyLike(x);
-  cpu::OneDnnConv2dForward(g, x.data<float>(), filter.data<float>(), nullptr, false, other.data<float>());
+  cpu::OneDnnConv2dForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), false,
+                           other.data<float>());
   EXPECT_TRUE(IsSum(other, reference.y)) << "oneDNN " << x_shape << " " << filter_shape;
   cpu::OneDnnConv2dInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
   EXPECT_TRUE(IsSum(dx, reference.dx)) << "oneDNN " << x_shape << " " << filter_shape;
-  cpu::PatchForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), false,
+  cpu::PatchForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), Activation::kNone,
                     other.data<float>());
   EXPECT_TRUE(IsSum(other, reference.y)) << "patches " << x_shape << " " << filter_shape;
   cpu::PatchInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
@@ -203,7 +204,7 @@ TEST(Conv2dTest, NoNetworkMeetsOneDnnsReferenceCode) {
     g.groups = l.groups;
     g.oh = g.ow = (l.size + 2 * l.padding - g.extent_h()) / l.stride + 1;
     for (const auto product : {Conv2dProduct::kForward, Conv2dProduct::kInputGradient}) {
-      const std::string name = cpu::OneDnnConv2dImplementation(product, g);
+      const std::string name = cpu::OneDnnConv2dImplementation<float>(product, g);
       EXPECT_FALSE(cpu::IsReferenceImplementation(name))
           << name << " for " << l.c << " -> " << l.o << " at " << l.size << " dilated by " << l.dilation;
     }

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "autograd/core/array.h"
+#include "autograd/cpu/scratch.h"
 #include "autograd/runtime/dtype.h"
 #include "autograd/runtime/parallel.h"
 
@@ -12,6 +12,8 @@ namespace autograd::cpu {
 namespace {
 
 typedef float Float8 __attribute__((vector_size(32)));
+typedef uint32_t Word8 __attribute__((vector_size(32)));
+typedef uint16_t Half8 __attribute__((vector_size(16)));
 
 constexpr int64_t kLanes = 8;
 constexpr int64_t kPlanes = 4;  // of one tile: 32 channels, two cache lines of each pixel
@@ -31,35 +33,35 @@ inline Float8 Load(const float* from) {
   return value;
 }
 inline void Store(float* to, Float8 value) { std::memcpy(to, &value, sizeof(value)); }
+// The conversions of BFloat16 (runtime/dtype.h), eight at a time.
+inline Float8 Load(const BFloat16* from) {
+  Half8 halves;
+  std::memcpy(&halves, from, sizeof(halves));
+  const Word8 words = __builtin_convertvector(halves, Word8) << 16;
+  Float8 value;
+  std::memcpy(&value, &words, sizeof(value));
+  return value;
+}
+inline void Store(BFloat16* to, Float8 value) {
+  Word8 words;
+  std::memcpy(&words, &value, sizeof(words));
+  const Word8 rounded = (words + 0x7FFFu + (words >> 16 & 1u)) >> 16, quiet_nan = words >> 16 | 0x40u;
+  const Half8 halves = __builtin_convertvector((words & 0x7FFFFFFFu) > 0x7F800000u ? quiet_nan : rounded, Half8);
+  std::memcpy(static_cast<void*>(to), &halves, sizeof(halves));
+}
 
 template <typename T>
 Float8 LoadLanes(const T* from, int64_t lanes) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (lanes == kLanes) return Load(from);
-  }
+  if (lanes == kLanes) return Load(from);
   Float8 value = {};
   for (int64_t lane = 0; lane < lanes; ++lane) value[lane] = static_cast<float>(from[lane]);
   return value;
 }
 template <typename T>
 void StoreLanes(T* to, Float8 value, int64_t lanes) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (lanes == kLanes) return Store(to, value);
-  }
+  if (lanes == kLanes) return Store(to, value);
   for (int64_t lane = 0; lane < lanes; ++lane) to[lane] = static_cast<T>(value[lane]);
 }
-
-class Scratch {
- public:
-  explicit Scratch(int64_t elements) {
-    StreamScope on_the_cpu(Stream::Cpu());
-    array_ = Array::Empty({elements}, kFloat32);
-  }
-  float* data() { return array_.data<float>(); }
-
- private:
-  Array array_;
-};
 
 // [0, extent) in `count` nearly equal ranges.
 struct Ranges {
@@ -256,7 +258,7 @@ void Convolve(const DepthwiseGeometry& g, const T* x, const T* filter, bool reve
   const int64_t planes = tiling.chunks.longest();
   ParallelPieces(tiling.spatial() * tiling.chunk_count(), [&](int64_t piece) {
     const Tile tile = tiling.At(piece / tiling.chunk_count(), piece % tiling.chunk_count());
-    Scratch scratch(planes * (rows * columns + g.kh * g.kw) * kLanes);
+    Scratch<float> scratch(planes * (rows * columns + g.kh * g.kw) * kLanes);
     const Packed packed{scratch.data(), tile.row - g.padding_h(), rows, columns};
     float* taps = scratch.data() + planes * rows * columns * kLanes;
     PackFilter(g, tile, filter, reversed, taps);
@@ -370,13 +372,13 @@ void TiledDepthwiseFilterGradient(const DepthwiseGeometry& g, const T* x, const 
   const int64_t filter_size = planes * taps * kLanes, size = filter_size + planes * kLanes;
   const int64_t rows = tiling.rows.longest(), columns = tiling.columns.longest();
   const int64_t x_rows = rows + g.kh - 1, x_columns = columns + g.kw - 1;
-  Scratch partial(parts * chunks * size);
+  Scratch<float> partial(parts * chunks * size);
   float* partials = partial.data();
   ParallelPieces(parts * chunks, [&](int64_t piece) {
     const int64_t part = piece / chunks, chunk = piece % chunks;
     float* sums = partials + piece * size;
     std::fill_n(sums, size, 0.0f);
-    Scratch scratch(planes * (x_rows * x_columns + rows * columns) * kLanes);
+    Scratch<float> scratch(planes * (x_rows * x_columns + rows * columns) * kLanes);
     for (int64_t place = tiling.spatial() * part / parts; place < tiling.spatial() * (part + 1) / parts; ++place) {
       const Tile tile = tiling.At(place, chunk);
       const Packed packed_x{scratch.data(), tile.row - g.padding_h(), x_rows, x_columns};

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <vector>
 
+#include "autograd/cpu/scratch.h"
 #include "autograd/ops/channels_cpu.h"
 #include "autograd/ops/grn_activations.h"
 #include "autograd/ops/grn_kernels.h"
@@ -30,17 +31,25 @@ void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias,
     Value* const g = norms.data<Value>();
     const std::vector<Value> w = Widen<Value>(weight), shifts = Widen<Value>(bias);
     grn::VisitActivation(gelu, [&]<typename Activation>(Activation) {
-      // Where y can hold h without rounding, it waits there for its scale: GELU costs more than a round trip to memory.
-      constexpr bool kKeepsActivation = std::is_same_v<T, Value> && std::is_same_v<Activation, grn::Gelu>;
+      // h waits for its scale in y, or in memory of its own where y would round it: GELU costs more than a round trip.
+      constexpr bool kKeepsActivation = std::is_same_v<Activation, grn::Gelu>;
+      constexpr bool kKeptInResult = std::is_same_v<T, Value>;
+      Scratch<Value> beside(kKeepsActivation && !kKeptInResult ? x.size() : 0);
+      Value* activations = nullptr;
+      if constexpr (kKeptInResult) {
+        activations = out;
+      } else {
+        activations = beside.data();
+      }
       std::vector<double> squares(images * channels);
       ChannelSums<Value, 1>(
           images, pixels, channels,
           [=](int64_t n, int64_t r) {
             const T* const row = in + (n * pixels + r) * channels;
-            T* const kept = out + (n * pixels + r) * channels;
+            Value* const kept = kKeepsActivation ? activations + (n * pixels + r) * channels : nullptr;
             return [=](int64_t c) {
               const Value h = Activation::Value(static_cast<Value>(row[c]));
-              if constexpr (kKeepsActivation) kept[c] = static_cast<T>(h);
+              if constexpr (kKeepsActivation) kept[c] = h;
               return std::array<Value, 1>{h * h};
             };
           },
@@ -62,8 +71,10 @@ void GrnForward(Stream&, const Array& x, const Array& weight, const Array& bias,
           T* const result = out + r * channels;
           const Value* const s = scale + r / pixels * channels;
           if constexpr (kKeepsActivation) {
-            for (int64_t c = 0; c < channels; ++c)
-              result[c] = static_cast<T>(static_cast<Value>(result[c]) * s[c] + shift[c]);
+            const Value* const h = activations + r * channels;
+            // h may be the result itself.
+#pragma GCC ivdep
+            for (int64_t c = 0; c < channels; ++c) result[c] = static_cast<T>(h[c] * s[c] + shift[c]);
           } else {
             for (int64_t c = 0; c < channels; ++c) {
               result[c] = static_cast<T>(Activation::Value(static_cast<Value>(row[c])) * s[c] + shift[c]);

@@ -22,19 +22,20 @@ void LayerNormForward(Stream&, const Array& x, const Array& gamma, const Array& 
     Value* const inverse = inverse_deviation.data<Value>();
     const Value per_channel = Value(1) / static_cast<Value>(std::max<int64_t>(1, channels));
     ParallelFor(rows, RowGrain(channels), [=](int64_t begin, int64_t end) {
+      std::vector<Value> widened;
       for (int64_t r = begin; r < end; ++r) {
-        const T* const row = in + r * channels;
+        const Value* const row = Widened(in + r * channels, channels, widened);
         T* const result = out + r * channels;
-        const Value m = per_channel * SumLanes<Value>(channels, [=](int64_t c) { return static_cast<Value>(row[c]); });
+        const Value m = per_channel * SumLanes<Value>(channels, [=](int64_t c) { return row[c]; });
         const Value variance = per_channel * SumLanes<Value>(channels, [=](int64_t c) {
-                                 const Value centred = static_cast<Value>(row[c]) - m;
+                                 const Value centred = row[c] - m;
                                  return centred * centred;
                                });
         const Value factor = Value(1) / math::Sqrt(variance + static_cast<Value>(epsilon));
         means[r] = m;
         inverse[r] = factor;
         for (int64_t c = 0; c < channels; ++c) {
-          result[c] = static_cast<T>((static_cast<Value>(row[c]) - m) * factor * scale[c] + shift[c]);
+          result[c] = static_cast<T>((row[c] - m) * factor * scale[c] + shift[c]);
         }
       }
     });
@@ -63,33 +64,32 @@ void LayerNormGradient(Stream&, const Array& x, const Array& gamma, const Array&
     const int64_t chunks = (rows + chunk - 1) / chunk;
     std::vector<double> partial(wants_parameters ? chunks * 2 * channels : 0);
     ParallelFor(chunks, RowGrain(channels * chunk), [&](int64_t begin, int64_t end) {
-      std::vector<Value> run_sums(2 * channels);
+      std::vector<Value> run_sums(2 * channels), widened_x, widened_dy;
       Value* const dgamma_run = run_sums.data();
       Value* const dbeta_run = dgamma_run + channels;
       for (int64_t k = begin; k < end; ++k) {
         const int64_t last = std::min(rows, (k + 1) * chunk);
         for (int64_t r = k * chunk; r < last; ++r) {
-          const T* const row = in + r * channels;
-          const T* const dy_row = upstream + r * channels;
+          const Value* const row = Widened(in + r * channels, channels, widened_x);
+          const Value* const dy_row = Widened(upstream + r * channels, channels, widened_dy);
           const Value m = means[r], factor = inverse[r];
           if (out != nullptr) {
             T* const dx_row = out + r * channels;
-            const Value mean_g = per_channel * SumLanes<Value>(channels, [=](int64_t c) {
-                                   return static_cast<Value>(dy_row[c]) * scale[c];
-                                 });
+            const Value mean_g =
+                per_channel * SumLanes<Value>(channels, [=](int64_t c) { return dy_row[c] * scale[c]; });
             const Value mean_gn = per_channel * SumLanes<Value>(channels, [=](int64_t c) {
-                                    const Value n = (static_cast<Value>(row[c]) - m) * factor;
-                                    return static_cast<Value>(dy_row[c]) * scale[c] * n;
+                                    const Value n = (row[c] - m) * factor;
+                                    return dy_row[c] * scale[c] * n;
                                   });
             for (int64_t c = 0; c < channels; ++c) {
-              const Value n = (static_cast<Value>(row[c]) - m) * factor;
-              dx_row[c] = static_cast<T>(factor * (static_cast<Value>(dy_row[c]) * scale[c] - mean_g - n * mean_gn));
+              const Value n = (row[c] - m) * factor;
+              dx_row[c] = static_cast<T>(factor * (dy_row[c] * scale[c] - mean_g - n * mean_gn));
             }
           }
           if (!wants_parameters) continue;
           for (int64_t c = 0; c < channels; ++c) {
-            const Value d = static_cast<Value>(dy_row[c]);
-            dgamma_run[c] += d * ((static_cast<Value>(row[c]) - m) * factor);
+            const Value d = dy_row[c];
+            dgamma_run[c] += d * ((row[c] - m) * factor);
             dbeta_run[c] += d;
           }
           if (r % kRun == kRun - 1 || r == last - 1) {

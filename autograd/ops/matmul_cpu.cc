@@ -1,5 +1,7 @@
 #include "autograd/cpu/float32_copy.h"
 #include "autograd/cpu/gemm.h"
+#include "autograd/cpu/onednn.h"
+#include "autograd/ops/matmul.h"
 #include "autograd/ops/matmul_kernels.h"
 #include "autograd/runtime/parallel.h"
 
@@ -20,16 +22,16 @@ void Multiply(const MatMulPlan& plan, const Array& a, const Array& b, Array& y) 
   // Small products of a batch each stay on one thread; large ones are cut themselves.
   const auto one = [&](auto&& multiply, int64_t i) {
     multiply(shape, first + i * plan.a_size(), a_stride, second + (plan.b_shared ? 0 : i * plan.b_size()), b_stride,
-             false, out + i * plan.y_size(), plan.n);
+             false, out + i * plan.y_size(), plan.n, BFloat16Epilogue());
   };
   const GemmTiles tiles = PlanTiles(shape);
   if (tiles.rows * tiles.columns * tiles.depth > 1) {
-    for (int64_t i = 0; i < plan.batch; ++i) one(ParallelGemm<T>, i);
+    for (int64_t i = 0; i < plan.batch; ++i) one(ParallelGemm<T, T>, i);
     return;
   }
   const auto grain = static_cast<int64_t>(1e6 / (shape.operations() + 1)) + 1;
   ParallelFor(plan.batch, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) one(SerialGemm<T>, i);
+    for (int64_t i = begin; i < end; ++i) one(SerialGemm<T, T>, i);
   });
 }
 
@@ -39,10 +41,16 @@ void MatMul(Stream& stream, const MatMulPlan& plan, const Array& a, const Array&
   if (y.size() == 0) return;
   if (y.dtype() == kFloat64) return Multiply<double>(plan, a, b, y);
   if (y.dtype() == kFloat32) return Multiply<float>(plan, a, b, y);
-  // CPUs without bfloat16 arithmetic are the rule: convert, multiply in float32, round once.
+  if (OneDnnHasBFloat16()) return Multiply<BFloat16>(plan, a, b, y);
   Array product = Array::Empty(y.shape(), kFloat32);
   Multiply<float>(plan, Float32Copy(stream, a), Float32Copy(stream, b), product);
   Convert(stream, product, y);
 }
 
 }  // namespace autograd::cpu
+
+namespace autograd {
+
+bool CpuMultipliesBFloat16() { return cpu::OneDnnHasBFloat16(); }
+
+}  // namespace autograd

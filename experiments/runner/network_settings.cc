@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "autograd/ops/matmul.h"
+#include "autograd/runtime/stream.h"
 #include "experiments/runner/networks.h"
 #include "experiments/settings/enum_text.h"
 #include "nn/checkpoints/weights.h"
@@ -22,6 +24,18 @@ void PrintReport(const char* what, const std::string& path, const nn::LoadReport
     if (c == '\n') indented += "    ";
   }
   std::printf("%s\n", indented.c_str());
+}
+
+// Whoever asks for bfloat16 expects speed. Once a program, as rows of a table share the setting.
+void SayWhatBFloat16Saves() {
+  static const bool said = [] {
+    if (autograd::Stream::Current().device().type != autograd::DeviceType::kCpu || autograd::CpuMultipliesBFloat16())
+      return false;
+    std::printf(
+        "--precision=bfloat16 saves memory here, not time: this CPU has no products of bfloat16 (AVX512-BF16, AMX)\n");
+    return true;
+  }();
+  static_cast<void>(said);
 }
 
 }  // namespace
@@ -46,6 +60,7 @@ void NetworkSettings::Settings(SettingVisitor& visitor) {
 absl::StatusOr<std::unique_ptr<Network>> StartNetwork(const NetworkSettings& settings, const data::DatasetInfo& info,
                                                       const RunContext& context, bool auxiliary_head,
                                                       const std::optional<LatentSettings>& latent) {
+  if (settings.precision == autograd::kBFloat16) SayWhatBFloat16Saves();
   absl::StatusOr<std::unique_ptr<Network>> made =
       MakeNetwork(settings.model, info.num_classes(), context.key.Split("weights"),
                   {.precision = settings.precision,

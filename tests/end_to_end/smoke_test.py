@@ -48,6 +48,15 @@ class SmokeTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("decoder.classifier.weight", result.stdout)  # listed: it does not fit 11 classes
 
+    # On any CPU; where it does not multiply bfloat16 that is said, once for both rows.
+    def test_bfloat16(self):
+        without = {**os.environ, "DNNL_MAX_CPU_ISA": "AVX2"}
+        result = run([RSS, *TINY, "--precision=bfloat16", f"--output={folder('bfloat16')}"], env=without)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stdout.count("--precision=bfloat16 saves memory here, not time"), 1, result.stdout)
+        result = run([RSS, *TINY, "--method=psl", f"--output={folder('float32')}"])
+        self.assertNotIn("bfloat16", result.stdout)
+
     # The head of the labels' network is saved with it, left out by those who only evaluate, and not made for rewards.
     def test_auxiliary_head(self):
         output = folder("auxiliary")
