@@ -200,6 +200,7 @@ absl::Status Segment(const PredictOptions& options) {
   if (absl::Status status = CreateOutputFolder(options.output).status(); !status.ok()) return status;
 
   const data::Normalization normalization(description.info);
+  nn::FoldedNorms folded;
   int failures = 0;
   absl::Status first_failure;
   for (size_t i = 0; i < images->size(); ++i) {
@@ -208,7 +209,7 @@ absl::Status Segment(const PredictOptions& options) {
         data::ReadImage(path.string(), {.ignore_orientation = options.ignore_orientation});
     absl::Status status = image.status();
     if (status.ok()) {
-      const data::LabelMap prediction = Predict(*saved->network, *image, normalization, *views);
+      const data::LabelMap prediction = Predict(*saved->network, *image, normalization, *views, &folded);
       status = Write(options, description.info, (*outputs)[i], *image, prediction);
       if (status.ok() && options.show_context)
         status = WriteSteps(*saved->network, *image, *views, description.info, (*outputs)[i].map);

@@ -9,6 +9,8 @@
 
 namespace nn {
 
+class FoldedNorms;
+
 struct Context {
   bool training = false;               // batch statistics, dropout, stochastic depth
   autograd::RandomKey key;             // of this step; each consumer takes a Split of it
@@ -18,13 +20,31 @@ struct Context {
   // what one rank with the whole batch would.
   int64_t first_sample = 0;
 
+  // In evaluation, where batch normalisations that are folded into convolutions are kept (layers/folded_norms.h); null:
+  // nothing is folded.
+  FoldedNorms* folded_norms = nullptr;
+
+  // For passes over a network that does not change as long as `folded` lives.
+  static Context Evaluation(FoldedNorms& folded) {
+    Context context;
+    context.folded_norms = &folded;
+    return context;
+  }
+
   static Context Training(autograd::RandomKey key, autograd::ReplicaSum replicas = {}, int64_t first_sample = 0) {
-    return {true, key, replicas, first_sample};
+    return {true, key, replicas, first_sample, nullptr};
   }
 
   // The context of child `index` (or of that name), whose draws are independent of its siblings'.
-  Context Split(uint64_t index) const { return {training, key.Split(index), replicas, first_sample}; }
-  Context Split(const char* name) const { return {training, key.Split(name), replicas, first_sample}; }
+  Context Split(uint64_t index) const { return With(key.Split(index)); }
+  Context Split(const char* name) const { return With(key.Split(name)); }
+
+ private:
+  Context With(autograd::RandomKey other) const {
+    Context context = *this;
+    context.key = other;
+    return context;
+  }
 };
 
 }  // namespace nn

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autograd/ops/elementwise.h"
+#include "nn/layers/folded_norms.h"
 
 namespace nn {
 namespace {
@@ -55,11 +56,12 @@ Bottleneck::Bottleneck(int64_t inputs, int64_t width, const BottleneckOptions& o
 }
 
 Variable Bottleneck::operator()(const Variable& x, const Context& context, Variable* sum) {
-  Variable branch = bn1(conv1(x), context, /*relu=*/true);
-  branch = bn2(conv2(branch), context, /*relu=*/true);
-  branch = bn3(conv3(branch), context);
-  const Variable shortcut =
-      downsample_convolution.has_value() ? (*downsample_norm)((*downsample_convolution)(x), context) : x;
+  Variable branch = ConvolveAndNormalize(conv1, bn1, x, context, /*relu=*/true);
+  branch = ConvolveAndNormalize(conv2, bn2, branch, context, /*relu=*/true);
+  branch = ConvolveAndNormalize(conv3, bn3, branch, context, /*relu=*/false);
+  const Variable shortcut = downsample_convolution.has_value()
+                                ? ConvolveAndNormalize(*downsample_convolution, *downsample_norm, x, context, false)
+                                : x;
   const Variable together = branch + shortcut;
   if (sum != nullptr) *sum = together;
   return autograd::Relu(together);

@@ -1,5 +1,7 @@
 #include "nn/layers/conv_norm_act.h"
 
+#include "nn/layers/folded_norms.h"
+
 namespace nn {
 
 ConvNormAct::ConvNormAct(int64_t inputs, int64_t outputs, int64_t kernel, const ConvNormActOptions& options,
@@ -16,7 +18,9 @@ ConvNormAct::ConvNormAct(int64_t inputs, int64_t outputs, int64_t kernel, const 
   autograd::Require(kernel % 2 == 1, "ConvNormAct", "kernel is ", kernel, " but must be odd");
 }
 
-Variable ConvNormAct::operator()(const Variable& x, const Context& context) { return bn(conv(x), context, relu); }
+Variable ConvNormAct::operator()(const Variable& x, const Context& context) {
+  return ConvolveAndNormalize(conv, bn, x, context, relu);
+}
 
 void ConvNormAct::Fields(FieldVisitor& visitor) {
   visitor.Field("conv", conv);

@@ -12,6 +12,7 @@
 #include "nn/layers/conv_norm_act.h"
 #include "nn/layers/convolution.h"
 #include "nn/layers/dropout.h"
+#include "nn/layers/folded_norms.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/normalization.h"
 
@@ -30,6 +31,44 @@ std::vector<std::string> FieldNames(M& module) {
   for (const NamedParameter& named : NamedParameters(module)) names.push_back(named.name);
   for (const NamedBuffer& named : NamedBuffers(module)) names.push_back(named.name);
   return names;
+}
+
+// For a layer with statistics, scales and shifts that are not those of a new one. Both sides round a sum of 9·5
+// products of numbers below 1 that a scale below 2 multiplies, less a mean below 1 times that scale, plus a shift below
+// 1.
+TEST(FoldedNorms, IsTheConvolutionAndTheNormalisationInOne) {
+  for (const bool relu : {false, true}) {
+    ConvNormAct layer(5, 7, 3, {.stride = 2, .relu = relu}, kKey);
+    uint64_t draw = 0;
+    const auto random = [&](const Shape& shape, double low) {
+      return RandomArray(shape, autograd::kFloat32, kKey.Split(++draw), low);
+    };
+    for (Parameter* parameter : {&layer.conv.weight, &layer.bn.weight, &layer.bn.bias})
+      parameter->Set(random(parameter->shape(), -1));
+    layer.bn.running_mean.CopyFrom(random({7}, -1));
+    layer.bn.running_variance.CopyFrom(random({7}, 0.25));
+    const Array x = random({2, 9, 6, 5}, -1);
+    FoldedNorms folded;
+    const Context context = Context::Evaluation(folded);
+    const std::vector<float> apart = layer(x, Context()).array().ToVector<float>(),
+                             together = layer(x, context).array().ToVector<float>();
+    const double bound = 2 * autograd::testing::RoundingOfSum(autograd::kFloat32, 9 * 5 + 4) * (9 * 5 * 2 + 2 + 1);
+    bool equal = true;
+    for (size_t i = 0; i < apart.size(); ++i) {
+      ASSERT_NEAR(apart[i], together[i], bound) << i;
+      equal = equal && apart[i] == together[i];
+    }
+    EXPECT_FALSE(equal) << "nothing was folded";
+
+    // What is folded stays until it is let go of; with a tape, and in training, nothing is folded.
+    layer.bn.bias.Set(autograd::Array::Full({7}, autograd::kFloat32, 100));
+    EXPECT_EQ(together, layer(x, context).array().ToVector<float>());
+    FoldedNorms again;
+    EXPECT_NE(together, layer(x, Context::Evaluation(again)).array().ToVector<float>());
+    const std::vector<float> plain = layer(x, Context()).array().ToVector<float>();
+    Tape tape;
+    EXPECT_EQ(plain, layer(x, context).array().ToVector<float>());
+  }
 }
 
 TEST(Linear, IsAnAffineMapOfTheLastAxis) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "autograd/ops/pooling.h"
+#include "nn/layers/folded_norms.h"
 
 namespace seg {
 
@@ -100,7 +101,7 @@ std::array<Variable, 4> ResNet::operator()(const Variable& images, const nn::Con
                                            std::vector<Variable>* sums) {
   Variable x = images;
   for (size_t i = 0; i < stem_convolutions.size(); ++i)
-    x = stem_norms[i](stem_convolutions[i](x), context, /*relu=*/true);
+    x = nn::ConvolveAndNormalize(stem_convolutions[i], stem_norms[i], x, context, /*relu=*/true);
   x = autograd::MaxPool2d(x, 3, 2, 1);
   std::array<Variable, 4> taps;
   for (int s = 0; s < config.stages; ++s) {
