@@ -9,24 +9,16 @@ its rounds; "ratio" is its time over ours (above 1: ours is faster), "share" our
 
 import argparse
 import itertools
-import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 
+from compare import run
+
 PEERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inference_peers.py")
 PROGRAMS = ["ours", "eager", "compiled", "onnxruntime", "openvino"]
-
-
-def run(command):
-    finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lines = [line for line in finished.stdout.splitlines() if line.startswith("{")]
-    if finished.returncode != 0 or not lines:
-        sys.exit(f"{shlex.join(command)}: exit code {finished.returncode}\n{finished.stderr[-2000:]}")
-    return json.loads(lines[-1])
 
 
 def main():

@@ -8,10 +8,9 @@ credit) in the whole step. The axes take turns; a figure is the least of its rou
 """
 
 import argparse
-import json
 import math
-import subprocess
-import sys
+
+from compare import run
 
 START = {"size": 128, "batch": 2, "classes": 21, "samples": 16, "threads": 1}
 AXES = {
@@ -23,13 +22,10 @@ AXES = {
 }
 
 
-def run(options, settings):
+def run_step(options, settings):
     command = [options.ours, f"--model={options.model}", "--loss=rss", f"--credit={options.credit}"]
     command += [f"--steps={options.steps}", "--warmup=1"] + [f"--{name}={value}" for name, value in settings.items()]
-    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if finished.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit code {finished.returncode}")
-    return json.loads(finished.stdout.splitlines()[-1])
+    return run(command)
 
 
 def plot(results, path, title):
@@ -71,7 +67,7 @@ def main():
             for value in AXES[axis]:
                 settings = {**START, axis: value}
                 key = tuple(settings.items())
-                result = run(options, settings)
+                result = run_step(options, settings)
                 if key not in points or result["milliseconds_per_step"] < points[key]["milliseconds_per_step"]:
                     points[key] = result
 

@@ -2,10 +2,7 @@
 // the best class of each pixel. Prints one line of JSON that compare_inference.py reads; --profile adds the kernels'
 // shares on standard error.
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -20,6 +17,7 @@
 #include "experiments/runner/network.h"
 #include "experiments/runner/networks.h"
 #include "nn/nn.h"
+#include "tests/performance/clock_and_memory.h"
 
 ABSL_FLAG(std::string, model, "sfpnext_nano", "a network by name (experiments/runner/networks.h)");
 ABSL_FLAG(int, size, 512, "height and width of the images");
@@ -37,14 +35,6 @@ namespace {
 using autograd::Array;
 using autograd::RandomKey;
 using autograd::Variable;
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-double PeakMebibytes() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 int Wrong(const std::string& message) {
   std::fprintf(stderr, "inference: %s\n", message.c_str());

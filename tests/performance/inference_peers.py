@@ -11,14 +11,12 @@ autocast in PyTorch and the hint to OpenVINO; ONNX Runtime has no such mode on C
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import time
 
-
-def peak_memory_mib():
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+import pytorch_step
+from pytorch_step import peak_memory_mib
 
 
 def label_maps(name, classes):
@@ -31,8 +29,6 @@ def label_maps(name, classes):
 
         network = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=classes)
     else:
-        import pytorch_step
-
         network = pytorch_step.build(name, classes, False, 0)
 
     class LabelMaps(torch.nn.Module):

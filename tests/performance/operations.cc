@@ -3,7 +3,6 @@
 // has 1 in "share_of_copy". One line of JSON for each, which compare_operations.py lays beside PyTorch's.
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +19,7 @@
 #include "autograd/autograd.h"
 #include "autograd/device/device.h"
 #include "autograd/ops/depthwise_conv2d_kernels.h"
+#include "tests/performance/clock_and_memory.h"
 
 ABSL_FLAG(std::string, device, "cpu", "cpu, cuda or cuda:N");
 ABSL_FLAG(std::string, precision, "float32", "of the activations and of matrix products' weights: float32 or bfloat16");
@@ -37,8 +37,6 @@ using autograd::RandomKey;
 using autograd::Shape;
 using autograd::Stream;
 using autograd::Variable;
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Seconds a call: the median of rounds that are long enough to hide the clock and the wait.
 double Seconds(Stream& stream, const std::function<void()>& call) {

@@ -3,10 +3,7 @@
 // of its policy. Prints one line of JSON that compare.py reads. --profile adds what CUDA's libraries left to our own
 // kernels, the kernels' shares, what the tape keeps, and the peak of memory by operation, on standard error.
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -34,6 +31,7 @@
 #include "nn/nn.h"
 #include "rl/rl.h"
 #include "seg/seg.h"
+#include "tests/performance/clock_and_memory.h"
 
 ABSL_FLAG(
     std::string, model, "nano",
@@ -63,14 +61,6 @@ namespace {
 using autograd::Array;
 using autograd::RandomKey;
 using autograd::Variable;
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-double PeakMebibytes() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 // What is live when most is, by the operation that asked for it, largest first.
 std::string PeakReport(const autograd::AllocatorStatistics& statistics) {
