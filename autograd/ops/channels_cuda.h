@@ -123,6 +123,16 @@ struct KeptSums {
   int64_t channels;
 };
 
+// The last stage: store(o, c, sums) with the sums of o's `chunks` places in `kept`.
+template <int kQuantities, typename Store>
+void AddKeptSums(const char* operation, Stream& stream, int64_t outer, int64_t chunks,
+                 const KeptSums<kQuantities>& kept, const Store& store) {
+  // Few channels a block, so that many threads share the chunks; one task for all of them.
+  const ChannelTasks tasks = CutChannels(outer, chunks, kept.channels, 1, 8, 1, 1);
+  Launch(operation, stream, tasks.grid(), tasks.block(), ChannelSumsKernel<1, KeptSums<kQuantities>, Store>, tasks,
+         kept, store);
+}
+
 // Calls store(o, c, sums) once for each o and channel c with its Terms::kQuantities sums over the rows. Terms has a
 // class template Column<kWidth>, made in each thread from (terms, o, first channel), whose Add(row, offset, sums) adds
 // what kWidth channels of one row contribute: row counts from the array's start, offset is that of the first element.
@@ -142,10 +152,7 @@ void ChannelSums(const char* operation, Stream& stream, int64_t outer, int64_t r
   Array partial = Array::Empty({outer * tasks.chunks, kQuantities, channels}, kFloat64);
   const KeptSums<kQuantities> sums{partial.data<double>(), channels};
   launch(sums);
-  // Few channels a block, so that many threads share the chunks; one chunk, so that this is the last stage.
-  const ChannelTasks last = CutChannels(outer, tasks.chunks, channels, 1, 8, 1, 1);
-  Launch(operation, stream, last.grid(), last.block(), ChannelSumsKernel<1, KeptSums<kQuantities>, Store>, last, sums,
-         store);
+  AddKeptSums(operation, stream, outer, tasks.chunks, sums, store);
 }
 
 template <int kWidth, typename Map>

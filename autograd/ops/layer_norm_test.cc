@@ -23,10 +23,17 @@ OpCase Case(const std::string& name, Shape shape, bool bfloat16 = true) {
       name, [](Inputs v) { return LayerNorm(v[0], v[1], v[2], 1e-3); }, {{shape}, {{c}}, {{c}}}, 1e-6, 1e-4, bfloat16};
 }
 
-OP_CONTRACT(LayerNorm, Case("ThreeRows", {3, 5}), Case("Image", {2, 3, 3, 40}), Case("NotAMultipleOfLanes", {7, 77}),
-            Case("SeveralChunks", {4300, 3}, false), Case("PrimeRows", {131, 16}), Case("LongRow", {2, 1031}),
-            Case("Vector", {13}),
-            OpCase{"NoRows", [](Inputs v) { return LayerNorm(v[0], v[1], v[2], 1e-5); }, {{{0, 4}}, {{4}}, {{4}}}});
+OP_CONTRACT(
+    LayerNorm, Case("ThreeRows", {3, 5}), Case("Image", {2, 3, 3, 40}), Case("NotAMultipleOfLanes", {7, 77}),
+    Case("SeveralChunks", {4300, 3}, false), Case("PrimeRows", {131, 16}), Case("LongRow", {2, 1031}),
+    Case("Vector", {13}),
+    // Packs in the registers of 4 to 32 lanes, 1 to 6 for a lane and not all of them full, with rows left over in
+    // the last block; and rows too long for that.
+    Case("FourLanes", {65, 24}), Case("ThreePacks", {70, 80}), Case("TwoFullPacks", {33, 128}),
+    Case("EightLanes", {35, 160}), Case("SixteenLanes", {19, 320}), Case("FullRow", {5, 512}),
+    Case("ThirtyTwoLanes", {9, 640}), Case("SixPacks", {3, 768}), Case("SeveralRowsAThread", {17000, 8}, false),
+    Case("TooLongForRegisters", {3, 1544}),
+    OpCase{"NoRows", [](Inputs v) { return LayerNorm(v[0], v[1], v[2], 1e-5); }, {{{0, 4}}, {{4}}, {{4}}}});
 
 TEST(LayerNormTest, ClosedForm) {
   // Deviations −1.5, −0.5, 0.5, 1.5 and variance 1.25: with epsilon 1 the divisor is 1.5.

@@ -46,6 +46,8 @@ PACKS = {
     ("group_norm_cuda", "MapChannelsKernel"): (WIDE, set()),
     ("layer_norm_cuda", "ForwardKernel"): (WIDE, STATISTICS),
     ("layer_norm_cuda", "InputGradientKernel"): (WIDE, set()),
+    ("layer_norm_cuda", "ShortForwardKernel"): ("", STATISTICS),
+    ("layer_norm_cuda", "ShortGradientKernel"): ("", {8}),  # partial sums in float64
     ("linear_cuda", "BiasActivationKernel"): (WIDE, set()),
     ("pooling_cuda", "ForwardKernel"): (WIDE, {2, 4, 8}),  # a byte an element says where the maximum was
     ("pooling_cuda", "GradientKernel"): (WIDE, set()),
