@@ -53,6 +53,14 @@ OP_CONTRACT(Resize, Case("BilinearUp", Method::kBilinear, {2, 5, 7, 3}, 20, 28),
             Case("BilinearNoChannels", Method::kBilinear, {1, 3, 4, 0}, 6, 8),
             Case("BilinearManyChannels", Method::kBilinear, {1, 3, 3, 301}, 7, 5),
             Case("BilinearWideStep", Method::kBilinear, {1, 2, 2, 300}, 16, 16),
+            Case("BilinearTwice", Method::kBilinear, {2, 5, 7, 3}, 10, 14),
+            Case("BilinearTwicePacks", Method::kBilinear, {2, 4, 5, 16}, 8, 10),
+            Case("BilinearTwiceManyChannels", Method::kBilinear, {1, 3, 2, 2056}, 6, 4),
+            Case("BilinearTwiceOnePixel", Method::kBilinear, {3, 1, 1, 2}, 2, 2),
+            Case("BilinearTwiceOneRow", Method::kBilinear, {2, 1, 6, 8}, 2, 12),
+            Case("BilinearTwiceOneColumn", Method::kBilinear, {2, 6, 1, 8}, 12, 2),
+            Case("BilinearTwiceAsTall", Method::kBilinear, {2, 5, 7, 8}, 10, 7),
+            Case("AlignedTwice", Method::kAligned, {2, 4, 5, 8}, 8, 10),
             Case("AlignedUp", Method::kAligned, {1, 5, 4, 3}, 9, 13),
             Case("AlignedDown", Method::kAligned, {2, 9, 13, 3}, 4, 5),
             Case("AlignedToOnePixel", Method::kAligned, {1, 3, 3, 2}, 1, 1),
@@ -104,6 +112,14 @@ TEST(ResizeTest, Rows) {
       EXPECT_EQ(across[i], down[i]);
     }
   }
+}
+
+TEST(ResizeTest, BilinearTwice) {
+  OnEachDevice([] {
+    const Variable x(Array::From<float>({1, 2, 2, 1}, {0, 4, 8, 12}));
+    EXPECT_EQ(ResizeBilinear(x, 4, 4).array().ToVector<float>(),
+              (std::vector<float>{0, 1, 3, 4, 2, 3, 5, 6, 6, 7, 9, 10, 8, 9, 11, 12}));
+  });
 }
 
 // x = a·row + b·column + 1 stays that plane, at the resized positions, away from the clamped border.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "autograd/ops/resize_twice_cuda.h"
 #include "autograd/ops/rows_cuda.h"
 #include "autograd/ops/separable_kernels.h"
 
@@ -174,9 +175,15 @@ void Apply(const char* operation, Stream& stream, const Array& x, const AxisFilt
   if (y.size() == 0) return;
   const Extents in{x.shape()[0], x.shape()[1], x.shape()[2], x.shape()[3]};
   const Extents out{y.shape()[0], y.shape()[1], y.shape()[2], y.shape()[3]};
+  const auto twice = [](const AxisFilter& filter, int64_t from, int64_t to) {
+    return filter.kind == AxisFilterKind::kBilinear && (kGradient ? from == 2 * to : to == 2 * from);
+  };
+  if (twice(rows, in.height, out.height) && twice(columns, in.width, out.width)) {
+    return ResizeTwice<kGradient, T>(operation, stream, x, y);
+  }
   // The filter's own inputs and outputs, and about how many terms a result has.
   const auto terms = [](const AxisFilter& filter, int64_t from, int64_t to) {
-    return kGradient ? WidestWindow(filter, to, from) * from / to + 1 : WidestWindow(filter, from, to);
+    return kGradient ? (WidestWindow(filter, to, from) * from + to - 1) / to : WidestWindow(filter, from, to);
   };
   const auto axis = [&](const AxisFilter& filter, int64_t from, int64_t to) {
     return kGradient ? Axis<Value>(filter, to, from, true) : Axis<Value>(filter, from, to, false);

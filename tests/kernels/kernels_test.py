@@ -52,6 +52,8 @@ PACKS = {
     ("pooling_cuda", "ForwardKernel"): (WIDE, {2, 4, 8}),  # a byte an element says where the maximum was
     ("pooling_cuda", "GradientKernel"): (WIDE, set()),
     ("separable_cuda", "BlendKernel"): (WIDE, set()),
+    ("separable_cuda", "TwiceForwardKernel"): (WIDE, set()),
+    ("separable_cuda", "TwiceGradientKernel"): (WIDE, set()),
     ("sliding_windows_cuda", "AddWindowsKernel"): (WIDE, {4}),  # how many windows have covered a pixel
     ("sliding_windows_cuda", "DivideKernel"): (WIDE, set()),
     ("softmax_cuda", "ForwardKernel"): (r"^ILi\d+ELi[248]E", set()),
