@@ -21,4 +21,9 @@ Variable Dropout2d(const Variable& x, double rate, bool training, RandomKey key,
 // the branch of a residual block.
 Variable DropPath(const Variable& x, double rate, bool training, RandomKey key, int64_t first_sample = 0);
 
+// x + DropPath(branch) for x and branch [n, …] alike, rounded once: the end of a residual block. x + branch where
+// `training` is false or the rate is zero.
+Variable ResidualDropPath(const Variable& x, const Variable& branch, double rate, bool training, RandomKey key,
+                          int64_t first_sample = 0);
+
 }  // namespace autograd

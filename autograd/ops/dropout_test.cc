@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/ops/elementwise.h"
 #include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
 
@@ -24,6 +25,15 @@ OpCase Case(const std::string& name, Function function, Shape shape, int64_t fir
                 1e-4,      true};
 }
 
+OpCase Residual(const std::string& name, Shape shape, int64_t first_sample = 0) {
+  return OpCase{name,
+                [=](Inputs v) { return ResidualDropPath(v[0], v[1], 0.3, true, RandomKey(7), first_sample); },
+                {{shape}, {shape}},
+                1e-6,
+                1e-4,
+                true};
+}
+
 OP_CONTRACT(Dropout, Case("Elements", Dropout, {3, 4, 11}), Case("OneElement", Dropout, {1}),
             Case("Scalar", Dropout, {}), Case("SeveralChunks", Dropout, {70001}), Case("NoElements", Dropout, {0, 4}),
             Case("Channels", Dropout2d, {3, 5, 7, 11}), Case("ChannelsWithoutSpace", Dropout2d, {5, 13}),
@@ -32,7 +42,11 @@ OP_CONTRACT(Dropout, Case("Elements", Dropout, {3, 4, 11}), Case("OneElement", D
             Case("LongSamples", DropPath, {3, 30011}), Case("Packs", Dropout, {1024}),
             Case("PacksOfChannels", Dropout2d, {2, 3, 5, 16}), Case("PacksOfSamples", DropPath, {5, 24}),
             Case("ElementsOfARank", Dropout, {2, 3, 7}, 3), Case("ChannelsOfARank", Dropout2d, {2, 5, 7, 13}, 3),
-            Case("SamplesOfARank", DropPath, {5, 3, 5}, 3), Case("PacksOfARank", Dropout, {2, 512}, 1));
+            Case("SamplesOfARank", DropPath, {5, 3, 5}, 3), Case("PacksOfARank", Dropout, {2, 512}, 1),
+            Residual("ResidualSamples", {7, 3, 5}), Residual("ResidualSamplesAlone", {17}),
+            Residual("ResidualPacksAlone", {64}), Residual("ResidualLongSamples", {3, 30011}),
+            Residual("ResidualPacks", {5, 4, 24}), Residual("ResidualOfARank", {5, 3, 5}, 3),
+            Residual("ResidualNoSamples", {0, 4}));
 
 // The definition: word j mod 4 of draw j div 4.
 bool Kept(RandomKey key, int64_t unit, float rate) {
@@ -105,6 +119,18 @@ TEST(DropoutTest, IdentityAtRateZeroAndInEvaluation) {
   }
 }
 
+TEST(DropoutTest, ResidualAddsWhatDropPathKeeps) {
+  const Array x = RandomArray({9, 5}, kFloat32, RandomKey(1)), branch = RandomArray({9, 5}, kFloat32, RandomKey(2));
+  const auto y = ResidualDropPath(x, branch, 0.5, true, RandomKey(3)).array().ToVector<float>();
+  const auto given = x.ToVector<float>(), added = branch.ToVector<float>();
+  for (int64_t i = 0; i < 45; ++i) {
+    EXPECT_EQ(y[i], Kept(RandomKey(3), i / 5, 0.5f) ? given[i] + 2 * added[i] : given[i]) << i;
+  }
+  const auto sum = (Variable(x) + Variable(branch)).array().ToVector<float>();
+  EXPECT_EQ(ResidualDropPath(x, branch, 0.5, false, RandomKey(3)).array().ToVector<float>(), sum);
+  EXPECT_EQ(ResidualDropPath(x, branch, 0, true, RandomKey(3)).array().ToVector<float>(), sum);
+}
+
 TEST(DropoutTest, KeysDiffer) {
   const Array ones = Array::Full({256}, kFloat32, 1);
   const auto a = Dropout(ones, 0.5, true, RandomKey(1)).array().ToVector<float>();
@@ -134,6 +160,11 @@ TEST(DropoutTest, Misuse) {
   ExpectError([&] { Dropout(x, 1.0, true, RandomKey(1)); }, "Dropout: rate 1 is not in [0, 1)");
   ExpectError([&] { DropPath(x, -0.1, true, RandomKey(1)); }, "DropPath: rate -0.1 is not in [0, 1)");
   ExpectError([&] { Dropout2d(x, 0.1, true, RandomKey(1)); }, "Dropout2d: x has shape [3] but must be [ n ... c ]");
+  ExpectError([&] { ResidualDropPath(x, integers, 0.1, true, RandomKey(1)); },
+              "ResidualDropPath: operands are float32 [3] and int32 [3, 2]");
+  ExpectError([&] { ResidualDropPath(x, Array::Zeros({4}, kFloat32), 0.1, true, RandomKey(1)); },
+              "ResidualDropPath: x [3] and branch [4] must be alike, [ n ... ]");
+  ExpectError([&] { ResidualDropPath(x, x, 1.5, true, RandomKey(1)); }, "ResidualDropPath: rate 1.5 is not in [0, 1)");
   ExpectError([&] { Dropout(integers, 0.1, true, RandomKey(1)); }, "Dropout: needs a floating dtype, not int32 [3, 2]");
 }
 

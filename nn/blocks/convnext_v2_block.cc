@@ -1,7 +1,5 @@
 #include "nn/blocks/convnext_v2_block.h"
 
-#include "autograd/ops/elementwise.h"
-
 namespace nn {
 namespace {
 
@@ -24,7 +22,7 @@ ConvNeXtV2Block::ConvNeXtV2Block(int64_t channels, const ConvNeXtV2BlockOptions&
 
 Variable ConvNeXtV2Block::operator()(const Variable& x, const Context& context) {
   const Variable branch = fc2(grn.AfterGelu(fc1(norm(depthwise(x)))));
-  return x + drop_path(branch, context);
+  return drop_path.Residual(x, branch, context);
 }
 
 void ConvNeXtV2Block::Fields(FieldVisitor& visitor) {

@@ -30,10 +30,10 @@ Eva02Block::Eva02Block(int64_t width, const Eva02BlockOptions& options, RandomKe
 
 Variable Eva02Block::operator()(const Variable& x, const RotaryTable& rotation, const Context& context) {
   const Variable attended = attention(norm1(x), context.Split("attn"), &rotation);
-  const Variable middle = x + drop_path(attended, context.Split("drop_path1"));
+  const Variable middle = drop_path.Residual(x, attended, context.Split("drop_path1"));
   const Variable z = norm2(middle);
   const Variable branch = output(inner_norm(autograd::Silu(gate(z)) * value(z)));
-  return middle + drop_path(branch, context.Split("drop_path2"));
+  return drop_path.Residual(middle, branch, context.Split("drop_path2"));
 }
 
 void Eva02Block::Fields(FieldVisitor& visitor) {

@@ -41,8 +41,8 @@ MixTransformerBlock::MixTransformerBlock(int64_t width, const MixTransformerBloc
 
 Variable MixTransformerBlock::operator()(const Variable& x, const Context& context) {
   const Variable attended = attention(norm1(x), context.Split("attention"));
-  const Variable middle = x + drop_path(attended, context.Split("drop_path1"));
-  return middle + drop_path(mlp(norm2(middle)), context.Split("drop_path2"));
+  const Variable middle = drop_path.Residual(x, attended, context.Split("drop_path1"));
+  return drop_path.Residual(middle, mlp(norm2(middle)), context.Split("drop_path2"));
 }
 
 void MixTransformerBlock::Fields(FieldVisitor& visitor) {

@@ -32,10 +32,10 @@ TransformerBlock::TransformerBlock(int64_t width, const TransformerBlockOptions&
 
 Variable TransformerBlock::operator()(const Variable& x, const Context& context) {
   const Variable attended = Scaled(attention(norm1(x), context.Split("attn")), scale1);
-  const Variable middle = x + drop_path(attended, context.Split("drop_path1"));
+  const Variable middle = drop_path.Residual(x, attended, context.Split("drop_path1"));
   const Variable hidden = dropout(fc1(norm2(middle), autograd::Activation::kGelu), context.Split("drop1"));
   const Variable branch = Scaled(dropout(fc2(hidden), context.Split("drop2")), scale2);
-  return middle + drop_path(branch, context.Split("drop_path2"));
+  return drop_path.Residual(middle, branch, context.Split("drop_path2"));
 }
 
 void TransformerBlock::Fields(FieldVisitor& visitor) {

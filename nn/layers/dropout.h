@@ -30,6 +30,10 @@ struct DropPath {
   Variable operator()(const Variable& x, const Context& context) const {
     return autograd::DropPath(x, rate, context.training, context.key, context.first_sample);
   }
+  // x + this(branch)
+  Variable Residual(const Variable& x, const Variable& branch, const Context& context) const {
+    return autograd::ResidualDropPath(x, branch, rate, context.training, context.key, context.first_sample);
+  }
 };
 
 // The rate of block `index` of `count`: linear from 0 at the first to `last_rate` at the last, as timm and iSeg have
