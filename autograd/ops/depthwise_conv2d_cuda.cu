@@ -15,28 +15,40 @@
 namespace autograd::cuda {
 namespace {
 
-constexpr int kColumns = 4;         // outputs side by side of one thread
-constexpr int kStageRows = 2;       // rows of the input that come to shared memory together
-constexpr int64_t kLeastRows = 16;  // of a tile: each cut reads kSize − 1 rows again
-constexpr int64_t kEnoughBlocks = 528;
+constexpr int kColumns = 4;                        // outputs side by side of one thread
+constexpr int kStageRows = 2;                      // rows of the input that come to shared memory together
+constexpr int64_t kLeastRows = 8, kMostCuts = 16;  // of a tile, and of an image's rows
 constexpr int kRowsOfThreads = kBlock / kWarp;
+
+// Threads that run at once, by the launch bounds below, on each of an H100's 132 multiprocessors: elsewhere the cuts
+// are as right and a little slower.
+constexpr int kResidentThreads = 512;
+constexpr int64_t kMultiprocessors = 132;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// How the images are cut: a tile is `rows` output rows of kStrips·kColumns output columns of one image; a block
-// computes 32 channels of it.
+// How the images are cut: a tile is `rows` output rows of `strips`·kColumns output columns of one image; a block
+// computes `channels` channels of it. All of this depends on the extents alone.
 struct Tiling {
   int channel_blocks = 0, column_tiles = 0, row_tiles = 0, rows = 0, tiles = 0;
+  int64_t parts = 0;  // that tiles are dealt to where a block sums over several: all blocks run at once
 
-  Tiling(const DepthwiseGeometry& g, int tile_columns) {
-    channel_blocks = static_cast<int>(CeilDivide(g.c, kWarp));
-    column_tiles = static_cast<int>(CeilDivide(g.w, tile_columns));
-    const int64_t blocks = g.n * channel_blocks * column_tiles;
-    const int64_t cuts =
-        std::clamp<int64_t>(CeilDivide(kEnoughBlocks, blocks), 1, std::max<int64_t>(1, g.h / kLeastRows));
-    rows = static_cast<int>(CeilDivide(g.h, cuts));
-    row_tiles = static_cast<int>(CeilDivide(g.h, rows));
+  Tiling(const DepthwiseGeometry& g, int channels, int strips) {
+    const int64_t resident = kMultiprocessors * (kResidentThreads / (channels * strips));
+    channel_blocks = static_cast<int>(CeilDivide(g.c, channels));
+    column_tiles = static_cast<int>(CeilDivide(g.w, strips * kColumns));
+    // Blocks run in waves of `resident`, and the last wave takes as long as the others. A cut reads kh − 1 rows again.
+    int64_t least = std::numeric_limits<int64_t>::max();
+    for (int64_t cuts = 1; cuts <= std::clamp<int64_t>(g.h / kLeastRows, 1, kMostCuts); ++cuts) {
+      const int64_t height = CeilDivide(g.h, cuts), count = CeilDivide(g.h, height);
+      const int64_t waves = CeilDivide(g.n * channel_blocks * column_tiles * count, resident);
+      if (waves * (height + g.kh - 1) >= least) continue;
+      least = waves * (height + g.kh - 1);
+      rows = static_cast<int>(height);
+      row_tiles = static_cast<int>(count);
+    }
     tiles = static_cast<int>(g.n * row_tiles * column_tiles);
+    parts = std::clamp<int64_t>(resident / channel_blocks, 1, tiles);
   }
 };
 
@@ -55,12 +67,12 @@ struct Tile {
 
 // Brings rows of the input with their halo to shared memory, as float32 and with zeros outside the image. The packs of
 // a stage are on their way while the stage before is computed.
-template <int kSize, int kStrips, typename T>
+template <int kSize, int kChannels, int kStrips, typename T>
 class Staging {
  public:
   static constexpr int kWide = kStrips * kColumns + kSize - 1;
   struct alignas(16) Buffer {
-    float rows[kStageRows][kWide][kWarp];
+    float rows[kStageRows][kWide][kChannels];
   };
 
   __device__ Staging(const T* x, const DepthwiseGeometry& g, const Tile& tile, int channel, bool packed)
@@ -109,11 +121,11 @@ class Staging {
   }
 
  private:
-  static constexpr int kPack = Pack<T>::kSize, kRowPacks = kWarp / kPack, kRowItems = kWide * kRowPacks;
-  static constexpr int kItems = kStageRows * kRowItems, kThreads = kWarp * kStrips;
+  static constexpr int kPack = Pack<T>::kSize, kRowPacks = kChannels / kPack, kRowItems = kWide * kRowPacks;
+  static constexpr int kItems = kStageRows * kRowItems, kThreads = kChannels * kStrips;
   static constexpr int kShare = (kItems + kThreads - 1) / kThreads;
 
-  __device__ static int Item(int k) { return static_cast<int>(threadIdx.y * kWarp + threadIdx.x) + k * kThreads; }
+  __device__ static int Item(int k) { return static_cast<int>(threadIdx.y * kChannels + threadIdx.x) + k * kThreads; }
 
   const T* image_;
   int row_stride_, height_, channels_;
@@ -154,15 +166,15 @@ __device__ __forceinline__ void AddRow(const float (&window)[kColumns + kSize - 
   }
 }
 
-// y = x ∗ filter + bias, or with `flipped` taps the gradient of the input. Lanes are channels, rows of threads strips
-// of kColumns columns.
-template <int kSize, int kStrips, typename T>
-__global__ void __launch_bounds__(kWarp* kStrips, 16 / kStrips)
+// y = x ∗ filter + bias, or with `flipped` taps the gradient of the input. threadIdx.x is a channel, threadIdx.y a
+// strip of kColumns columns.
+template <int kSize, int kChannels, int kStrips, typename T>
+__global__ void __launch_bounds__(kChannels* kStrips, kResidentThreads / (kChannels * kStrips))
     CorrelateKernel(const T* x, const T* filter, const T* bias, DepthwiseGeometry g, Tiling tiling, bool flipped,
                     bool packed, T* y) {
-  using Rows = Staging<kSize, kStrips, T>;
+  using Rows = Staging<kSize, kChannels, kStrips, T>;
   SHARED_MEMORY(stages, typename Rows::Buffer[2]);
-  const int lane = threadIdx.x, strip = threadIdx.y, first_channel = blockIdx.x % tiling.channel_blocks * kWarp;
+  const int lane = threadIdx.x, strip = threadIdx.y, first_channel = blockIdx.x % tiling.channel_blocks * kChannels;
   const Tile tile(g, tiling, blockIdx.x / tiling.channel_blocks, kStrips * kColumns);
   const int c = first_channel + lane, channels = static_cast<int>(g.c), row_stride = static_cast<int>(g.w * g.c);
   const bool used = c < channels;
@@ -227,14 +239,14 @@ __device__ __forceinline__ void AddProducts(const float (&window)[kColumns + kSi
 
 // partial[part, tap, c] = Σ dy·x over every `parts`-th tile, and Σ dy in place of tap kSize². The gradient's rows stay
 // in registers while the input's rows pass by.
-template <int kSize, int kStrips, typename T>
-__global__ void __launch_bounds__(kWarp* kStrips, 16 / kStrips)
+template <int kSize, int kChannels, int kStrips, typename T>
+__global__ void __launch_bounds__(kChannels* kStrips, kResidentThreads / (kChannels * kStrips))
     FilterPartsKernel(const T* x, const T* dy, DepthwiseGeometry g, Tiling tiling, int parts, bool packed,
                       float* partial) {
-  using Rows = Staging<kSize, kStrips, T>;
+  using Rows = Staging<kSize, kChannels, kStrips, T>;
   SHARED_MEMORY(stages, typename Rows::Buffer[2]);
-  SHARED_MEMORY(shared, float[kSize][kStrips][kWarp]);
-  const int lane = threadIdx.x, strip = threadIdx.y, first_channel = blockIdx.x % tiling.channel_blocks * kWarp;
+  SHARED_MEMORY(shared, float[kSize][kStrips][kChannels]);
+  const int lane = threadIdx.x, strip = threadIdx.y, first_channel = blockIdx.x % tiling.channel_blocks * kChannels;
   const int part = blockIdx.x / tiling.channel_blocks;
   const int c = first_channel + lane, channels = static_cast<int>(g.c), row_stride = static_cast<int>(g.w * g.c);
 
@@ -383,19 +395,26 @@ __global__ void PlainFilterPartsKernel(const T* x, const T* dy, DepthwiseGeometr
 template <int kValue>
 using Constant = std::integral_constant<int, kValue>;
 
-// Calls visitor(size of the filter, strips of a tile) and returns true where the tiles serve.
+// Calls visitor(size of the filter, channels and strips of a block) and returns true where the tiles serve.
 template <typename T, typename Visitor>
 bool VisitTiles(const DepthwiseGeometry& g, const Visitor& visitor) {
   constexpr int64_t kMost = std::numeric_limits<int>::max();
   if (std::is_same_v<T, double> || !g.dense() || g.kh != g.kw) return false;
-  if (g.h > kMost / 2 || g.w * g.c > kMost || g.n * g.h * g.w * CeilDivide(g.c, kWarp) > kMost) return false;
-  // Narrow tiles waste less at the right edge and read a larger share of halo.
-  const bool wide = CeilDivide(g.w, 32) * 32 * 10 <= CeilDivide(g.w, 16) * 16 * 11;
+  if (g.h > kMost / 2 || g.w * g.c > kMost || g.n * g.h * g.w * CeilDivide(g.c, 16) > kMost) return false;
   const auto visit = [&](auto size) {
-    if (wide) {
-      visitor(size, Constant<8>());
+    // What a block covers beyond the last channel and the right edge is lost. Narrow tiles read a larger share of halo,
+    // about a tenth more.
+    const auto cost = [&](int64_t channels, int64_t strips, int64_t tenths) {
+      const int64_t columns = strips * kColumns;
+      return CeilDivide(g.c, channels) * channels * CeilDivide(g.w, columns) * columns * tenths;
+    };
+    const int64_t wide = cost(32, 8, 10), narrow = cost(32, 4, 11), few_channels = cost(16, 16, 10);
+    if (wide <= std::min(narrow, few_channels)) {
+      visitor(size, Constant<32>(), Constant<8>());
+    } else if (narrow <= few_channels) {
+      visitor(size, Constant<32>(), Constant<4>());
     } else {
-      visitor(size, Constant<4>());
+      visitor(size, Constant<16>(), Constant<16>());
     }
     return true;
   };
@@ -415,12 +434,12 @@ bool VisitTiles(const DepthwiseGeometry& g, const Visitor& visitor) {
 template <typename T>
 bool Correlate(Stream& stream, const DepthwiseGeometry& g, const Array& x, const Array& filter, const Array& bias,
                bool flipped, Array& y) {
-  return VisitTiles<T>(g, [&](auto size, auto strips) {
+  return VisitTiles<T>(g, [&](auto size, auto channels, auto strips) {
     if constexpr (!std::is_same_v<T, double>) {
-      const Tiling tiling(g, strips * kColumns);
+      const Tiling tiling(g, channels, strips);
       const bool packed = g.c % Pack<T>::kSize == 0 && Aligned(x.raw());
       Launch("DepthwiseConv2d", stream, static_cast<unsigned>(tiling.tiles * tiling.channel_blocks),
-             dim3(kWarp, strips), CorrelateKernel<size(), strips(), T>, x.data<T>(), filter.data<T>(),
+             dim3(channels, strips), CorrelateKernel<size(), channels(), strips(), T>, x.data<T>(), filter.data<T>(),
              bias.defined() ? bias.data<T>() : nullptr, g, tiling, flipped, packed, y.data<T>());
     }
   });
@@ -460,15 +479,15 @@ void DepthwiseConv2dFilterGradient(Stream& stream, const DepthwiseGeometry& g, c
     const int64_t taps = g.kh * g.kw;
     int64_t parts = 0;
     Array partial;
-    const bool tiled = VisitTiles<T>(g, [&](auto size, auto strips) {
+    const bool tiled = VisitTiles<T>(g, [&](auto size, auto channels, auto strips) {
       if constexpr (!std::is_same_v<T, double>) {
-        const Tiling tiling(g, strips * kColumns);
-        parts = std::min<int64_t>(tiling.tiles, CeilDivide(kEnoughBlocks, tiling.channel_blocks));
+        const Tiling tiling(g, channels, strips);
+        parts = tiling.parts;
         partial = Array::Empty({parts, taps + 1, g.c}, kFloat32);
         const bool packed = g.c % Pack<T>::kSize == 0 && Aligned(x.raw());
         Launch("DepthwiseConv2dFilterGradient", stream, static_cast<unsigned>(parts * tiling.channel_blocks),
-               dim3(kWarp, strips), FilterPartsKernel<size(), strips(), T>, x.data<T>(), dy.data<T>(), g, tiling,
-               static_cast<int>(parts), packed, partial.data<float>());
+               dim3(channels, strips), FilterPartsKernel<size(), channels(), strips(), T>, x.data<T>(), dy.data<T>(), g,
+               tiling, static_cast<int>(parts), packed, partial.data<float>());
       }
     });
     if (!tiled) {
