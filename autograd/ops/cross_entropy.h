@@ -23,19 +23,4 @@ enum class PixelMean { kOverValid, kOverAll };
 Variable CrossEntropy(const Variable& logits, const Array& labels, int void_label = 255, const Array& weights = {},
                       PixelMean mean = PixelMean::kOverValid, const Array& class_weights = {});
 
-// CrossEntropy(ResizeBilinear(logits, H, W), labels, void_label, weights, mean, class_weights) to the bit: logits
-// [n, h, w, k], labels uint8 or int32 [n, H, W], weights undefined or [n, H, W]. The resized logits, most of what a
-// segmentation net would keep for its backward pass, are not kept but made again: saves the logits as they are, labels,
-// weights and one number a pixel.
-Variable ResizedCrossEntropy(const Variable& logits, const Array& labels, int void_label = 255,
-                             PixelMean mean = PixelMean::kOverValid, const Array& class_weights = {},
-                             const Array& weights = {});
-
-// The cross entropy of each image by itself, for rewards; no gradient flows. logits [n·b, h, w, k] are n sets of b
-// images, row i belonging to image i mod b; labels uint8 or int32 [b, H, W] → [n·b], float32 (float64 for float64).
-// Element i is ResizedCrossEntropy of row i and its image alone, to the bit: the mean over the image's valid pixels, 0
-// where there are none. A label out of range is an Error, on CUDA a NaN for its image. Images are resized a few at a
-// time.
-Array ImageCrossEntropy(const Array& logits, const Array& labels, int void_label = 255);
-
 }  // namespace autograd

@@ -3,6 +3,7 @@
 
 #include "autograd/ops/channels_cpu.h"
 #include "autograd/ops/cross_entropy_kernels.h"
+#include "autograd/ops/pixel_losses_cpu.h"
 #include "autograd/ops/softmax_rows_cpu.h"
 #include "autograd/runtime/parallel.h"
 
@@ -11,22 +12,6 @@ namespace {
 
 // Partial sums are cut at fixed places: after so many blocks of rows.
 constexpr int64_t kChunkBlocks = 8;
-
-template <typename Visitor>
-void VisitLabels(const Array& labels, const Visitor& visitor) {
-  if (labels.dtype() == kUInt8) {
-    visitor(labels.data<uint8_t>());
-  } else {
-    visitor(labels.data<int32_t>());
-  }
-}
-
-struct ChunkSum {
-  double loss = 0;
-  int64_t valid = 0;
-  double weight = 0;      // of the valid pixels' classes
-  int64_t offender = -1;  // the first pixel whose label is out of range
-};
 
 }  // namespace
 
@@ -45,11 +30,11 @@ void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, cons
           class_weights.defined() ? Widen<Value>(class_weights) : std::vector<Value>();
       const T* const in = logits.data<T>();
       Value* const log_sums = log_sum_exp.data<Value>();
-      std::vector<ChunkSum> partial(groups * chunks);
+      std::vector<PixelLosses> partial(groups * chunks);
       ParallelFor(groups * chunks, 1, [&](int64_t begin, int64_t end) {
         std::vector<Value> exponentials(block * classes), largest(block), sums(block);
         for (int64_t task = begin; task < end; ++task) {
-          ChunkSum& total = partial[task];
+          PixelLosses& total = partial[task];
           const int64_t group_end = (task / chunks + 1) * pixels;
           const int64_t start = task / chunks * pixels + task % chunks * chunk;
           for (int64_t first = start; first < std::min(group_end, start + chunk); first += block) {
@@ -75,24 +60,8 @@ void CrossEntropyForward(Stream&, const Array& logits, const Array& labels, cons
           }
         }
       });
-      for (int64_t group = 0; group < groups; ++group) {
-        ChunkSum total;
-        for (int64_t task = group * chunks; task < (group + 1) * chunks; ++task) {
-          const ChunkSum& part = partial[task];
-          if (part.offender >= 0) {
-            Fail("CrossEntropy", "label ", static_cast<int64_t>(label[part.offender]), " of pixel ", part.offender,
-                 " in ", labels.shape(), " is neither void (", void_label, ") nor one of the ", classes,
-                 " classes of logits ", logits.shape());
-          }
-          total.loss += part.loss;
-          total.valid += part.valid;
-          total.weight += part.weight;
-        }
-        const double valid = class_weight.empty() ? static_cast<double>(total.valid) : total.weight;
-        const double factor = valid == 0 ? 0.0 : 1.0 / (count_void ? static_cast<double>(pixels) : valid);
-        scale.data<double>()[group] = factor;
-        loss.data<Value>()[group] = static_cast<Value>(total.loss * factor);
-      }
+      StoreMeans<Value>("CrossEntropy", partial, {!class_weight.empty(), count_void, pixels}, logits, labels, label,
+                        void_label, loss, scale);
     });
   });
 }

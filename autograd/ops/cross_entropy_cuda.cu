@@ -3,26 +3,11 @@
 
 #include "autograd/ops/channels_cuda.h"
 #include "autograd/ops/cross_entropy_kernels.h"
+#include "autograd/ops/pixel_losses_cuda.h"
 #include "autograd/ops/softmax_rows_cuda.h"
 
 namespace autograd::cuda {
 namespace {
-
-class Labels {
- public:
-  explicit Labels(const Array& labels) {
-    if (labels.dtype() == kUInt8) {
-      bytes_ = labels.data<uint8_t>();
-    } else {
-      integers_ = labels.data<int32_t>();
-    }
-  }
-  __device__ int operator[](int64_t i) const { return bytes_ != nullptr ? bytes_[i] : integers_[i]; }
-
- private:
-  const uint8_t* bytes_ = nullptr;
-  const int32_t* integers_ = nullptr;
-};
 
 // partial[group, 0, b] and partial[group, 1, b]: of the valid pixels of block b of the group blockIdx.y the losses, and
 // the sum of their class weights or their number; both NaN where a label is out of range. The logits are read once, and
@@ -58,26 +43,6 @@ __global__ void ForwardKernel(const T* logits, Labels labels, WideOrNarrow<T> we
     own[0] = loss;
     own[gridDim.x] = valid;
   }
-}
-
-// One block a group.
-template <typename Value>
-__global__ void MeanKernel(const double* partial, int64_t blocks, bool count_void, int64_t pixels, Value* loss,
-                           double* scale) {
-  SHARED_MEMORY(shared, double[kWarp]);
-  const double* const own = partial + 2 * blockIdx.x * blocks;
-  double sum = 0, valid = 0;
-  for (int64_t b = threadIdx.x; b < blocks; b += blockDim.x) {
-    sum += own[b];
-    valid += own[blocks + b];
-  }
-  sum = BlockSum(sum, shared);
-  valid = BlockSum(valid, shared);
-  if (threadIdx.x != 0) return;
-  const double count = count_void && !isnan(valid) ? static_cast<double>(pixels) : valid;
-  const double factor = valid == 0 ? 0.0 : 1.0 / count;
-  scale[blockIdx.x] = factor;
-  loss[blockIdx.x] = static_cast<Value>(sum * factor);
 }
 
 // Pixels of a tile: with any number of classes its logits begin at a multiple of 16 bytes.

@@ -33,10 +33,10 @@ struct RowExponentials {
 };
 
 // One pass over the row (Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018): each lane rescales
-// its sum when it meets a larger value, once for several values. kWidth values are loaded at once. The result is in
-// every lane.
-template <int kLanes, int kWidth, typename T, typename Value = ComputeType<T>>
-__device__ inline RowExponentials<Value> SumExponentials(const T* row, int64_t width) {
+// its sum when it meets a larger value, once for several values. load(c, values) gives the kWidth values from c on, and
+// is asked for c < width. The result is in every lane.
+template <int kLanes, int kWidth, typename Value, typename Load>
+__device__ inline RowExponentials<Value> SumLoadedExponentials(const Load& load, int64_t width) {
   constexpr int kLoads = kWidth < 4 ? 4 / kWidth : 1;
   constexpr Value kLowest = -std::numeric_limits<Value>::infinity();
   // Nothing but −∞ so far: exponentials relative to 0 are zero, those relative to −∞ not a number.
@@ -47,7 +47,7 @@ __device__ inline RowExponentials<Value> SumExponentials(const T* row, int64_t w
     for (int l = 0; l < kLoads; ++l) {
       const int64_t at = c + l * kLanes * kWidth;
       if (at < width) {
-        LoadMany(row + at, values[l]);
+        load(at, values[l]);
       } else {
         for (int k = 0; k < kWidth; ++k) values[l][k] = kLowest;
       }
@@ -61,6 +61,13 @@ __device__ inline RowExponentials<Value> SumExponentials(const T* row, int64_t w
   }
   const Value row_largest = LanesMax<kLanes>(largest);
   return {row_largest, LanesSum<kLanes>(sum * math::Exp(largest - shift_of(row_largest)))};
+}
+
+// The same of a row in memory.
+template <int kLanes, int kWidth, typename T, typename Value = ComputeType<T>>
+__device__ inline RowExponentials<Value> SumExponentials(const T* row, int64_t width) {
+  return SumLoadedExponentials<kLanes, kWidth, Value>(
+      [=](int64_t c, Value(&values)[kWidth]) { LoadMany(row + c, values); }, width);
 }
 
 // Blocks of kBlock threads for ForEachRow. Short rows come several to a thread, which makes up for what a thread costs

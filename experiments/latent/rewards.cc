@@ -1,10 +1,10 @@
 #include "experiments/latent/rewards.h"
 
 #include "autograd/core/tape.h"
-#include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/gather.h"
 #include "autograd/ops/resize.h"
+#include "autograd/ops/resized_cross_entropy.h"
 #include "seg/rewards/boundary_f.h"
 #include "seg/rewards/label_batch.h"
 

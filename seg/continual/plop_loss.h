@@ -4,7 +4,7 @@
 // al., "PLOP: learning without forgetting for continual semantic segmentation", CVPR 2021).
 
 #include "autograd/core/tape.h"
-#include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/resized_cross_entropy.h"
 
 namespace seg {
 

@@ -1,6 +1,7 @@
 #include "seg/losses/segmentation_loss.h"
 
 #include "autograd/core/dims.h"
+#include "autograd/ops/resized_cross_entropy.h"
 
 namespace seg {
 

@@ -51,6 +51,7 @@ PACKS = {
     ("linear_cuda", "BiasActivationKernel"): (WIDE, set()),
     ("pooling_cuda", "ForwardKernel"): (WIDE, {2, 4, 8}),  # a byte an element says where the maximum was
     ("pooling_cuda", "GradientKernel"): (WIDE, set()),
+    ("resized_cross_entropy_cuda", "ScaleKernel"): (WIDE, set()),
     ("separable_cuda", "BlendKernel"): (WIDE, set()),
     ("separable_cuda", "TwiceForwardKernel"): (WIDE, set()),
     ("separable_cuda", "TwiceGradientKernel"): (WIDE, set()),
