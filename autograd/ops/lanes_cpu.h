@@ -3,6 +3,7 @@
 // Reductions over a row with explicit lanes: without -ffast-math the compiler may not reorder a sum, so the order is
 // written down, one that vectorises and depends on the length alone.
 
+#include <array>
 #include <cstdint>
 
 namespace autograd::cpu {
@@ -37,6 +38,33 @@ inline Value ReduceLanes(int64_t count, Value initial, const Term& term, const C
 template <typename Value, typename Term>
 inline Value SumLanes(int64_t count, const Term& term) {
   return ReduceLanes(count, Value(0), term, [](Value a, Value b) { return a + b; });
+}
+
+// Two sums at once, of the values that term(i) returns as a std::array: short rows leave the adders idle with one.
+template <typename Value, typename Term>
+inline std::array<Value, 2> SumLanesOfTwo(int64_t count, const Term& term) {
+  constexpr int kLanes = 16;
+  Value first[kLanes] = {}, second[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const std::array<Value, 2> values = term(i + lane);
+      first[lane] += values[0];
+      second[lane] += values[1];
+    }
+  }
+  for (int lane = 0; i < count; ++i, ++lane) {
+    const std::array<Value, 2> values = term(i);
+    first[lane] += values[0];
+    second[lane] += values[1];
+  }
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int lane = 0; lane < half; ++lane) {
+      first[lane] += first[lane + half];
+      second[lane] += second[lane + half];
+    }
+  }
+  return {first[0], second[0]};
 }
 
 // The largest term, at least `lowest`.

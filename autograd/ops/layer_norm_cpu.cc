@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "autograd/ops/channels_cpu.h"
@@ -75,23 +76,28 @@ void LayerNormGradient(Stream&, const Array& x, const Array& gamma, const Array&
           const Value m = means[r], factor = inverse[r];
           if (out != nullptr) {
             T* const dx_row = out + r * channels;
-            const Value mean_g =
-                per_channel * SumLanes<Value>(channels, [=](int64_t c) { return dy_row[c] * scale[c]; });
-            const Value mean_gn = per_channel * SumLanes<Value>(channels, [=](int64_t c) {
-                                    const Value n = (row[c] - m) * factor;
-                                    return dy_row[c] * scale[c] * n;
-                                  });
+            const std::array<Value, 2> sums = SumLanesOfTwo<Value>(channels, [=](int64_t c) {
+              const Value g = dy_row[c] * scale[c];
+              return std::array<Value, 2>{g, g * ((row[c] - m) * factor)};
+            });
+            const Value mean_g = per_channel * sums[0], mean_gn = per_channel * sums[1];
+            // The compiler cannot know that what is written is not what is read.
+#pragma GCC ivdep
             for (int64_t c = 0; c < channels; ++c) {
-              const Value n = (row[c] - m) * factor;
-              dx_row[c] = static_cast<T>(factor * (dy_row[c] * scale[c] - mean_g - n * mean_gn));
+              const Value d = dy_row[c], n = (row[c] - m) * factor;
+              dx_row[c] = static_cast<T>(factor * (d * scale[c] - mean_g - n * mean_gn));
+              dgamma_run[c] += d * n;
+              dbeta_run[c] += d;
+            }
+          } else {
+#pragma GCC ivdep
+            for (int64_t c = 0; c < channels; ++c) {
+              const Value d = dy_row[c];
+              dgamma_run[c] += d * ((row[c] - m) * factor);
+              dbeta_run[c] += d;
             }
           }
           if (!wants_parameters) continue;
-          for (int64_t c = 0; c < channels; ++c) {
-            const Value d = dy_row[c];
-            dgamma_run[c] += d * ((row[c] - m) * factor);
-            dbeta_run[c] += d;
-          }
           if (r % kRun == kRun - 1 || r == last - 1) {
             double* const total = partial.data() + k * 2 * channels;
             for (int64_t c = 0; c < 2 * channels; ++c) total[c] += run_sums[c];
