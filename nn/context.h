@@ -9,8 +9,6 @@
 
 namespace nn {
 
-class FoldedNorms;
-
 struct Context {
   bool training = false;               // batch statistics, dropout, stochastic depth
   autograd::RandomKey key;             // of this step; each consumer takes a Split of it
@@ -20,19 +18,8 @@ struct Context {
   // what one rank with the whole batch would.
   int64_t first_sample = 0;
 
-  // In evaluation, where batch normalisations that are folded into convolutions are kept (layers/folded_norms.h); null:
-  // nothing is folded.
-  FoldedNorms* folded_norms = nullptr;
-
-  // For passes over a network that does not change as long as `folded` lives.
-  static Context Evaluation(FoldedNorms& folded) {
-    Context context;
-    context.folded_norms = &folded;
-    return context;
-  }
-
   static Context Training(autograd::RandomKey key, autograd::ReplicaSum replicas = {}, int64_t first_sample = 0) {
-    return {true, key, replicas, first_sample, nullptr};
+    return {true, key, replicas, first_sample};
   }
 
   // The context of child `index` (or of that name), whose draws are independent of its siblings'.

@@ -18,7 +18,7 @@
 #include "nn/layers/conv_norm_act.h"                // IWYU pragma: export
 #include "nn/layers/convolution.h"                  // IWYU pragma: export
 #include "nn/layers/dropout.h"                      // IWYU pragma: export
-#include "nn/layers/folded_norms.h"                 // IWYU pragma: export
+#include "nn/layers/evaluation_scope.h"             // IWYU pragma: export
 #include "nn/layers/linear.h"                       // IWYU pragma: export
 #include "nn/layers/normalization.h"                // IWYU pragma: export
 #include "nn/module.h"                              // IWYU pragma: export

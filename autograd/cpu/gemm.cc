@@ -1,8 +1,10 @@
 #include "autograd/cpu/gemm.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <type_traits>
+#include <vector>
 
 #include "autograd/core/array.h"
 #include "autograd/cpu/eigen_maps.h"
@@ -20,6 +22,9 @@ constexpr int64_t kMostTiles = 64;
 constexpr int64_t kLeastDepth = 1024;
 constexpr int64_t kMostPartials = 16;
 constexpr int64_t kColumnsAtOnce = 128;  // of a row of partial sums
+// Of products with a kept weight, which need no packing.
+constexpr int64_t kKeptTileSide = 128;
+constexpr double kKeptTileOperations = 6e6;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -50,6 +55,41 @@ dnnl::memory::desc Matrix(int64_t rows, int64_t columns, bool transposed, int64_
   return {{rows, columns}, OneDnnType<T>(), transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1}};
 }
 
+dnnl::primitive_attr EpilogueAttributes(bool accumulate, bool relu) {
+  dnnl::primitive_attr attributes = UserScratchpad();
+  dnnl::post_ops after;
+  if (accumulate) after.append_sum(1.0f);
+  if (relu) after.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  attributes.set_post_ops(after);
+  return attributes;
+}
+
+OneDnnPrimitive MatMulPrimitive(const dnnl::memory::desc& left, const dnnl::memory::desc& right,
+                                const dnnl::memory::desc* bias, const dnnl::memory::desc& result,
+                                const dnnl::primitive_attr& attributes) {
+  const dnnl::matmul::desc operation =
+      bias != nullptr ? dnnl::matmul::desc(left, right, *bias, result) : dnnl::matmul::desc(left, right, result);
+  const dnnl::matmul::primitive_desc description(operation, attributes, OneDnnEngine());
+  return OneDnnPrimitive{dnnl::matmul(description), description.weights_desc(), description.scratchpad_desc(),
+                         description.impl_info_str()};
+}
+
+// [m, k] · [k, n] in the layout that oneDNN likes for the right one, into rows of `stride`.
+template <typename T, typename Out>
+std::shared_ptr<const OneDnnPrimitive> KeptMatMul(int64_t m, int64_t n, int64_t k, int64_t stride,
+                                                  const BFloat16Epilogue& epilogue) {
+  const bool has_bias = epilogue.bias != nullptr;
+  return FindOrMakePrimitive(
+      {static_cast<int64_t>(OneDnnOperation::kKeptMatMul), static_cast<int64_t>(DTypeOf<T>::value),
+       static_cast<int64_t>(DTypeOf<Out>::value), has_bias, epilogue.relu, m, n, k, stride},
+      [&] {
+        const dnnl::memory::desc any({k, n}, OneDnnType<T>(), dnnl::memory::format_tag::any),
+            bias = Matrix<BFloat16>(1, n, false, n);
+        return MatMulPrimitive(Matrix<T>(m, k, false, k), any, has_bias ? &bias : nullptr,
+                               Matrix<Out>(m, n, false, stride), EpilogueAttributes(false, epilogue.relu));
+      });
+}
+
 template <typename Out>
 void BFloat16Gemm(const GemmShape& shape, const BFloat16* a, int64_t a_stride, const BFloat16* b, int64_t b_stride,
                   bool accumulate, Out* c, int64_t c_stride, const BFloat16Epilogue& epilogue) {
@@ -70,16 +110,8 @@ void BFloat16Gemm(const GemmShape& shape, const BFloat16* a, int64_t a_stride, c
       {static_cast<int64_t>(OneDnnOperation::kMatMul), static_cast<int64_t>(DTypeOf<Out>::value), accumulate, has_bias,
        epilogue.relu, shape.m, shape.n, shape.k, shape.transpose_a, shape.transpose_b, a_stride, b_stride, c_stride},
       [&] {
-        dnnl::primitive_attr attributes = UserScratchpad();
-        dnnl::post_ops after;
-        if (accumulate) after.append_sum(1.0f);
-        if (epilogue.relu) after.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-        attributes.set_post_ops(after);
-        const dnnl::matmul::desc operation =
-            has_bias ? dnnl::matmul::desc(left, right, bias, result) : dnnl::matmul::desc(left, right, result);
-        const dnnl::matmul::primitive_desc description(operation, attributes, OneDnnEngine());
-        return OneDnnPrimitive{dnnl::matmul(description), right, description.scratchpad_desc(),
-                               description.impl_info_str()};
+        return MatMulPrimitive(left, right, has_bias ? &bias : nullptr, result,
+                               EpilogueAttributes(accumulate, epilogue.relu));
       });
   if (has_bias) {
     Execute(*primitive, {{DNNL_ARG_SRC, left, a},
@@ -255,6 +287,59 @@ void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T*
     }
   });
 }
+
+template <typename T, typename Out>
+void KeptWeightGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, WeightLayouts& layouts, Out* c,
+                    const BFloat16Epilogue& epilogue) {
+  const GemmShape shape{m, n, k, false, true};
+  const int64_t target =
+      std::clamp<int64_t>(static_cast<int64_t>(shape.operations() / kKeptTileOperations), 1, kMostTiles);
+  const int64_t row_tiles = std::min(target, CeilDivide(m, kKeptTileSide)),
+                column_tiles = std::min(CeilDivide(target, row_tiles), CeilDivide(n, kKeptTileSide));
+  const int64_t rows = CeilDivide(CeilDivide(m, row_tiles), 16) * 16,
+                columns = CeilDivide(CeilDivide(n, column_tiles), 16) * 16;
+  struct Tile {
+    int64_t row, column, rows, columns;
+    std::shared_ptr<const OneDnnPrimitive> primitive;
+    const void* weight;
+  };
+  std::vector<Tile> tiles;
+  for (int64_t row = 0; row < m; row += rows) {
+    for (int64_t column = 0; column < n; column += columns) {
+      Tile tile{row, column, std::min(rows, m - row), std::min(columns, n - column), nullptr, nullptr};
+      const auto stored = Matrix<T>(k, tile.columns, true, k);
+      tile.primitive = KeptMatMul<T, Out>(tile.rows, tile.columns, k, n, epilogue);
+      tile.weight = b + column * k;
+      if (const auto& format = tile.primitive->weights; format != stored) {
+        const std::vector<int64_t> key = {static_cast<int64_t>(DTypeOf<T>::value), k, tile.columns};
+        std::vector<int64_t> own = key;
+        own.push_back(column);
+        AppendFormat(format, own);
+        tile.weight = layouts.FindOrMake(own, [&] { return Reordered(stored, tile.weight, format, key); }).raw();
+      }
+      tiles.push_back(std::move(tile));
+    }
+  }
+  ParallelPieces(static_cast<int64_t>(tiles.size()), [&](int64_t piece) {
+    const Tile& tile = tiles[piece];
+    const auto left = Matrix<T>(tile.rows, k, false, k), result = Matrix<Out>(tile.rows, tile.columns, false, n),
+               bias = Matrix<BFloat16>(1, tile.columns, false, tile.columns);
+    const OneDnnArgument source{DNNL_ARG_SRC, left, a + tile.row * k},
+        weight{DNNL_ARG_WEIGHTS, tile.primitive->weights, tile.weight},
+        product{DNNL_ARG_DST, result, c + tile.row * n + tile.column};
+    if (epilogue.bias == nullptr) {
+      Execute(*tile.primitive, {source, weight, product});
+    } else {
+      Execute(*tile.primitive, {source, weight, {DNNL_ARG_BIAS, bias, epilogue.bias + tile.column}, product});
+    }
+  });
+}
+template void KeptWeightGemm(int64_t, int64_t, int64_t, const float*, const float*, WeightLayouts&, float*,
+                             const BFloat16Epilogue&);
+template void KeptWeightGemm(int64_t, int64_t, int64_t, const BFloat16*, const BFloat16*, WeightLayouts&, float*,
+                             const BFloat16Epilogue&);
+template void KeptWeightGemm(int64_t, int64_t, int64_t, const BFloat16*, const BFloat16*, WeightLayouts&, BFloat16*,
+                             const BFloat16Epilogue&);
 
 template void ParallelGemm(const GemmShape&, const float*, int64_t, const float*, int64_t, bool, float*, int64_t,
                            const BFloat16Epilogue&);

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "autograd/core/array.h"
+#include "autograd/core/weight_layouts.h"
 
 namespace autograd::cpu {
 
@@ -64,5 +65,12 @@ void SerialGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b
 template <typename T, typename Out>
 void ParallelGemm(const GemmShape& shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool accumulate,
                   Out* c, int64_t c_stride, const BFloat16Epilogue& epilogue = {});
+
+// c [m, n] = a [m, k] · bᵀ, b stored [n, k], over the pool: for few rows and a `b` that comes again, which is kept
+// in the layout that oneDNN's matmul picks, in pieces of `layouts`. In the three pairs of T and Out that SerialGemm has
+// for float and BFloat16. Needs OneDnnHasAvx512(): elsewhere oneDNN's matmul is its sgemm.
+template <typename T, typename Out>
+void KeptWeightGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, WeightLayouts& layouts, Out* c,
+                    const BFloat16Epilogue& epilogue);
 
 }  // namespace autograd::cpu

@@ -7,8 +7,6 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "autograd/core/array.h"
-
 // From libgomp. <omp.h> is not included, as OpenMP is used nowhere else.
 extern "C" void omp_set_num_threads(int);
 
@@ -125,6 +123,29 @@ void Execute(const OneDnnPrimitive& primitive, std::initializer_list<OneDnnArgum
   } catch (const dnnl::error& error) {
     Fail("oneDNN", primitive.implementation, ": ", error.what());
   }
+}
+
+void AppendFormat(const dnnl::memory::desc& format, std::vector<int64_t>& key) {
+  const dnnl_memory_desc_t& data = format.data;
+  const dnnl_blocking_desc_t& blocks = data.format_desc.blocking;
+  key.insert(key.end(), data.padded_dims, data.padded_dims + data.ndims);
+  key.insert(key.end(), blocks.strides, blocks.strides + data.ndims);
+  key.insert(key.end(), blocks.inner_blks, blocks.inner_blks + blocks.inner_nblks);
+  key.insert(key.end(), blocks.inner_idxs, blocks.inner_idxs + blocks.inner_nblks);
+}
+
+Array Reordered(const dnnl::memory::desc& from, const void* data, const dnnl::memory::desc& to,
+                std::vector<int64_t> key) {
+  StreamScope on_the_cpu(Stream::Cpu());
+  Array copy = Array::Empty({static_cast<int64_t>(to.get_size())}, kUInt8);
+  key.insert(key.begin(), static_cast<int64_t>(OneDnnOperation::kReorder));
+  AppendFormat(to, key);
+  const auto reorder = FindOrMakePrimitive(key, [&] {
+    const dnnl::reorder::primitive_desc description(OneDnnEngine(), from, OneDnnEngine(), to, UserScratchpad());
+    return OneDnnPrimitive{dnnl::reorder(description), {}, description.scratchpad_desc(), description.impl_info_str()};
+  });
+  Execute(*reorder, {{DNNL_ARG_FROM, from, data}, {DNNL_ARG_TO, to, copy.raw()}});
+  return copy;
 }
 
 bool OneDnnHasAvx512() {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/core/array.h"
 #include "autograd/runtime/dtype.h"
 
 namespace autograd::cpu {
@@ -34,7 +35,7 @@ struct OneDnnPrimitive {
 };
 
 // The first number of a key.
-enum class OneDnnOperation : int64_t { kConv2dForward, kConv2dInputGradient, kReorder, kMatMul };
+enum class OneDnnOperation : int64_t { kConv2dForward, kConv2dInputGradient, kReorder, kMatMul, kKeptMatMul };
 
 // The primitive for `key`, made by `make` when it is not there (the least recently used of 1024 is dropped).
 std::shared_ptr<const OneDnnPrimitive> FindOrMakePrimitive(const std::vector<int64_t>& key,
@@ -50,6 +51,13 @@ struct OneDnnArgument {
   const void* data;
 };
 void Execute(const OneDnnPrimitive& primitive, std::initializer_list<OneDnnArgument> arguments);
+
+// The numbers in which the formats of arrays of one shape and type differ.
+void AppendFormat(const dnnl::memory::desc& format, std::vector<int64_t>& key);
+
+// A copy of `data` in another format, for as long as the Array lives. `key` tells `from` apart, format and all.
+Array Reordered(const dnnl::memory::desc& from, const void* data, const dnnl::memory::desc& to,
+                std::vector<int64_t> key);
 
 // What oneDNN calls T: float or BFloat16.
 template <typename T>

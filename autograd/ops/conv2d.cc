@@ -40,8 +40,12 @@ Variable Conv2d(const Variable& x, const Variable& filter, const Variable& bias,
   const bool relu = options.activation == Activation::kRelu;
   Require(relu || options.activation == Activation::kNone, kOperation, "the activation may be kNone or kRelu");
 
+  Require(options.layouts == nullptr || !WillRecord({x, filter, bias}), kOperation,
+          "a filter that is trained has no layouts to keep");
+
   Array y = Array::Empty({geometry.n, geometry.oh, geometry.ow, geometry.o}, x.dtype());
-  kernels::Conv2dForward(Stream::Current(), geometry, x.array(), filter.array(), bias.array(), options.activation, y);
+  kernels::Conv2dForward(Stream::Current(), geometry, x.array(), filter.array(), bias.array(), options.activation,
+                         options.layouts, y);
 
   return Record(kOperation, y, {x, filter, bias}, Saved{x.array(), filter.array(), relu ? y : Array()},
                 [geometry, relu](const Saved& saved, const Array& upstream, Wanted wanted) {

@@ -7,12 +7,16 @@
 
 namespace autograd {
 
+class WeightLayouts;
+
 struct Conv2dOptions {
   int64_t stride = 1;
   int64_t padding = 0;  // zeros on every side
   int64_t dilation = 1;
   int64_t groups = 1;
   Activation activation = Activation::kNone;  // kNone or kRelu, applied to the stored result
+  // For a product that is not recorded: the filter's (core/weight_layouts.h).
+  WeightLayouts* layouts = nullptr;
 };
 
 // y [n, oh, ow, o] = activation(bias[o] + Σ x[n, s·i + d·u − p, s·j + d·v − p, c] · filter[o, u, v, c])

@@ -14,14 +14,17 @@ namespace {
 // strided 83 and 58, but from 3 channels (7×7, stride 2) 68 and 97; input gradient 86 and 81, 87 and 84, 85 and 67;
 // filter gradient, always by patches, 76 and 49, 87 and 52, 78 and 47. oneDNN's convolutions for AVX-512 are faster
 // than its products of matrices, so there they get all windows that overlap, and in float32 the forward product of 1×1
-// windows (DeepLabv3's inference takes 7 % less by it; in bfloat16 both are equal).
+// windows (DeepLabv3's inference takes 7 % less by it; in bfloat16 both are equal, but for filters that are kept in the
+// convolution's layout).
 template <typename T>
-bool ByPatches(Conv2dProduct product, const Conv2dGeometry& g) {
+bool ByPatches(Conv2dProduct product, const Conv2dGeometry& g, bool keeps_filter = false) {
   constexpr int64_t kFewChannels = 8, kFewImages = 4;
   if (g.c == 0) return true;
   const bool forward = product == Conv2dProduct::kForward;
   if (g.groups == 1 && !(forward && g.c < kFewChannels)) {
-    if (g.disjoint()) return !(std::is_same_v<T, float> && forward && g.pointwise() && OneDnnHasAvx512());
+    if (g.disjoint()) {
+      return !(forward && g.pointwise() && OneDnnHasAvx512() && (std::is_same_v<T, float> || keeps_filter));
+    }
     // Overlapping input gradients by patches run one image a thread, by oneDNN also rows of an image.
     if (!OneDnnHasAvx512() && (forward || g.n >= kFewImages)) return true;
   }
@@ -30,12 +33,14 @@ bool ByPatches(Conv2dProduct product, const Conv2dGeometry& g) {
 
 template <typename T>
 void Forward(const Conv2dGeometry& geometry, const Array& x, const Array& filter, const Array& bias,
-             Activation activation, Array& y) {
+             Activation activation, WeightLayouts* layouts, Array& y) {
   const T* shift = bias.defined() ? bias.data<T>() : nullptr;
-  if (ByPatches<T>(Conv2dProduct::kForward, geometry)) {
+  const bool keeps_filter = layouts != nullptr && IsWorthKeeping(geometry);
+  if (ByPatches<T>(Conv2dProduct::kForward, geometry, keeps_filter)) {
     PatchForward(geometry, x.data<T>(), filter.data<T>(), shift, activation, y.data<T>());
   } else {
-    OneDnnConv2dForward(geometry, x.data<T>(), filter.data<T>(), shift, activation == Activation::kRelu, y.data<T>());
+    OneDnnConv2dForward(geometry, x.data<T>(), filter.data<T>(), shift, activation == Activation::kRelu,
+                        keeps_filter ? layouts : nullptr, y.data<T>());
   }
 }
 
@@ -56,17 +61,17 @@ bool InputGradientInBFloat16(const Conv2dGeometry& g) {
 }  // namespace
 
 void Conv2dForward(Stream& stream, const Conv2dGeometry& geometry, const Array& x, const Array& filter,
-                   const Array& bias, Activation activation, Array& y) {
+                   const Array& bias, Activation activation, WeightLayouts* layouts, Array& y) {
   if (y.size() == 0) return;
   if (y.dtype() == kFloat64) {
     return PatchForward(geometry, x.data<double>(), filter.data<double>(),
                         bias.defined() ? bias.data<double>() : nullptr, activation, y.data<double>());
   }
-  if (y.dtype() == kFloat32) return Forward<float>(geometry, x, filter, bias, activation, y);
-  if (OneDnnHasBFloat16()) return Forward<BFloat16>(geometry, x, filter, bias, activation, y);
+  if (y.dtype() == kFloat32) return Forward<float>(geometry, x, filter, bias, activation, layouts, y);
+  if (OneDnnHasBFloat16()) return Forward<BFloat16>(geometry, x, filter, bias, activation, layouts, y);
   Array result = Array::Empty(y.shape(), kFloat32);
   Forward<float>(geometry, Float32Copy(stream, x), Float32Copy(stream, filter), Float32Copy(stream, bias), activation,
-                 result);
+                 nullptr, result);
   Convert(stream, result, y);
 }
 

@@ -81,7 +81,7 @@ __global__ void FilterGradientKernel(const Conv2dGeometry g, const T* x, const T
 }  // namespace
 
 void Conv2dForward(Stream& stream, const Conv2dGeometry& geometry, const Array& x, const Array& filter,
-                   const Array& bias, Activation activation, Array& y) {
+                   const Array& bias, Activation activation, WeightLayouts*, Array& y) {
   if (y.size() == 0) return;
   if (!Conv2dByCudnn(stream, Conv2dProduct::kForward, geometry, x, filter, y)) {
     VisitFloating("Conv2d", y.dtype(), [&]<typename T>(T) {

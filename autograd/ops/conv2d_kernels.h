@@ -7,9 +7,11 @@
 
 namespace autograd {
 
-// y = activation(x ∗ filter + bias); `bias` may be undefined.
+class WeightLayouts;
+
+// y = activation(x ∗ filter + bias); `bias` may be undefined and `layouts` null.
 KERNEL(Conv2dForward, void(Stream&, const Conv2dGeometry& geometry, const Array& x, const Array& filter,
-                           const Array& bias, Activation activation, Array& y));
+                           const Array& bias, Activation activation, WeightLayouts* layouts, Array& y));
 
 // dx from dy (the gradient before the activation).
 KERNEL(Conv2dInputGradient,

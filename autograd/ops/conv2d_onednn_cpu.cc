@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "autograd/core/array.h"
+#include "autograd/core/weight_layouts.h"
 #include "autograd/cpu/onednn.h"
 #include "autograd/runtime/parallel.h"
 
@@ -14,6 +15,7 @@ using dnnl::memory;
 
 constexpr double kPieceOperations = 32e6;
 constexpr int64_t kPiecePositions = 256;
+constexpr int64_t kHalfOfSmallImage = 128;  // positions: small images come in two pieces at least
 constexpr int64_t kMostPieces = 64;
 constexpr int64_t kLeastRows = 4;
 
@@ -28,8 +30,9 @@ struct Piece {
 // they touch.
 std::vector<Piece> Cut(Conv2dProduct product, const Conv2dGeometry& g) {
   const int64_t target = std::clamp<int64_t>(
-      std::min(static_cast<int64_t>(g.operations() / kPieceOperations), g.positions() / kPiecePositions), 1,
-      kMostPieces);
+      std::min(static_cast<int64_t>(g.operations() / kPieceOperations),
+               std::max(g.positions() / kPiecePositions, std::min<int64_t>(2, g.positions() / kHalfOfSmallImage))),
+      1, kMostPieces);
   const bool forward = product == Conv2dProduct::kForward;
   std::vector<Piece> pieces;
   if (g.n >= target || (!forward && g.stride > g.extent_h())) {  // rows between windows belong to no piece of dx
@@ -144,52 +147,29 @@ std::shared_ptr<const OneDnnPrimitive> PrimitiveFor(Conv2dProduct product, const
   });
 }
 
-// One filter in the formats that the pieces' primitives want; nearly always they want the same.
+// One filter in the formats that the pieces' primitives want; nearly always they want the same. What `layouts` keeps,
+// unless it is null, is there at the next call.
 class ReorderedFilters {
  public:
-  ReorderedFilters(const Conv2dGeometry& geometry, memory::data_type type, const void* filter)
-      : geometry_(geometry), type_(type), filter_(filter) {}
+  ReorderedFilters(const Conv2dGeometry& geometry, memory::data_type type, const void* filter, WeightLayouts* layouts)
+      : geometry_(geometry), type_(type), filter_(filter), layouts_(layouts == nullptr ? own_ : *layouts) {}
 
   const void* In(const memory::desc& format) {
     const memory::desc stored = StoredFilter(geometry_, type_, false);
     if (stored == format) return filter_;
-    for (const Copy& copy : copies_) {
-      if (copy.format == format) return copy.data.raw();
-    }
-    StreamScope on_the_cpu(Stream::Cpu());
-    Array data = Array::Empty({static_cast<int64_t>(format.get_size())}, kUInt8);
-    const auto reorder = FindOrMakePrimitive(KeyOf(format), [&] {
-      const dnnl::reorder::primitive_desc description(OneDnnEngine(), stored, OneDnnEngine(), format, UserScratchpad());
-      return OneDnnPrimitive{
-          dnnl::reorder(description), {}, description.scratchpad_desc(), description.impl_info_str()};
-    });
-    Execute(*reorder, {{DNNL_ARG_FROM, stored, filter_}, {DNNL_ARG_TO, format, data.raw()}});
-    copies_.push_back({format, std::move(data)});
-    return copies_.back().data.raw();
+    const Conv2dGeometry& g = geometry_;
+    const std::vector<int64_t> key = {static_cast<int64_t>(type_), g.groups, g.o, g.c, g.kh, g.kw};
+    std::vector<int64_t> with_format = key;
+    AppendFormat(format, with_format);
+    return layouts_.FindOrMake(with_format, [&] { return Reordered(stored, filter_, format, key); }).raw();
   }
 
  private:
-  std::vector<int64_t> KeyOf(const memory::desc& format) const {
-    const Conv2dGeometry& g = geometry_;
-    std::vector<int64_t> key = {
-        static_cast<int64_t>(OneDnnOperation::kReorder), static_cast<int64_t>(type_), g.groups, g.o, g.c, g.kh, g.kw};
-    const dnnl_memory_desc_t& data = format.data;
-    const dnnl_blocking_desc_t& blocks = data.format_desc.blocking;
-    key.insert(key.end(), data.padded_dims, data.padded_dims + data.ndims);
-    key.insert(key.end(), blocks.strides, blocks.strides + data.ndims);
-    key.insert(key.end(), blocks.inner_blks, blocks.inner_blks + blocks.inner_nblks);
-    key.insert(key.end(), blocks.inner_idxs, blocks.inner_idxs + blocks.inner_nblks);
-    return key;
-  }
-
-  struct Copy {
-    memory::desc format;
-    Array data;
-  };
   const Conv2dGeometry& geometry_;
   memory::data_type type_;
   const void* filter_;
-  std::vector<Copy> copies_;
+  WeightLayouts own_;
+  WeightLayouts& layouts_;
 };
 
 struct Task {
@@ -214,6 +194,12 @@ std::vector<Task> Plan(Conv2dProduct product, const Conv2dGeometry& g, memory::d
 
 }  // namespace
 
+bool IsWorthKeeping(const Conv2dGeometry& geometry) {
+  // Reordering takes about 50 / positions of the product's time.
+  constexpr int64_t kFewPositions = 1024;
+  return geometry.positions() <= kFewPositions;
+}
+
 template <typename T>
 std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeometry& g) {
   for (const Piece& piece : Cut(product, g)) {
@@ -223,8 +209,9 @@ std::string OneDnnConv2dImplementation(Conv2dProduct product, const Conv2dGeomet
 }
 
 template <typename T>
-void OneDnnConv2dForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, bool relu, T* y) {
-  ReorderedFilters filters(g, OneDnnType<T>(), filter);
+void OneDnnConv2dForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, bool relu,
+                         WeightLayouts* layouts, T* y) {
+  ReorderedFilters filters(g, OneDnnType<T>(), filter, layouts);
   const std::vector<Task> tasks = Plan(Conv2dProduct::kForward, g, OneDnnType<T>(), bias != nullptr, relu, filters);
   ParallelPieces(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
     const auto& [piece, primitive, weights] = tasks[i];
@@ -255,7 +242,7 @@ void OneDnnConv2dForward(const Conv2dGeometry& g, const T* x, const T* filter, c
 
 template <typename T>
 void OneDnnConv2dInputGradient(const Conv2dGeometry& g, const T* filter, const T* dy, T* dx) {
-  ReorderedFilters filters(g, OneDnnType<T>(), filter);
+  ReorderedFilters filters(g, OneDnnType<T>(), filter, nullptr);
   const std::vector<Task> tasks = Plan(Conv2dProduct::kInputGradient, g, OneDnnType<T>(), false, false, filters);
   ParallelPieces(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
     const auto& [piece, primitive, weights] = tasks[i];
@@ -273,9 +260,10 @@ void OneDnnConv2dInputGradient(const Conv2dGeometry& g, const T* filter, const T
 
 template std::string OneDnnConv2dImplementation<float>(Conv2dProduct, const Conv2dGeometry&);
 template std::string OneDnnConv2dImplementation<BFloat16>(Conv2dProduct, const Conv2dGeometry&);
-template void OneDnnConv2dForward(const Conv2dGeometry&, const float*, const float*, const float*, bool, float*);
+template void OneDnnConv2dForward(const Conv2dGeometry&, const float*, const float*, const float*, bool, WeightLayouts*,
+                                  float*);
 template void OneDnnConv2dForward(const Conv2dGeometry&, const BFloat16*, const BFloat16*, const BFloat16*, bool,
-                                  BFloat16*);
+                                  WeightLayouts*, BFloat16*);
 template void OneDnnConv2dInputGradient(const Conv2dGeometry&, const float*, const float*, float*);
 template void OneDnnConv2dInputGradient(const Conv2dGeometry&, const BFloat16*, const BFloat16*, BFloat16*);
 

@@ -52,7 +52,7 @@ bool ByCudnn(Conv2dProduct product, const Conv2dGeometry& geometry, Operands& op
 void OnTheCpu(Conv2dProduct product, const Conv2dGeometry& geometry, Operands& operands) {
   Stream& cpu = Stream::Cpu();
   if (product == Conv2dProduct::kForward) {
-    kernels::Conv2dForward(cpu, geometry, operands.x, operands.filter, Array(), Activation::kNone, operands.y);
+    kernels::Conv2dForward(cpu, geometry, operands.x, operands.filter, Array(), Activation::kNone, nullptr, operands.y);
   } else if (product == Conv2dProduct::kInputGradient) {
     kernels::Conv2dInputGradient(cpu, geometry, operands.filter, operands.y, operands.x);
   } else {

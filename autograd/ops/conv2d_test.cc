@@ -137,7 +137,7 @@ void CheckAgainstDefinition(Shape x_shape, Shape filter_shape, const Conv2dOptio
   g.oh = y.shape()[1], g.ow = y.shape()[2];
   g.stride = options.stride, g.padding = options.padding, g.dilation = options.dilation, g.groups = options.groups;
   Array other = EmptyLike(y.array()), dx = EmptyLike(x);
-  cpu::OneDnnConv2dForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), false,
+  cpu::OneDnnConv2dForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), false, nullptr,
                            other.data<float>());
   EXPECT_TRUE(IsSum(other, reference.y)) << "oneDNN " << x_shape << " " << filter_shape;
   cpu::OneDnnConv2dInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());

@@ -21,7 +21,8 @@ Array BeforeActivation(Activation activation, const Array& kept, const Array& dy
 
 }  // namespace
 
-Variable Linear(const Variable& x, const Variable& weight, const Variable& bias, Activation activation) {
+Variable Linear(const Variable& x, const Variable& weight, const Variable& bias, Activation activation,
+                WeightLayouts* layouts) {
   Dims dims("Linear");
   dims.Match(x, "x: ... k").Match(weight, "weight: o k").SameType(x, weight).Floating(x.array());
   if (bias.defined()) dims.Match(bias, "bias: o").SameType(x, bias);
@@ -30,8 +31,11 @@ Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,
   shape.Set(-1, outputs);
 
   Array y = Array::Empty(shape, x.dtype()), before_activation;
-  if (activation == Activation::kGelu && WillRecord({x, weight, bias})) before_activation = EmptyLike(y);
-  kernels::LinearForward(Stream::Current(), x.array(), weight.array(), bias.array(), activation, before_activation, y);
+  const bool recorded = WillRecord({x, weight, bias});
+  Require(!recorded || layouts == nullptr, dims.operation(), "a weight that is trained has no layouts to keep");
+  if (activation == Activation::kGelu && recorded) before_activation = EmptyLike(y);
+  kernels::LinearForward(Stream::Current(), x.array(), weight.array(), bias.array(), activation, layouts,
+                         before_activation, y);
 
   const Array kept = activation == Activation::kRelu ? y : before_activation;
   return Record("Linear", y, {x, weight, bias}, Saved{x.array(), weight.array(), kept},

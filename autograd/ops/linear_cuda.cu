@@ -8,7 +8,7 @@ namespace autograd::cuda {
 
 // cuBLASLt's GELU is the approximation by tanh, not ours, so GELU is a pass of its own.
 void LinearForward(Stream& stream, const Array& x, const Array& weight, const Array& bias, Activation activation,
-                   Array& before_activation, Array& y) {
+                   WeightLayouts*, Array& before_activation, Array& y) {
   if (y.size() == 0) return;
   const int64_t outputs = weight.shape()[0], inputs = weight.shape()[1];
   const bool relu = activation == Activation::kRelu;

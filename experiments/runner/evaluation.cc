@@ -19,7 +19,7 @@
 #include "autograd/runtime/parallel.h"
 #include "data/loaders/sample_reader.h"
 #include "data/transforms/resize.h"
-#include "nn/layers/folded_norms.h"
+#include "nn/layers/evaluation_scope.h"
 #include "seg/metrics/confusion_matrix.h"
 
 namespace experiments {
@@ -95,14 +95,9 @@ std::vector<data::LabelMap> BestClasses(const Variable& scores, int height, int 
 // Images of one size through a network.
 class Inference {
  public:
-  // `folded` outlives it, and the network does not change.
   Inference(Network& network, const data::Normalization& normalization, const InferenceOptions& options,
-            nn::FoldedNorms& folded, std::function<bool()> stop = nullptr)
-      : network_(network),
-        normalization_(normalization),
-        options_(options),
-        folded_norms_(folded),
-        stop_(std::move(stop)) {
+            std::function<bool()> stop = nullptr)
+      : network_(network), normalization_(normalization), options_(options), stop_(std::move(stop)) {
     autograd::Require(options.size.empty() || options.size.size() == 2, "Infer", "a size of ", options.size.size(),
                       " numbers, and it is height and width");
   }
@@ -177,8 +172,7 @@ class Inference {
       }
     });
     const Variable x(Array::FromHost({count, padded_height, padded_width, 3}, autograd::kFloat32, input.get()));
-    return autograd::ResizeBilinear(network_.Logits(x, nn::Context::Evaluation(folded_norms_)), padded_height,
-                                    padded_width);
+    return autograd::ResizeBilinear(network_.Logits(x, nn::Context()), padded_height, padded_width);
   }
 
   // Scores [N, height, width, K] of the images resized and mirrored.
@@ -252,7 +246,6 @@ class Inference {
   Network& network_;
   const data::Normalization& normalization_;
   const InferenceOptions& options_;
-  nn::FoldedNorms& folded_norms_;
   const std::function<bool()> stop_;
 };
 
@@ -270,19 +263,19 @@ void InferenceOptions::Settings(SettingVisitor& visitor) {
 }
 
 Array Infer(Network& network, const data::Image& image, const data::Normalization& normalization,
-            const InferenceOptions& options, nn::FoldedNorms* folded) {
+            const InferenceOptions& options) {
   const data::Image* const images[] = {&image};
-  nn::FoldedNorms own;
-  const Inference inference(network, normalization, options, folded == nullptr ? own : *folded);
+  const nn::EvaluationScope scope;
+  const Inference inference(network, normalization, options);
   const Variable scores = inference.Scores(images).value();
   return scores.array().Reshape({image.height, image.width, network.classes()});
 }
 
 data::LabelMap Predict(Network& network, const data::Image& image, const data::Normalization& normalization,
-                       const InferenceOptions& options, nn::FoldedNorms* folded) {
+                       const InferenceOptions& options) {
   const data::Image* const images[] = {&image};
-  nn::FoldedNorms own;
-  return Inference(network, normalization, options, folded == nullptr ? own : *folded).Predictions(images).value()[0];
+  const nn::EvaluationScope scope;
+  return Inference(network, normalization, options).Predictions(images).value()[0];
 }
 
 namespace {
@@ -291,8 +284,8 @@ namespace {
 absl::Status EvaluateSamples(Network& network, const data::Dataset& dataset, const InferenceOptions& options,
                              const EvaluationRun& run, std::vector<int64_t> indices, Scorer& scorer) {
   const data::Normalization normalization(dataset.info());
-  nn::FoldedNorms folded;
-  const Inference inference(network, normalization, options, folded, run.stop);
+  const nn::EvaluationScope scope;
+  const Inference inference(network, normalization, options, run.stop);
   std::vector<data::Sample> group;
   const auto score = [&]() -> absl::Status {
     std::vector<const data::Image*> images;

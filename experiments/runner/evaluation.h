@@ -16,7 +16,6 @@
 #include "experiments/runner/network.h"
 #include "experiments/runner/scorer.h"
 #include "experiments/settings/settings.h"
-#include "nn/layers/folded_norms.h"
 #include "seg/metrics/confusion_matrix.h"
 
 namespace experiments {
@@ -39,14 +38,14 @@ struct InferenceOptions {
 
 // Scores [H, W, K] of one image at its own size: logits if one pass suffices, else the sum of what `options` averages.
 // Windows and padded borders follow facts of the reference code: the last window ends at the border; images are padded
-// at the bottom and right with the mean colour to a multiple of the network's stride. `folded` is for several images of
-// a network that does not change between them (nn/layers/folded_norms.h).
+// at the bottom and right with the mean colour to a multiple of the network's stride. Around several images of a
+// network that does not change between them goes an nn::EvaluationScope.
 autograd::Array Infer(Network& network, const data::Image& image, const data::Normalization& normalization,
-                      const InferenceOptions& options, nn::FoldedNorms* folded = nullptr);
+                      const InferenceOptions& options);
 
 // argmax of the scores.
 data::LabelMap Predict(Network& network, const data::Image& image, const data::Normalization& normalization,
-                       const InferenceOptions& options, nn::FoldedNorms* folded = nullptr);
+                       const InferenceOptions& options);
 
 struct Evaluation {
   std::vector<Score> scores;  // of the scorer, over all ranks

@@ -8,6 +8,7 @@
 #include "data/formats/png.h"
 #include "experiments/report/overlay.h"
 #include "experiments/runner/evaluation.h"
+#include "nn/layers/evaluation_scope.h"
 
 namespace experiments {
 namespace {
@@ -28,12 +29,12 @@ absl::StatusOr<std::vector<Example>> WriteExamples(Network& network, const data:
   // Spread over the dataset: neighbours in a video look alike.
   const int64_t images = std::min<int64_t>(dataset.size(), 256);
   std::vector<Example> examples;
-  nn::FoldedNorms folded;
+  const nn::EvaluationScope scope;
   for (int i = 0; i < kExamples; ++i) {
     absl::StatusOr<data::Sample> sample = dataset.Load(i * images / kExamples);
     if (!sample.ok()) return sample.status();
     Example example;
-    example.prediction = Predict(network, sample->image, data::Normalization(info), inference, &folded);
+    example.prediction = Predict(network, sample->image, data::Normalization(info), inference);
     if (panels.make != nullptr) example.panels = panels.make(*sample);
     example.captions = panels.captions;
     example.image = std::move(sample->image);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "autograd/ops/elementwise.h"
-#include "nn/layers/folded_norms.h"
+#include "nn/layers/conv_norm_act.h"
 
 namespace nn {
 namespace {

@@ -1,6 +1,8 @@
 #include "nn/layers/conv_norm_act.h"
 
-#include "nn/layers/folded_norms.h"
+#include "autograd/core/tape.h"
+#include "autograd/ops/conv2d.h"
+#include "nn/layers/evaluation_scope.h"
 
 namespace nn {
 
@@ -20,6 +22,20 @@ ConvNormAct::ConvNormAct(int64_t inputs, int64_t outputs, int64_t kernel, const 
 
 Variable ConvNormAct::operator()(const Variable& x, const Context& context) {
   return ConvolveAndNormalize(conv, bn, x, context, relu);
+}
+
+Variable ConvolveAndNormalize(Conv2d& conv, BatchNorm2d& norm, const Variable& x, const Context& context, bool relu) {
+  EvaluationScope* const scope = EvaluationScope::Current();
+  if (context.training || scope == nullptr || autograd::WillRecord({x, Variable(conv.weight)}))
+    return norm(conv(x), context, relu);
+  EvaluationScope::Convolution& folded = scope->Folded(conv, norm, x.dtype());
+  return autograd::Conv2d(x, folded.filter, folded.bias,
+                          {.stride = conv.stride,
+                           .padding = conv.padding,
+                           .dilation = conv.dilation,
+                           .groups = conv.groups,
+                           .activation = relu ? autograd::Activation::kRelu : autograd::Activation::kNone,
+                           .layouts = &folded.layouts});
 }
 
 void ConvNormAct::Fields(FieldVisitor& visitor) {

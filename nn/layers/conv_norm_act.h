@@ -25,4 +25,7 @@ struct ConvNormAct {
   bool relu;
 };
 
+// norm(conv(x)), and max(0, ·) of it with `relu`; one convolution in an EvaluationScope, where nothing is recorded.
+Variable ConvolveAndNormalize(Conv2d& conv, BatchNorm2d& norm, const Variable& x, const Context& context, bool relu);
+
 }  // namespace nn

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/conv2d.h"
 #include "autograd/ops/depthwise_conv2d.h"
+#include "nn/layers/evaluation_scope.h"
 #include "nn/layers/linear.h"
 
 namespace nn {
@@ -17,8 +18,9 @@ Conv2d::Conv2d(int64_t inputs, int64_t outputs, int64_t kernel, const Conv2dOpti
 }
 
 Variable Conv2d::operator()(const Variable& x) {
-  return autograd::Conv2d(x, InTypeOf(x, weight), InTypeOf(x, bias),
-                          {.stride = stride, .padding = padding, .dilation = dilation, .groups = groups});
+  return autograd::Conv2d(
+      x, InTypeOf(x, weight), InTypeOf(x, bias),
+      {.stride = stride, .padding = padding, .dilation = dilation, .groups = groups, .layouts = LayoutsOf(x, weight)});
 }
 
 void Conv2d::Fields(FieldVisitor& visitor) {

@@ -5,14 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "autograd/ops/cast.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/linear.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/testing/op_contract.h"
 #include "autograd/testing/tolerance.h"
 #include "nn/layers/conv_norm_act.h"
 #include "nn/layers/convolution.h"
 #include "nn/layers/dropout.h"
-#include "nn/layers/folded_norms.h"
+#include "nn/layers/evaluation_scope.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/normalization.h"
 
@@ -20,6 +22,8 @@ namespace nn {
 namespace {
 
 using autograd::Tape;
+using autograd::testing::AllClose;
+using autograd::testing::ExpectError;
 using autograd::testing::RandomArray;
 using Floats = std::vector<float>;
 
@@ -36,7 +40,7 @@ std::vector<std::string> FieldNames(M& module) {
 // For a layer with statistics, scales and shifts that are not those of a new one. Both sides round a sum of 9·5
 // products of numbers below 1 that a scale below 2 multiplies, less a mean below 1 times that scale, plus a shift below
 // 1.
-TEST(FoldedNorms, IsTheConvolutionAndTheNormalisationInOne) {
+TEST(EvaluationScope, FoldsANormalisationIntoItsConvolution) {
   for (const bool relu : {false, true}) {
     ConvNormAct layer(5, 7, 3, {.stride = 2, .relu = relu}, kKey);
     uint64_t draw = 0;
@@ -48,10 +52,9 @@ TEST(FoldedNorms, IsTheConvolutionAndTheNormalisationInOne) {
     layer.bn.running_mean.CopyFrom(random({7}, -1));
     layer.bn.running_variance.CopyFrom(random({7}, 0.25));
     const Array x = random({2, 9, 6, 5}, -1);
-    FoldedNorms folded;
-    const Context context = Context::Evaluation(folded);
-    const std::vector<float> apart = layer(x, Context()).array().ToVector<float>(),
-                             together = layer(x, context).array().ToVector<float>();
+    const std::vector<float> apart = layer(x, Context()).array().ToVector<float>();
+    EvaluationScope scope;
+    const std::vector<float> together = layer(x, Context()).array().ToVector<float>();
     const double bound = 2 * autograd::testing::RoundingOfSum(autograd::kFloat32, 9 * 5 + 4) * (9 * 5 * 2 + 2 + 1);
     bool equal = true;
     for (size_t i = 0; i < apart.size(); ++i) {
@@ -59,16 +62,70 @@ TEST(FoldedNorms, IsTheConvolutionAndTheNormalisationInOne) {
       equal = equal && apart[i] == together[i];
     }
     EXPECT_FALSE(equal) << "nothing was folded";
-
-    // What is folded stays until it is let go of; with a tape, and in training, nothing is folded.
-    layer.bn.bias.Set(autograd::Array::Full({7}, autograd::kFloat32, 100));
-    EXPECT_EQ(together, layer(x, context).array().ToVector<float>());
-    FoldedNorms again;
-    EXPECT_NE(together, layer(x, Context::Evaluation(again)).array().ToVector<float>());
-    const std::vector<float> plain = layer(x, Context()).array().ToVector<float>();
-    Tape tape;
-    EXPECT_EQ(plain, layer(x, context).array().ToVector<float>());
+    {
+      // A scope inside another is that one: what is prepared stays as it is.
+      EvaluationScope inner;
+      EXPECT_EQ(EvaluationScope::Current(), &scope);
+      EXPECT_EQ(together, layer(x, Context()).array().ToVector<float>());
+    }
+    // With a tape, and in training, nothing is folded.
+    {
+      Tape tape;
+      EXPECT_EQ(apart, layer(x, Context()).array().ToVector<float>());
+    }
+    layer.bn.weight.Set(autograd::Array::Full({7}, autograd::kFloat32, 100));
+    ExpectError([&] { layer(x, Context()); }, "EvaluationScope: a weight [7, 3, 3, 5] has changed");
   }
+  EXPECT_EQ(EvaluationScope::Current(), nullptr);
+}
+
+// Against float64, for as few rows as make the CPU keep a weight in another layout, if it has one. Twice each: once
+// when the layout is made and once when it is there, with the same bits.
+TEST(EvaluationScope, KeptWeightsGiveTheSameProducts) {
+  for (const autograd::DType dtype : {autograd::kFloat32, autograd::kBFloat16}) {
+    for (const int64_t rows : {1, 16, 70, 300}) {
+      for (const bool with_bias : {false, true}) {
+        const int64_t inputs = 130, outputs = 389;
+        Linear linear(inputs, outputs, {.bias = with_bias}, kKey);
+        const Variable x = autograd::Cast(RandomArray({rows, inputs}, autograd::kFloat32, kKey.Split("x")), dtype);
+        for (const autograd::Activation activation : {autograd::Activation::kNone, autograd::Activation::kRelu}) {
+          EvaluationScope scope;
+          const Array first = linear(x, activation).array(), second = linear(x, activation).array();
+          EXPECT_TRUE(AllClose(autograd::Cast(first, autograd::kFloat32).array(),
+                               autograd::Cast(second, autograd::kFloat32).array(), 0, 0));
+          const auto wide = [&](Parameter& parameter) {
+            if (!parameter.defined()) return Variable();
+            return autograd::Cast(autograd::Cast(Variable(parameter.value()), dtype), autograd::kFloat64);
+          };
+          const Array expected = autograd::Linear(autograd::Cast(x, autograd::kFloat64), wide(linear.weight),
+                                                  wide(linear.bias), activation)
+                                     .array();
+          // Sums of 131 terms below 1 in float32, rounded to the dtype.
+          const double rounding =
+              autograd::testing::RoundingOfSum(autograd::kFloat32, inputs + 1) * (inputs + 1) +
+              (dtype == autograd::kBFloat16 ? autograd::testing::UnitRoundoff(dtype) * (inputs + 1) : 0);
+          EXPECT_TRUE(AllClose(autograd::Cast(first, autograd::kFloat64).array(), expected, 0, rounding));
+        }
+      }
+    }
+    // Small images, so that the filter is kept.
+    Conv2d conv(64, 96, 3, {.padding = 1}, kKey);
+    const Variable x = autograd::Cast(RandomArray({1, 9, 7, 64}, autograd::kFloat32, kKey.Split("image")), dtype);
+    const Array plain = autograd::Cast(conv(x), autograd::kFloat32).array();
+    EvaluationScope scope;
+    for (int i = 0; i < 2; ++i)
+      EXPECT_TRUE(AllClose(autograd::Cast(conv(x), autograd::kFloat32).array(), plain, 0, 0)) << i;
+  }
+}
+
+TEST(EvaluationScope, AChangedWeightIsAnError) {
+  Linear linear(3, 4, {}, kKey);
+  const Array x = RandomArray({2, 3}, autograd::kFloat32, kKey);
+  EvaluationScope scope;
+  linear(x);
+  linear.weight.mutable_value().CopyFrom(Array::Full({4, 3}, autograd::kFloat32, 1));
+  linear.weight.Changed();
+  ExpectError([&] { linear(x); }, "EvaluationScope: a weight [4, 3] has changed during the evaluation");
 }
 
 TEST(Linear, IsAnAffineMapOfTheLastAxis) {

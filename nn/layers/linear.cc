@@ -2,6 +2,7 @@
 
 #include "autograd/ops/cast.h"
 #include "autograd/ops/linear.h"
+#include "nn/layers/evaluation_scope.h"
 
 namespace nn {
 
@@ -16,7 +17,7 @@ Linear::Linear(int64_t inputs, int64_t outputs, const LinearOptions& options, Ra
 }
 
 Variable Linear::operator()(const Variable& x, autograd::Activation activation) {
-  return autograd::Linear(x, InTypeOf(x, weight), InTypeOf(x, bias), activation);
+  return autograd::Linear(x, InTypeOf(x, weight), InTypeOf(x, bias), activation, LayoutsOf(x, weight));
 }
 
 void Linear::Fields(FieldVisitor& visitor) {

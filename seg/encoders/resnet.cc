@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "autograd/ops/pooling.h"
-#include "nn/layers/folded_norms.h"
+#include "nn/layers/conv_norm_act.h"
 
 namespace seg {
 

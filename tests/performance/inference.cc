@@ -64,8 +64,7 @@ int Main() {
     pixels[i] = 2 * autograd::UniformFloat(autograd::Philox(RandomKey(1), i).x) - 1;
   const Variable images(Array::From<float>({batch, size, size, 3}, pixels));
 
-  nn::FoldedNorms folded;
-  const nn::Context context = nn::Context::Evaluation(folded);
+  const nn::EvaluationScope weights;
   std::vector<double> milliseconds;
   double sum = 0, profiled = 0;
   const int warmup = absl::GetFlag(FLAGS_warmup), steps = absl::GetFlag(FLAGS_steps);
@@ -73,7 +72,7 @@ int Main() {
     if (step == warmup && absl::GetFlag(FLAGS_profile)) autograd::Profiler::Enable(true);
     (*stream)->Synchronize();
     const double start = Now();
-    const Variable logits = autograd::ResizeBilinear(network.Logits(images, context), size, size);
+    const Variable logits = autograd::ResizeBilinear(network.Logits(images, nn::Context()), size, size);
     const std::vector<uint8_t> classes = autograd::ArgMax(logits.array(), autograd::kUInt8).ToVector<uint8_t>();
     const double seconds = Now() - start;
     if (step >= warmup) milliseconds.push_back(1e3 * seconds), profiled += seconds;
