@@ -3,14 +3,17 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "autograd/runtime/parallel.h"
 #include "data/datasets/submission.h"
 #include "data/formats/image_files.h"
 #include "data/formats/png.h"
@@ -25,6 +28,7 @@
 #include "experiments/runner/output_folder.h"
 #include "experiments/runner/program.h"
 #include "experiments/runner/saved_network.h"
+#include "nn/layers/evaluation_scope.h"
 
 namespace experiments {
 namespace {
@@ -200,28 +204,45 @@ absl::Status Segment(const PredictOptions& options) {
   if (absl::Status status = CreateOutputFolder(options.output).status(); !status.ok()) return status;
 
   const data::Normalization normalization(description.info);
-  nn::FoldedNorms folded;
+  const nn::EvaluationScope scope;
   int failures = 0;
   absl::Status first_failure;
-  for (size_t i = 0; i < images->size(); ++i) {
-    const fs::path& path = (*images)[i];
-    const absl::StatusOr<data::Image> image =
-        data::ReadImage(path.string(), {.ignore_orientation = options.ignore_orientation});
-    absl::Status status = image.status();
+  const auto report = [&](size_t i, const absl::Status& status) {
     if (status.ok()) {
-      const data::LabelMap prediction = Predict(*saved->network, *image, normalization, *views, &folded);
-      status = Write(options, description.info, (*outputs)[i], *image, prediction);
-      if (status.ok() && options.show_context)
+      std::printf("%zu/%zu %s\n", i + 1, images->size(), (*images)[i].filename().c_str());
+      return;
+    }
+    // One bad file does not cost the others.
+    std::fprintf(stderr, "predict: %s\n", std::string(status.message()).c_str());
+    if (++failures == 1) first_failure = status;
+  };
+  // While the network sees an image, the next one is read and the one before is written.
+  const auto read = [&](size_t i) {
+    return std::async([&options, path = (*images)[i].string()] {
+      const autograd::SerialScope alone;
+      return data::ReadImage(path, {.ignore_orientation = options.ignore_orientation});
+    });
+  };
+  std::future<absl::StatusOr<data::Image>> reading = read(0);
+  std::future<absl::Status> writing;
+  for (size_t i = 0; i < images->size(); ++i) {
+    absl::StatusOr<data::Image> image = reading.get();
+    if (i + 1 < images->size()) reading = read(i + 1);
+    absl::Status status = image.status();
+    data::LabelMap prediction;
+    if (status.ok()) {
+      prediction = Predict(*saved->network, *image, normalization, *views);
+      if (options.show_context)
         status = WriteSteps(*saved->network, *image, *views, description.info, (*outputs)[i].map);
     }
-    if (!status.ok()) {
-      // One bad file does not cost the others.
-      std::fprintf(stderr, "predict: %s\n", std::string(status.message()).c_str());
-      if (++failures == 1) first_failure = status;
-      continue;
-    }
-    std::printf("%zu/%zu %s\n", i + 1, images->size(), path.filename().c_str());
+    if (writing.valid()) report(i - 1, writing.get());
+    writing = std::async([&options, &description, status, own = (*outputs)[i], image = std::move(image),
+                          prediction = std::move(prediction)]() -> absl::Status {
+      const autograd::SerialScope alone;
+      return status.ok() ? Write(options, description.info, own, *image, prediction) : status;
+    });
   }
+  report(images->size() - 1, writing.get());
   if (failures > 0)
     return absl::DataLossError(absl::StrCat(failures, " of ", images->size(),
                                             " images were not segmented, the first: ", first_failure.message()));
