@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "tests/golden/comparison.h"
 
 namespace golden {
@@ -9,10 +12,20 @@ namespace {
 
 File TheFile() { return File("tests/golden/ciss_net_micro.safetensors"); }
 
-// With all formulas as they are and next to no rounding: what differs here is another formula. The gradients behind the
-// group norms of F_e are sums that cancel.
+// The gradients of the group norms in F_e's branches are sums that cancel: one unit roundoff of the weights moves them
+// by up to 470.
+bool Cancels(const std::string& name) {
+  return name.find("encoder.branches.") != std::string::npos && name.find(".norm.") != std::string::npos;
+}
+
+// With all formulas as they are and next to no rounding: what differs here is another formula.
 TEST(CissNetGolden, MatchesPyTorchInFloat64) {
-  EXPECT_EQ(Compare(TheFile(), {autograd::kFloat64}).size(), 90u);  // counted in the file
+  const std::vector<Difference> differences = Compare(TheFile(), {autograd::kFloat64});
+  EXPECT_EQ(differences.size(), 90u);  // counted in the file
+  for (const Difference& difference : differences) {
+    if (Cancels(difference.name)) continue;
+    EXPECT_LE(difference.value, kFloat64Tolerance) << difference.name;
+  }
   for (const Excess& excess : ExcessesInFloat64(TheFile()))
     ADD_FAILURE() << excess.name << " differs by " << excess.value << ", more than " << excess.bound;
 }
