@@ -23,12 +23,6 @@ class WeightLayouts {
     return copy;
   }
 
-  int64_t bytes() const {
-    int64_t sum = 0;
-    for (const auto& [key, copy] : copies_) sum += copy.bytes();
-    return sum;
-  }
-
  private:
   std::map<std::vector<int64_t>, Array> copies_;
 };

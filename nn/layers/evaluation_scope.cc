@@ -37,7 +37,8 @@ EvaluationScope* EvaluationScope::Current() { return current; }
 
 EvaluationScope::Convolution& EvaluationScope::Folded(Conv2d& conv, BatchNorm2d& norm, autograd::DType dtype) {
   Convolution& folded = convolutions_[{&norm, dtype}];
-  const std::pair<uint64_t, uint64_t> versions = {conv.weight.version(), norm.weight.version()};
+  const std::array<uint64_t, 4> versions = {conv.weight.version(), conv.bias.version(), norm.weight.version(),
+                                            norm.bias.version()};
   if (folded.filter.defined()) {
     RequireUnchanged(folded.versions == versions, conv.weight.shape());
     return folded;

@@ -2,6 +2,7 @@
 
 // What only an evaluation can do with a network's weights, because they do not change meanwhile.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -16,8 +17,9 @@ namespace nn {
 //   * fold batch normalisations into the convolutions before them: with the running statistics they are an affine map
 //     of each channel, so that one convolution with other numbers does both (ConvolveAndNormalize);
 //   * keep weights that meet few rows in the layouts that the CPU's products want (autograd/core/weight_layouts.h).
-// Results are equal up to rounding. Each weight is prepared at its first use and let go of with the scope; one that has
-// changed meanwhile is an Error.
+// Results are equal up to rounding. Each weight is prepared at its first use and let go of with the scope; a
+// parameter that has changed meanwhile is an Error. Running statistics have no version: whoever trains ends the scope
+// first.
 class EvaluationScope {
  public:
   EvaluationScope();
@@ -31,7 +33,7 @@ class EvaluationScope {
   struct Convolution {
     Variable filter, bias;  // in the dtype asked for
     autograd::WeightLayouts layouts;
-    std::pair<uint64_t, uint64_t> versions;  // of the filter and γ
+    std::array<uint64_t, 4> versions;  // of the filter, its bias, γ and β
   };
   // filter·γ/√(σ² + ε) and β + (bias − μ)·γ/√(σ² + ε), computed in float64 and rounded once.
   Convolution& Folded(Conv2d& conv, BatchNorm2d& norm, autograd::DType dtype);

@@ -73,7 +73,7 @@ TEST(EvaluationScope, FoldsANormalisationIntoItsConvolution) {
       Tape tape;
       EXPECT_EQ(apart, layer(x, Context()).array().ToVector<float>());
     }
-    layer.bn.weight.Set(autograd::Array::Full({7}, autograd::kFloat32, 100));
+    layer.bn.bias.Set(autograd::Array::Full({7}, autograd::kFloat32, 100));
     ExpectError([&] { layer(x, Context()); }, "EvaluationScope: a weight [7, 3, 3, 5] has changed");
   }
   EXPECT_EQ(EvaluationScope::Current(), nullptr);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "autograd/ops/cast.h"
 #include "autograd/ops/concatenate.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/gather.h"
@@ -62,6 +63,12 @@ Array At(const Array& maps, int64_t t) {
   return maps.Slice(t, t + 1).Reshape({shape[1], shape[2], shape[3]});
 }
 
+// The loss of float32 logits in the comparison's arithmetic: in float64 the gradients behind F_e's group norms, which
+// cancel, would show the roundings of a loss in float32.
+Variable Loss(const Variable& logits, const Array& label, const Arithmetic& arithmetic) {
+  return autograd::Cast(seg::SegmentationLoss(autograd::Cast(logits, arithmetic.compute), label), autograd::kFloat32);
+}
+
 Array NotVoid(const Array& labels) {
   std::vector<uint8_t> valid = labels.ToVector<uint8_t>();
   for (uint8_t& label : valid) label = label != 255 ? 1 : 0;
@@ -95,7 +102,7 @@ std::vector<Difference> CompareCissNet(const File& file, const Arithmetic& arith
   const Variable x = tape.Watch(Prepared(file.Read("x"), arithmetic, "x"));
   const seg::CissNet::Domain domain = net.Read(x, context);
   const Array truth = seg::LabelsAt(label, x.shape()[1], x.shape()[2]), valid = NotVoid(truth);
-  Variable logits = domain.base, segmentation = seg::SegmentationLoss(logits, label);
+  Variable logits = domain.base, segmentation = Loss(logits, label, arithmetic);
   append("logits.0", logits);
   Array y = autograd::ArgMax(logits.array(), autograd::kUInt8);
   differences.push_back(SameMap("p_map.0", y, At(p_maps, 0)));
@@ -113,7 +120,7 @@ std::vector<Difference> CompareCissNet(const File& file, const Arithmetic& arith
     }
     logits = net.Segment(domain, k, context);
     append(absl::StrCat("logits.", t + 1), logits);
-    segmentation = segmentation + seg::SegmentationLoss(logits, label);
+    segmentation = segmentation + Loss(logits, label, arithmetic);
     const Array next = autograd::ArgMax(logits.array(), autograd::kUInt8);
     differences.push_back(SameMap(absl::StrCat("p_map.", t + 1), next, At(p_maps, t + 1)));
     rewards.push_back(seg::ContextReward(y, next, k, truth, RewardOptionsOf(file)));

@@ -126,10 +126,7 @@ std::vector<Difference> Compare(const File& file, const Arithmetic& arithmetic) 
   return FamilyOf(file).compare(file, arithmetic);
 }
 
-namespace {
-
-// By how much one unit roundoff of each weight and input moves each tensor, in float64: the largest of three draws.
-std::vector<double> Movements(const File& file) {
+std::vector<Excess> ExcessesInFloat32(const File& file) {
   std::vector<double> moved;
   for (uint64_t draw = 0; draw < 3; ++draw) {
     const std::vector<Difference> differences =
@@ -137,25 +134,14 @@ std::vector<double> Movements(const File& file) {
     moved.resize(differences.size());
     for (size_t i = 0; i < differences.size(); ++i) moved[i] = std::max(moved[i], differences[i].value);
   }
-  return moved;
-}
-
-std::vector<Excess> Excesses(const File& file, autograd::DType compute, double roundings) {
-  const std::vector<double> moved = Movements(file);
-  const std::vector<Difference> differences = Compare(file, {compute});
+  const std::vector<Difference> differences = Compare(file);
   std::vector<Excess> excesses;
   for (size_t i = 0; i < differences.size(); ++i) {
-    const double bound = roundings * (moved[i] + kUnitRoundoff);
+    const double bound = kRoundings * (moved[i] + kUnitRoundoff);
     if (!(differences[i].value <= bound)) excesses.push_back({differences[i].name, differences[i].value, bound});
   }
   return excesses;
 }
-
-}  // namespace
-
-std::vector<Excess> ExcessesInFloat32(const File& file) { return Excesses(file, autograd::kFloat32, kRoundings); }
-
-std::vector<Excess> ExcessesInFloat64(const File& file) { return Excesses(file, autograd::kFloat64, kRoundingsOfLoss); }
 
 void SaveOurs(const File& file, const std::string& folder) {
   const Family& family = FamilyOf(file);

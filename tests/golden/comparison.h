@@ -60,10 +60,6 @@ struct Excess {
 };
 std::vector<Excess> ExcessesInFloat32(const File& file);
 
-// The same in float64, for networks with gradients that cancel: there the roundings of the loss (kRoundingsOfLoss) are
-// more than kFloat64Tolerance of what is left.
-std::vector<Excess> ExcessesInFloat64(const File& file);
-
 // The other direction: a network of the file's shapes with weights of our own making, after a training forward pass
 // (for the running statistics) where it has batch norms, and what it makes of the file's input, by SaveNetwork.
 void SaveConvNeXtV2(const File& file, const std::string& folder);       // stage0 … stage3

@@ -32,8 +32,7 @@ inline constexpr double kUnitRoundoff = 0x1p-24;
 // loss and its gradient are computed in float32 with some eight more roundings (exp, a sum, a log or a quotient, a
 // mean); the sines and cosines of a rotation and the weights of resized positions are float32 numbers, too. Thirty
 // roundings in all; the rest is float64.
-inline constexpr double kRoundingsOfLoss = 32;
-inline constexpr double kFloat64Tolerance = kRoundingsOfLoss * kUnitRoundoff;
+inline constexpr double kFloat64Tolerance = 32 * kUnitRoundoff;
 
 // Our float32 beside PyTorch's float64. What a layer computes is exact for other weights: a sum of n products, in
 // whatever order, is that of factors that were moved by min(n, 8·√n) unit roundoffs each (Higham 2002, §3.1; for more
