@@ -17,9 +17,8 @@ namespace nn {
 //   * fold batch normalisations into the convolutions before them: with the running statistics they are an affine map
 //     of each channel, so that one convolution with other numbers does both (ConvolveAndNormalize);
 //   * keep weights that meet few rows in the layouts that the CPU's products want (autograd/core/weight_layouts.h).
-// Results are equal up to rounding. Each weight is prepared at its first use and let go of with the scope; a
-// parameter that has changed meanwhile is an Error. Running statistics have no version: whoever trains ends the scope
-// first.
+// Results are equal up to rounding. Each weight is prepared at its first use and let go of with the scope; a parameter
+// that has changed meanwhile is an Error. Running statistics have no version: whoever trains ends the scope first.
 class EvaluationScope {
  public:
   EvaluationScope();
