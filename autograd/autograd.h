@@ -28,6 +28,7 @@
 #include "autograd/ops/pooling.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/resize.h"
+#include "autograd/ops/resized_arg_max.h"
 #include "autograd/ops/resized_cross_entropy.h"
 #include "autograd/ops/rotary_embedding.h"
 #include "autograd/ops/softmax.h"

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "autograd/ops/arg_max_cuda.h"
 #include "autograd/ops/gather_kernels.h"
 #include "autograd/ops/rows_cuda.h"
 
@@ -92,26 +93,10 @@ __global__ void OneHotKernel(const Index* indices, int64_t rows, int64_t classes
 // One warp a row.
 template <typename T, typename Index>
 __global__ void ArgMaxKernel(const T* x, int64_t rows, int64_t count, Index* y) {
-  constexpr int64_t kNone = -1;
-  const int lane = threadIdx.x % kWarp;
   for (int64_t row = GridIndex() / kWarp; row < rows; row += GridStride() / kWarp) {
-    ComputeType<T> best = 0;
-    int64_t where = kNone;
-    for (int64_t j = lane; j < count; j += kWarp) {
-      const ComputeType<T> value = Load(x + row * count + j);
-      const bool better = where == kNone || value > best;
-      best = better ? value : best;
-      where = better ? j : where;
-    }
-    for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-      const ComputeType<T> other = __shfl_xor_sync(0xFFFFFFFFu, best, offset);
-      const int64_t other_where = __shfl_xor_sync(0xFFFFFFFFu, where, offset);
-      const bool better =
-          other_where != kNone && (where == kNone || other > best || (other == best && other_where < where));
-      best = better ? other : best;
-      where = better ? other_where : where;
-    }
-    if (lane == 0) y[row] = static_cast<Index>(where);
+    const T* const values = x + row * count;
+    const int64_t where = ArgMaxOfWarp<ComputeType<T>>(count, [=](int64_t j) { return Load(values + j); });
+    if (threadIdx.x % kWarp == 0) y[row] = static_cast<Index>(where);
   }
 }
 

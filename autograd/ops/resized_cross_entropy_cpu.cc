@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "autograd/ops/bilinear_blends_cpu.h"
 #include "autograd/ops/bilinear_cells.h"
 #include "autograd/ops/channels_cpu.h"
 #include "autograd/ops/pixel_losses_cpu.h"
@@ -10,33 +11,6 @@
 
 namespace autograd::cpu {
 namespace {
-
-// Output i of an axis reads input first[i] with weight near[i] and, where far[i] is not zero, the next one.
-template <typename Value>
-struct Blends {
-  int64_t in;
-  std::vector<int64_t> first;
-  std::vector<Value> near, far;
-
-  Blends(int64_t inputs, int64_t out) : in(inputs) {
-    for (int64_t i = 0; i < out; ++i) {
-      const BilinearPlace place = BilinearPlaceOf(in, out, i);
-      first.push_back(place.cell);
-      near.push_back(static_cast<Value>(1 - place.fraction));
-      far.push_back(static_cast<Value>(place.fraction));
-    }
-  }
-};
-
-// to = near·a + far·b, or near·a without b.
-template <typename T, typename Value>
-void Blend(const T* a, const T* b, Value near, Value far, int64_t count, Value* __restrict to) {
-  if (far == Value(0)) {
-    for (int64_t c = 0; c < count; ++c) to[c] = near * static_cast<Value>(a[c]);
-  } else {
-    for (int64_t c = 0; c < count; ++c) to[c] = near * static_cast<Value>(a[c]) + far * static_cast<Value>(b[c]);
-  }
-}
 
 // The other way round: a += Σ near[i]·from[i] and b += Σ far[i]·from[i] for a few neighbours, whose sum is added at
 // once: that reads and writes a and b less often, and rounds less.

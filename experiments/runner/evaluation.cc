@@ -12,6 +12,7 @@
 #include "autograd/ops/concatenate.h"
 #include "autograd/ops/gather.h"
 #include "autograd/ops/resize.h"
+#include "autograd/ops/resized_arg_max.h"
 #include "autograd/ops/sliding_windows.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/transpose.h"
@@ -80,10 +81,9 @@ bool OnePass(const InferenceOptions& options) {
          options.size.empty();
 }
 
-// Label maps [N, H, W] of images of one size, from scores [N, H', W', K] of these and what they were padded with.
-std::vector<data::LabelMap> BestClasses(const Variable& scores, int height, int width) {
-  // Chosen before the padding is cut off: a label map is a small part of the scores, of which there may be gigabytes.
-  const Array classes = Crop(Variable(autograd::ArgMax(scores.array(), autograd::kUInt8)), height, width).array();
+// Label maps of images of one size from the best classes [N, H', W'] of these and what they were padded with.
+std::vector<data::LabelMap> LabelMaps(const Array& best, int height, int width) {
+  const Array classes = Crop(Variable(best), height, width).array();
   std::vector<data::LabelMap> maps;
   for (int64_t i = 0; i < classes.shape()[0]; ++i) {
     maps.emplace_back(height, width);
@@ -134,10 +134,17 @@ class Inference {
 
   absl::StatusOr<std::vector<data::LabelMap>> Predictions(Images images) const {
     const int height = images[0]->height, width = images[0]->width;
-    const absl::StatusOr<Variable> scores =
-        OnePass(options_) ? PaddedLogits(images, WholeImages(images), height, width) : Scores(images);
+    if (OnePass(options_)) {
+      // Without scores at the images' size, which would be gigabytes for large ones.
+      const absl::StatusOr<Variable> logits = SmallLogits(images, WholeImages(images), height, width);
+      if (!logits.ok()) return logits.status();
+      const Array best = autograd::ResizedArgMax(logits->array(), RoundUp(height, network_.size_multiple()),
+                                                 RoundUp(width, network_.size_multiple()), autograd::kUInt8);
+      return LabelMaps(best, height, width);
+    }
+    const absl::StatusOr<Variable> scores = Scores(images);
     if (!scores.ok()) return scores.status();
-    return BestClasses(*scores, height, width);
+    return LabelMaps(autograd::ArgMax(scores->array(), autograd::kUInt8), height, width);
   }
 
  private:
@@ -149,9 +156,9 @@ class Inference {
     return places;
   }
 
-  // Logits of parts of images, padded to what the network takes: [parts, H', W', K].
-  absl::StatusOr<Variable> PaddedLogits(Images images, std::span<const autograd::WindowPlace> parts, int height,
-                                        int width) const {
+  // The network's own logits of parts of images, padded to what it takes: [parts, h, w, K].
+  absl::StatusOr<Variable> SmallLogits(Images images, std::span<const autograd::WindowPlace> parts, int height,
+                                       int width) const {
     if (stop_ != nullptr && stop_()) return absl::CancelledError("the evaluation was stopped");
     const int padded_height = RoundUp(height, network_.size_multiple()),
               padded_width = RoundUp(width, network_.size_multiple());
@@ -172,7 +179,16 @@ class Inference {
       }
     });
     const Variable x(Array::FromHost({count, padded_height, padded_width, 3}, autograd::kFloat32, input.get()));
-    return autograd::ResizeBilinear(network_.Logits(x, nn::Context()), padded_height, padded_width);
+    return network_.Logits(x, nn::Context());
+  }
+
+  // The same at the size of the padded parts: [parts, H', W', K].
+  absl::StatusOr<Variable> PaddedLogits(Images images, std::span<const autograd::WindowPlace> parts, int height,
+                                        int width) const {
+    const absl::StatusOr<Variable> logits = SmallLogits(images, parts, height, width);
+    if (!logits.ok()) return logits.status();
+    return autograd::ResizeBilinear(*logits, RoundUp(height, network_.size_multiple()),
+                                    RoundUp(width, network_.size_multiple()));
   }
 
   // Scores [N, height, width, K] of the images resized and mirrored.

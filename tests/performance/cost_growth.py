@@ -45,7 +45,7 @@ def plot(results, path, title):
         axis.minorticks_off()
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("ms")
-    axes[0].legend()
+    axes[-1].legend(loc="upper right")
     figure.suptitle(title)
     figure.savefig(path, metadata={"Date": None})
 

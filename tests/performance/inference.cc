@@ -72,8 +72,9 @@ int Main() {
     if (step == warmup && absl::GetFlag(FLAGS_profile)) autograd::Profiler::Enable(true);
     (*stream)->Synchronize();
     const double start = Now();
-    const Variable logits = autograd::ResizeBilinear(network.Logits(images, nn::Context()), size, size);
-    const std::vector<uint8_t> classes = autograd::ArgMax(logits.array(), autograd::kUInt8).ToVector<uint8_t>();
+    const Variable logits = network.Logits(images, nn::Context());
+    const std::vector<uint8_t> classes =
+        autograd::ResizedArgMax(logits.array(), size, size, autograd::kUInt8).ToVector<uint8_t>();
     const double seconds = Now() - start;
     if (step >= warmup) milliseconds.push_back(1e3 * seconds), profiled += seconds;
     for (const uint8_t value : classes) sum += value;
