@@ -4,9 +4,6 @@
 //
 //   bazel run //autograd/ops:conv2d_benchmark
 
-#include <time.h>
-
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -14,6 +11,7 @@
 
 #include "autograd/core/array.h"
 #include "autograd/cpu/onednn.h"
+#include "autograd/ops/best_seconds.h"
 #include "autograd/ops/conv2d_geometry.h"
 #include "autograd/ops/conv2d_onednn_cpu.h"
 #include "autograd/ops/conv2d_patches_cpu.h"
@@ -23,25 +21,6 @@
 
 namespace autograd {
 namespace {
-
-double ThreadSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double BestSeconds(const std::function<void()>& run) {
-  run();
-  double best = 1e9, total = 0;
-  for (int repeat = 0; repeat < 3 || (total < 0.3 && repeat < 50); ++repeat) {
-    const double start = ThreadSeconds();
-    run();
-    const double seconds = ThreadSeconds() - start;
-    best = std::min(best, seconds);
-    total += seconds;
-  }
-  return best;
-}
 
 std::vector<float> Draw(int64_t count, uint64_t seed) {
   std::vector<float> values(count);

@@ -4,8 +4,6 @@
 //
 //   bazel run //autograd/ops:depthwise_benchmark
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <functional>
@@ -13,6 +11,7 @@
 
 #include "autograd/core/array_kernels.h"
 #include "autograd/cpu/onednn.h"
+#include "autograd/ops/best_seconds.h"
 #include "autograd/ops/depthwise_conv2d_kernels.h"
 #include "autograd/runtime/parallel.h"
 
@@ -20,25 +19,6 @@ namespace autograd {
 namespace {
 
 using dnnl::memory;
-
-double ThreadSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double BestSeconds(const std::function<void()>& run) {
-  run();
-  double best = 1e9, total = 0;
-  for (int repeat = 0; repeat < 5 || (total < 0.2 && repeat < 50); ++repeat) {
-    const double start = ThreadSeconds();
-    run();
-    const double seconds = ThreadSeconds() - start;
-    best = std::min(best, seconds);
-    total += seconds;
-  }
-  return best;
-}
 
 // Multiply-adds on registers only, in GFLOP/s.
 double PeakRate() {
