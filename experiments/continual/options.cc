@@ -105,8 +105,10 @@ void ContinualOptions::Settings(SettingVisitor& visitor) {
   visitor.Setting("continual_method", method, "of tasks after the first: fine_tuning, mib, plop, joint").OfTheRow();
   visitor.Setting("first_task_alone", first_task_alone, "a start for other rows").OfTheRow();
   visitor.Setting("later_steps", later_steps, "of each task after the first", AtLeast(1));
-  visitor.Setting("epochs", epochs, "of the first task, in the place of --steps where it is above 0", AtLeast(0));
-  visitor.Setting("later_epochs", later_epochs, "of each later task, in the place of --later_steps", AtLeast(0));
+  visitor.Setting("epochs", epochs, "of the first task, in the place of --steps where it is above 0", AtLeast(0))
+      .InPlaceOf("steps");
+  visitor.Setting("later_epochs", later_epochs, "of each later task, in the place of --later_steps", AtLeast(0))
+      .InPlaceOf("later_steps");
   visitor.Setting("later_rate", later_rate, "learning rate of tasks after the first", Above(0));
   visitor.Setting("later_last_layer_factor", later_last_layer_factor,
                   "of later_rate, for the layer that makes the logits", Above(0));

@@ -130,6 +130,9 @@ absl::Status Apply(absl::Span<const Assignment> assignments, SettingVisitor& set
     if (!setting->parse(assignment.text, error))
       return WrongFlag(absl::StrCat(assignment.source, ": '", Shown(assignment.text), "' is no value of --",
                                     setting->name, " (", setting->help, ")", error.empty() ? "" : ": ", error));
+    for (BoundSetting& other : settings.settings()) {
+      if (other.in_place_of == setting->name) other.parse("0", error);
+    }
   }
   return absl::OkStatus();
 }

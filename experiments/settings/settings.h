@@ -136,6 +136,7 @@ struct BoundSetting {
   bool is_switch = false;                 // --name and --noname are enough
   bool is_flag = true;                    // else it is a row's own choice: of its identity and its report alone
   std::vector<std::string> former_names;  // read with a note
+  std::string in_place_of;                // the setting that this one, where it is not 0, takes the place of
   std::function<bool(absl::string_view text, std::string& error)> parse;
   std::function<std::string()> text;  // what `parse` reads
   std::function<bool()> within_bounds;
@@ -151,6 +152,12 @@ struct BoundSetting {
   }
   BoundSetting& Formerly(std::string former_name) {
     former_names.push_back(std::move(former_name));
+    return *this;
+  }
+  // A number that takes the place of the setting `other` where it is not 0. Of the two the one that is assigned last
+  // counts: an assignment to `other` makes this one 0, which a preset may have set.
+  BoundSetting& InPlaceOf(std::string other) {
+    in_place_of = std::move(other);
     return *this;
   }
 };

@@ -171,6 +171,32 @@ TEST(SettingsTest, PathsStartAtHomeAndWhereTheCommandWasTyped) {
   unsetenv("BUILD_WORKING_DIRECTORY");
 }
 
+TEST(SettingsTest, OfTwoNamesForALengthTheLastOneCounts) {
+  int64_t steps = 10;
+  double epochs = 30;  // as a preset may have it
+  SettingVisitor visitor;
+  visitor.Setting("steps", steps, "training steps", AtLeast(1));
+  visitor.Setting("epochs", epochs, "in the place of --steps", AtLeast(0)).InPlaceOf("steps");
+  const auto assign = [&](const char* name, const char* text) {
+    const Assignment assignment{name, text, ""};
+    ASSERT_TRUE(Apply({assignment}, visitor).ok());
+  };
+  assign("steps", "20");
+  EXPECT_EQ(steps, 20);
+  EXPECT_EQ(epochs, 0);
+  assign("epochs", "2");
+  EXPECT_EQ(epochs, 2);
+  // A file has both, in the order of the visit.
+  const std::string file = testing::TempDir() + "/lengths";
+  ASSERT_TRUE(autograd::WriteFileAtomically(file, SettingsText(visitor, "Settings.")).ok());
+  const absl::StatusOr<std::vector<Assignment>> saved = ReadSettingsFile(file, visitor);
+  ASSERT_TRUE(saved.ok()) << saved.status();
+  assign("steps", "7");
+  ASSERT_TRUE(Apply(*saved, visitor).ok());
+  EXPECT_EQ(steps, 20);
+  EXPECT_EQ(epochs, 2);
+}
+
 TEST(SettingsTest, ANameIsTakenOnce) {
   int value = 0;
   SettingVisitor visitor;
