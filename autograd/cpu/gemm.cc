@@ -9,6 +9,7 @@
 #include "autograd/core/array.h"
 #include "autograd/cpu/eigen_maps.h"
 #include "autograd/cpu/onednn.h"
+#include "autograd/runtime/ceil_divide.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -25,8 +26,6 @@ constexpr int64_t kColumnsAtOnce = 128;  // of a row of partial sums
 // Of products with a kept weight, which need no packing.
 constexpr int64_t kKeptTileSide = 128;
 constexpr double kKeptTileOperations = 6e6;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // In oneDNN 2.6 a product is small when 1/m + 1/n ≥ 0.0038.
 constexpr double kReadInPlace = 0.0038;

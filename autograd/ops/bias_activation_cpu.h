@@ -14,13 +14,6 @@
 
 namespace autograd::cpu {
 
-struct Identity {
-  template <typename T>
-  static T Value(T x, T, T) {
-    return x;
-  }
-};
-
 // y = f(sums + bias) for `rows` rows of `outputs`; the sum is also stored to `before` unless that is null, and `bias`
 // may be null. `sums` may be y.
 template <typename Functor, typename T>
@@ -60,7 +53,7 @@ void BiasActivation(Activation activation, int64_t rows, int64_t outputs, const 
     };
     switch (activation) {
       case Activation::kNone:
-        return run(Identity());
+        return run(functors::Identity());
       case Activation::kRelu:
         return run(functors::Relu());
       case Activation::kGelu:

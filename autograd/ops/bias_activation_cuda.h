@@ -9,13 +9,6 @@
 
 namespace autograd::cuda {
 
-struct Identity {
-  template <typename T>
-  HOST_DEVICE static T Value(T x, T, T) {
-    return x;
-  }
-};
-
 // kWidth neighbours of a row at a time. The sum is also stored to `before` unless that is null.
 template <typename Functor, int kWidth, typename T>
 __global__ void BiasActivationKernel(int64_t count, int64_t columns, const T* bias, T* before, T* y) {
@@ -53,7 +46,7 @@ inline void AddBiasAndActivate(const char* operation, Stream& stream, const Arra
     };
     switch (activation) {
       case Activation::kNone:
-        return launch(&BiasActivationKernel<Identity, kSize, T>, &BiasActivationKernel<Identity, 1, T>);
+        return launch(&BiasActivationKernel<functors::Identity, kSize, T>, &BiasActivationKernel<functors::Identity, 1, T>);
       case Activation::kRelu:
         return launch(&BiasActivationKernel<functors::Relu, kSize, T>, &BiasActivationKernel<functors::Relu, 1, T>);
       case Activation::kGelu:

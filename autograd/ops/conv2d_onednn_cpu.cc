@@ -6,6 +6,7 @@
 #include "autograd/core/array.h"
 #include "autograd/core/weight_layouts.h"
 #include "autograd/cpu/onednn.h"
+#include "autograd/runtime/ceil_divide.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -18,8 +19,6 @@ constexpr int64_t kPiecePositions = 256;
 constexpr int64_t kHalfOfSmallImage = 128;  // positions: small images come in two pieces at least
 constexpr int64_t kMostPieces = 64;
 constexpr int64_t kLeastRows = 4;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A convolution of its own: `images` images, rows [x_row, x_row + x_rows) of x and [y_row, y_row + y_rows) of y.
 struct Piece {

@@ -6,6 +6,7 @@
 #include "autograd/cpu/gemm.h"
 #include "autograd/cpu/scratch.h"
 #include "autograd/ops/bias_activation_cpu.h"
+#include "autograd/runtime/ceil_divide.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -26,8 +27,6 @@ constexpr int64_t kMostParts = 16;
 constexpr int64_t kLargeFilter = 1 << 18;
 constexpr int64_t kPartPositionsOfLarge = 1024;
 constexpr int64_t kMostPartsOfLarge = 4;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t BlockRows(const Conv2dGeometry& g) {
   return std::max(kLeastBlockRows, kBlockElements / std::max<int64_t>({1, g.patch(), g.o}));

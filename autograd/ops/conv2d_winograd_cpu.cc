@@ -8,6 +8,7 @@
 #include "autograd/cpu/gemm.h"
 #include "autograd/cpu/scratch.h"
 #include "autograd/ops/winograd_tiles_cpu.h"
+#include "autograd/runtime/ceil_divide.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -30,8 +31,6 @@ constexpr int64_t kFewTiles = 256;
 constexpr int64_t kChannelsAtOnce = 512, kChannelsForFewTiles = 256;
 // Rows of one of the products that go to a thread.
 constexpr int64_t kProductRows = 256;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // [begin, end) of `count` things that come `most` at a time, in parts as equal as multiples of `unit` allow.
 std::vector<Range> Parts(int64_t count, int64_t most, int64_t unit) {

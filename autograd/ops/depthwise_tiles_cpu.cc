@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "autograd/cpu/scratch.h"
+#include "autograd/runtime/ceil_divide.h"
 #include "autograd/runtime/dtype.h"
 #include "autograd/runtime/parallel.h"
 
@@ -24,8 +25,6 @@ constexpr int64_t kTileColumns =
     64;  // the rows of a window stay in the first-level cache, one plane of a packed tile in the second
 constexpr int kBlock = 8;  // outputs in registers; with seven taps and a pixel they fill the sixteen of AVX2
 constexpr int64_t kFilterPieces = 64;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 inline Float8 Load(const float* from) {
   Float8 value;

@@ -15,6 +15,18 @@ namespace autograd::functors {
 
 enum class Saves { kInput, kOutput, kNothing };
 
+struct Identity {
+  static constexpr Saves kSaves = Saves::kNothing;
+  template <typename T>
+  HOST_DEVICE static T Value(T x, T, T) {
+    return x;
+  }
+  template <typename T>
+  HOST_DEVICE static T Derivative(T, T, T, T) {
+    return T(1);
+  }
+};
+
 struct Negative {
   static constexpr Saves kSaves = Saves::kNothing;
   template <typename T>

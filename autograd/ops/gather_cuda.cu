@@ -4,11 +4,10 @@
 #include "autograd/ops/arg_max_cuda.h"
 #include "autograd/ops/gather_kernels.h"
 #include "autograd/ops/rows_cuda.h"
+#include "autograd/runtime/ceil_divide.h"
 
 namespace autograd::cuda {
 namespace {
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // What stands for an entry that is not there: NaN in floating dtypes.
 template <typename Unit>

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "autograd/runtime/ceil_divide.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu::winograd {
 namespace {
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t TilesAlong(int64_t results, int64_t dilation) {
   int64_t tiles = 0;

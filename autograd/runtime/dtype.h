@@ -1,7 +1,8 @@
 #pragma once
 
-// Element types of an Array. float64 exists for gradient checks; bfloat16 is storage only: every kernel computes it in
-// float32 (`ComputeType`) and rounds once, to nearest even, when it stores.
+// Element types of an Array. float64 exists for gradient checks. A kernel of bfloat16 computes in float32
+// (`ComputeType`), products add bfloat16 numbers up in float32, and either rounds once, to nearest even, when it stores
+// (docs/numerics.md).
 
 #include <cstdint>
 #include <cstring>

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "autograd/core/tape.h"
+#include "autograd/runtime/ceil_divide.h"
 
 namespace seg {
 namespace {
@@ -27,8 +28,6 @@ nn::Conv2d PatchEmbedding(int stage, int64_t inputs, int64_t outputs, RandomKey 
                      .bias_initializer = nn::Zeros()},
                     key);
 }
-
-int64_t CeilDivide(int64_t extent, int64_t stride) { return (extent + stride - 1) / stride; }
 
 // The name behind what packages put in front of the encoder's; "" for heads and classifiers.
 std::string EncoderName(const std::string& name) {
@@ -132,14 +131,14 @@ void MiT::Fields(nn::FieldVisitor& visitor) {
 
 bool MiT::Fits(int64_t height, int64_t width) const {
   for (int s = 0; s < 4; ++s) {
-    if (CeilDivide(std::min(height, width), kStrides[s]) < config.reductions[s]) return false;
+    if (autograd::CeilDivide(std::min(height, width), kStrides[s]) < config.reductions[s]) return false;
   }
   return true;
 }
 
 std::array<int64_t, 4> MiT::TapPixels(int64_t height, int64_t width) {
   std::array<int64_t, 4> pixels;
-  for (int s = 0; s < 4; ++s) pixels[s] = CeilDivide(height, kStrides[s]) * CeilDivide(width, kStrides[s]);
+  for (int s = 0; s < 4; ++s) pixels[s] = autograd::CeilDivide(height, kStrides[s]) * autograd::CeilDivide(width, kStrides[s]);
   return pixels;
 }
 
