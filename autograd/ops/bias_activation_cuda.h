@@ -46,7 +46,8 @@ inline void AddBiasAndActivate(const char* operation, Stream& stream, const Arra
     };
     switch (activation) {
       case Activation::kNone:
-        return launch(&BiasActivationKernel<functors::Identity, kSize, T>, &BiasActivationKernel<functors::Identity, 1, T>);
+        return launch(&BiasActivationKernel<functors::Identity, kSize, T>,
+                      &BiasActivationKernel<functors::Identity, 1, T>);
       case Activation::kRelu:
         return launch(&BiasActivationKernel<functors::Relu, kSize, T>, &BiasActivationKernel<functors::Relu, 1, T>);
       case Activation::kGelu:

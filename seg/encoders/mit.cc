@@ -138,7 +138,8 @@ bool MiT::Fits(int64_t height, int64_t width) const {
 
 std::array<int64_t, 4> MiT::TapPixels(int64_t height, int64_t width) {
   std::array<int64_t, 4> pixels;
-  for (int s = 0; s < 4; ++s) pixels[s] = autograd::CeilDivide(height, kStrides[s]) * autograd::CeilDivide(width, kStrides[s]);
+  for (int s = 0; s < 4; ++s)
+    pixels[s] = autograd::CeilDivide(height, kStrides[s]) * autograd::CeilDivide(width, kStrides[s]);
   return pixels;
 }
 
