@@ -9,6 +9,7 @@
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/transpose.h"
 #include "autograd/runtime/parallel.h"
+#include "autograd/testing/thread_counts.h"
 #include "nn/blocks/multi_head_attention.h"
 #include "nn/context.h"
 #include "nn/layers/conv_norm_act.h"
@@ -136,12 +137,8 @@ Result Train(uint64_t seed, DType dtype, int steps) {
 }
 
 class Twins : public ::testing::TestWithParam<DType> {
- protected:
-  void SetUp() override { autograd::SetThreadCount(3); }
-  void TearDown() override { autograd::SetThreadCount(threads_); }
-
  private:
-  int threads_ = autograd::ThreadCount();
+  autograd::testing::ThreadCountScope threads_{3};
 };
 
 TEST_P(Twins, TrainAtTheSameTimeAsEachAlone) {

@@ -7,8 +7,8 @@
 
 #include "autograd/cpu/gemm.h"
 #include "autograd/cpu/onednn.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/runtime/random.h"
+#include "autograd/testing/thread_counts.h"
 #include "autograd/testing/tolerance.h"
 
 namespace autograd::cpu {
@@ -137,15 +137,13 @@ TEST(GemmTest, MatchesPlainSumsAtStridesThatCollide) {
 }
 
 TEST(GemmTest, SameBitsForAnyThreadCount) {
-  const int before = ThreadCount();
   for (const GemmShape& shape : {GemmShape{401, 419, 211, false, true}, GemmShape{61, 67, 8209, true, false}}) {
     const std::vector<float> a = Draw<float>(shape.m * shape.k, 1), b = Draw<float>(shape.k * shape.n, 2);
-    SetThreadCount(1);
-    const std::vector<float> alone = Product(shape, a, b, false, 0.0f);
-    SetThreadCount(3);
-    EXPECT_EQ(alone, Product(shape, a, b, false, 0.0f));
+    EXPECT_TRUE(testing::SameForThreadCounts([&] {
+      return std::vector<Array>{Array::From({shape.m, shape.n}, Product(shape, a, b, false, 0.0f))};
+    })) << shape.k
+        << " terms";
   }
-  SetThreadCount(before);
 }
 
 TEST(OneDnnTest, PrimitivesAreKeptByKey) {

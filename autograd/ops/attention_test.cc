@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 #include "autograd/testing/tolerance.h"
 
 namespace autograd {
@@ -153,25 +153,17 @@ TEST(AttentionTest, OneKeyIsItsValue) {
 
 // One head over few threads takes two passes, many heads one: the bits agree, whatever the number of threads.
 TEST(AttentionTest, SameForAnyThreadCount) {
-  const int threads = ThreadCount();
   for (const Extents e : {Extents{1, 150, 530, 3, 16, 24}, Extents{2, 65, 65, 4, 8, 8}}) {
     const Operands x = Draw(e, kFloat32);
-    auto run = [&](int count) {
-      SetThreadCount(count);
+    const auto attend = [&] {
       Tape tape;
       const Variable q = tape.Watch(x.q), k = tape.Watch(x.k), v = tape.Watch(x.v);
       const Variable y = ScaledDotProductAttention(q, k, v, 0.25);
       tape.Backward(y, y.array());
-      std::vector<float> values = y.array().ToVector<float>();
-      for (const Variable& leaf : {q, k, v}) {
-        for (float g : tape.Gradient(leaf).ToVector<float>()) values.push_back(g);
-      }
-      return values;
+      return std::vector<Array>{y.array(), tape.Gradient(q), tape.Gradient(k), tape.Gradient(v)};
     };
-    const std::vector<float> one = run(1);
-    for (int count : {2, 3, 5, 8}) EXPECT_EQ(one, run(count)) << count << " threads";
+    EXPECT_TRUE(testing::SameForThreadCounts(attend, {2, 3, 5, 8}));
   }
-  SetThreadCount(threads);
 }
 
 TEST(AttentionTest, SavesNoScores) {

@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "autograd/ops/elementwise.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 #include "autograd/testing/tolerance.h"
 
 namespace autograd {
@@ -154,22 +154,15 @@ TEST(BatchNormTest, ReplicasTogetherDoWhatOneDoes) {
 }
 
 TEST(BatchNormTest, ThreadCountDoesNotChangeABit) {
-  const int threads = ThreadCount();
   const Array x = RandomArray({9000, 20}, kFloat32, RandomKey(1)), dy = RandomArray({9000, 20}, kFloat32, RandomKey(2));
   const Array gamma = RandomArray({20}, kFloat32, RandomKey(3)), beta = RandomArray({20}, kFloat32, RandomKey(4));
-  std::vector<float> results[2][3];
-  for (int i = 0; i < 2; ++i) {
-    SetThreadCount(i == 0 ? 1 : 3);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable v = tape.Watch(x), g = tape.Watch(gamma);
     const Variable y = Apply(v, g, beta, true, {.relu = true});
     tape.Backward(y, dy);
-    results[i][0] = y.array().ToVector<float>();
-    results[i][1] = tape.Gradient(v).ToVector<float>();
-    results[i][2] = tape.Gradient(g).ToVector<float>();
-  }
-  SetThreadCount(threads);
-  for (int k = 0; k < 3; ++k) EXPECT_EQ(results[0][k], results[1][k]);
+    return std::vector<Array>{y.array(), tape.Gradient(v), tape.Gradient(g)};
+  }));
 }
 
 TEST(BatchNormTest, Misuse) {

@@ -8,8 +8,8 @@
 #include "autograd/ops/conv2d_onednn_cpu.h"
 #include "autograd/ops/conv2d_patches_cpu.h"
 #include "autograd/ops/elementwise.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 #include "autograd/testing/tolerance.h"
 
 namespace autograd {
@@ -168,21 +168,15 @@ TEST(Conv2dTest, MatchesTheDefinitionWhereItIsCut) {
 }
 
 TEST(Conv2dTest, SameBitsForAnyThreadCount) {
-  const int before = ThreadCount();
   const RandomKey key(12);
   const Array x = RandomArray({2, 33, 32, 32}, kFloat32, key.Split("x")),
               filter = RandomArray({64, 3, 3, 32}, kFloat32, key.Split("filter"));
-  const auto run = [&](int threads) {
-    SetThreadCount(threads);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable vx = tape.Watch(x), vf = tape.Watch(filter), y = Conv2d(vx, vf, Variable(), {.padding = 1});
     tape.Backward(y, RandomArray(y.shape(), kFloat32, key.Split("dy")));
-    return std::vector<std::vector<float>>{y.array().ToVector<float>(), tape.Gradient(vx).ToVector<float>(),
-                                           tape.Gradient(vf).ToVector<float>()};
-  };
-  const auto alone = run(1);
-  EXPECT_EQ(alone, run(3));
-  SetThreadCount(before);
+    return std::vector<Array>{y.array(), tape.Gradient(vx), tape.Gradient(vf)};
+  }));
 }
 
 // Whichever way the products of ConvNeXt, ResNet and a feature pyramid go, oneDNN has a compiled kernel for them.

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "autograd/ops/conv2d.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -67,22 +67,16 @@ TEST(DepthwiseConv2dTest, EqualsAGroupedConvolution) {
 }
 
 TEST(DepthwiseConv2dTest, SameBitsForAnyThreadCount) {
-  const int before = ThreadCount();
   const RandomKey key(22);
   const Array x = RandomArray({3, 40, 36, 72}, kFloat32, key.Split("x")),
               filter = RandomArray({7, 7, 72}, kFloat32, key.Split("filter")),
               bias = RandomArray({72}, kFloat32, key.Split("bias"));
-  const auto run = [&](int threads) {
-    SetThreadCount(threads);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable vx = tape.Watch(x), vf = tape.Watch(filter), vb = tape.Watch(bias), y = DepthwiseConv2d(vx, vf, vb);
     tape.Backward(y, RandomArray(y.shape(), kFloat32, key.Split("dy")));
-    return std::vector<std::vector<float>>{y.array().ToVector<float>(), tape.Gradient(vx).ToVector<float>(),
-                                           tape.Gradient(vf).ToVector<float>(), tape.Gradient(vb).ToVector<float>()};
-  };
-  const auto alone = run(1);
-  EXPECT_EQ(alone, run(3));
-  SetThreadCount(before);
+    return std::vector<Array>{y.array(), tape.Gradient(vx), tape.Gradient(vf), tape.Gradient(vb)};
+  }));
 }
 
 TEST(DepthwiseConv2dTest, Misuse) {

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "autograd/ops/elementwise.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -144,15 +144,9 @@ TEST(DropoutTest, DroppedInfinityIsZero) {
 }
 
 TEST(DropoutTest, ThreadCountDoesNotChangeABit) {
-  const int threads = ThreadCount();
   const Array x = RandomArray({100003}, kFloat32, RandomKey(1));
-  std::vector<float> results[2];
-  for (int i = 0; i < 2; ++i) {
-    SetThreadCount(i == 0 ? 1 : 3);
-    results[i] = Dropout(x, 0.25, true, RandomKey(3)).array().ToVector<float>();
-  }
-  SetThreadCount(threads);
-  EXPECT_EQ(results[0], results[1]);
+  EXPECT_TRUE(
+      testing::SameForThreadCounts([&] { return std::vector<Array>{Dropout(x, 0.25, true, RandomKey(3)).array()}; }));
 }
 
 TEST(DropoutTest, Misuse) {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -68,16 +68,12 @@ TEST(GatherTest, GradientIsTheSameForAnyThreadCount) {
   std::vector<int32_t> indices;
   for (int i = 0; i < 4001; ++i) indices.push_back(static_cast<int32_t>(Philox(RandomKey(1), i).x % 17));
   const Array rows = testing::RandomArray({4001, 300}, kFloat32, RandomKey(2));
-  const int threads = ThreadCount();
-  auto run = [&](int count) {
-    SetThreadCount(count);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable table = tape.Watch(Array::Zeros({17, 300}, kFloat32));
     tape.Backward(Gather(table, Array::From({4001}, indices)), rows);
-    return tape.Gradient(table).ToVector<float>();
-  };
-  EXPECT_EQ(run(1), run(4));
-  SetThreadCount(threads);
+    return std::vector<Array>{tape.Gradient(table)};
+  }));
 }
 
 // Against std::max_element, which also returns the first of equal values.

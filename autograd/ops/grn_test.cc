@@ -6,8 +6,8 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/gelu_functions.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -113,23 +113,16 @@ TEST(GrnTest, StandardNormalMatchesLibm) {
 }
 
 TEST(GrnTest, ThreadCountDoesNotChangeABit) {
-  const int threads = ThreadCount();
   const Array x = RandomArray({2, 64, 64, 12}, kFloat32, RandomKey(1)),
               dy = RandomArray({2, 64, 64, 12}, kFloat32, RandomKey(2));
   const Array weight = RandomArray({12}, kFloat32, RandomKey(3)), bias = RandomArray({12}, kFloat32, RandomKey(4));
-  std::vector<float> results[2][3];
-  for (int i = 0; i < 2; ++i) {
-    SetThreadCount(i == 0 ? 1 : 3);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable v = tape.Watch(x), w = tape.Watch(weight);
     const Variable y = GeluGrn(v, w, bias);
     tape.Backward(y, dy);
-    results[i][0] = y.array().ToVector<float>();
-    results[i][1] = tape.Gradient(v).ToVector<float>();
-    results[i][2] = tape.Gradient(w).ToVector<float>();
-  }
-  SetThreadCount(threads);
-  for (int k = 0; k < 3; ++k) EXPECT_EQ(results[0][k], results[1][k]);
+    return std::vector<Array>{y.array(), tape.Gradient(v), tape.Gradient(w)};
+  }));
 }
 
 TEST(GrnTest, SavesOnlyItsInput) {

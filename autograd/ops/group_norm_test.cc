@@ -4,8 +4,8 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/layer_norm.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -61,19 +61,13 @@ TEST(GroupNormTest, ReluFusedIsReluBehind) {
 }
 
 TEST(GroupNormTest, ThreadCountDoesNotChangeABit) {
-  const int threads = ThreadCount();
   const Array x = RandomArray({3, 70, 70, 8}, kFloat32, RandomKey(1)), gamma = RandomArray({8}, kFloat32, RandomKey(2));
-  std::vector<float> results[2][2];
-  for (int i = 0; i < 2; ++i) {
-    SetThreadCount(i == 0 ? 1 : 3);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable v = tape.Watch(x), g = tape.Watch(gamma);
     tape.Backward(GroupNorm(v, g, gamma, 4), x);
-    results[i][0] = tape.Gradient(v).ToVector<float>();
-    results[i][1] = tape.Gradient(g).ToVector<float>();
-  }
-  SetThreadCount(threads);
-  for (int k = 0; k < 2; ++k) EXPECT_EQ(results[0][k], results[1][k]);
+    return std::vector<Array>{tape.Gradient(v), tape.Gradient(g)};
+  }));
 }
 
 TEST(GroupNormTest, Misuse) {

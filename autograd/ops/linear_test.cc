@@ -4,8 +4,8 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/matmul.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 #include "autograd/testing/tolerance.h"
 
 namespace autograd {
@@ -63,16 +63,12 @@ TEST(LinearTest, SavesOnlyWhatItsGradientNeeds) {
 }
 
 TEST(LinearTest, SameBitsForAnyThreadCount) {
-  const int before = ThreadCount();
   const RandomKey key(6);
   const Variable x(RandomArray({3000, 80}, kFloat32, key.Split("x"))),
       weight(RandomArray({320, 80}, kFloat32, key.Split("weight"))),
       bias(RandomArray({320}, kFloat32, key.Split("bias")));
-  SetThreadCount(1);
-  const std::vector<float> alone = Linear(x, weight, bias, Activation::kGelu).array().ToVector<float>();
-  SetThreadCount(3);
-  EXPECT_EQ(alone, Linear(x, weight, bias, Activation::kGelu).array().ToVector<float>());
-  SetThreadCount(before);
+  EXPECT_TRUE(testing::SameForThreadCounts(
+      [&] { return std::vector<Array>{Linear(x, weight, bias, Activation::kGelu).array()}; }));
 }
 
 TEST(LinearTest, Misuse) {

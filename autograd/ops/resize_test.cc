@@ -4,9 +4,9 @@
 
 #include <numeric>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -160,20 +160,18 @@ TEST(ResizeTest, NearestOfLabels) {
 
 TEST(ResizeTest, SameForAnyThreadCount) {
   const Array x = testing::RandomArray({2, 37, 41, 21}, kFloat32, RandomKey(3));
-  const int threads = ThreadCount();
-  auto run = [&](int count, int64_t height, int64_t width) {
-    SetThreadCount(count);
-    Tape tape;
-    const Variable v = tape.Watch(x);
-    const Variable y = ResizeBilinear(v, height, width);
-    tape.Backward(y, y.array());
-    std::vector<float> values = y.array().ToVector<float>();
-    for (float g : tape.Gradient(v).ToVector<float>()) values.push_back(g);
-    return values;
+  const auto expect_same = [&](int64_t height, int64_t width) {
+    EXPECT_TRUE(testing::SameForThreadCounts([&] {
+      Tape tape;
+      const Variable v = tape.Watch(x);
+      const Variable y = ResizeBilinear(v, height, width);
+      tape.Backward(y, y.array());
+      return std::vector<Array>{y.array(), tape.Gradient(v)};
+    })) << height
+        << " x " << width;
   };
-  EXPECT_EQ(run(1, 148, 164), run(4, 148, 164));
-  EXPECT_EQ(run(1, 11, 9), run(4, 11, 9));
-  SetThreadCount(threads);
+  expect_same(148, 164);
+  expect_same(11, 9);
 }
 
 TEST(ResizeTest, Misuse) {

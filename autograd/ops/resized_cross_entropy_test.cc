@@ -10,10 +10,10 @@
 #include "autograd/ops/cast.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/resize.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 #include "autograd/testing/tolerance.h"
 
 namespace autograd {
@@ -107,23 +107,15 @@ TEST(ResizedCrossEntropyTest, IsTheCrossEntropyOfResizedLogits) {
 }
 
 TEST(ResizedCrossEntropyTest, ThreadCountDoesNotChangeABit) {
-  const int threads = ThreadCount();
   const Array logits = RandomArray({3, 19, 11, 5}, kFloat32, RandomKey(1));
   const Array labels = Array::Full({3, 50, 40}, kInt32, 4);
-  double losses[2];
-  std::vector<float> gradients[2];
-  for (int i = 0; i < 2; ++i) {
-    SetThreadCount(i == 0 ? 1 : 3);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable x = tape.Watch(logits);
     const Variable loss = ResizedCrossEntropy(x, labels);
     tape.Backward(loss);
-    losses[i] = loss.Item();
-    gradients[i] = tape.Gradient(x).ToVector<float>();
-  }
-  SetThreadCount(threads);
-  EXPECT_EQ(losses[0], losses[1]);
-  EXPECT_EQ(gradients[0], gradients[1]);
+    return std::vector<Array>{loss.array(), tape.Gradient(x)};
+  }));
 }
 
 // Each output in the one cell that the filter's window begins at, and every cell found by its number.

@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/same_bits.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -95,12 +96,6 @@ TEST(SlidingWindowsTest, EachPixelHasItsWindows) {
   });
 }
 
-std::vector<char> Bytes(const Array& array) {
-  std::vector<char> bytes(array.bytes());
-  array.CopyToHost(bytes.data());
-  return bytes;
-}
-
 // Floating sums depend on the order, and the order is that of the windows.
 TEST(SlidingWindowsTest, TheSameBitsInOneCallOrMany) {
   OnEachDevice([] {
@@ -116,23 +111,17 @@ TEST(SlidingWindowsTest, TheSameBitsInOneCallOrMany) {
                    coverage);
       }
       DivideByCoverage(coverage, sums);
-      EXPECT_EQ(Bytes(sums), Bytes(together)) << Name(dtype);
+      EXPECT_TRUE(testing::SameBits(sums, together)) << Name(dtype);
     }
   });
 }
 
 TEST(SlidingWindowsTest, TheSameBitsForEveryThreadCount) {
-  const int before = ThreadCount();
   const Shape shape{1, 200, 150, 12};
   const Array scores = RandomArray({5, 120, 90, 12}, kFloat32, RandomKey(4));
   const Places places = {{0, 0, 0}, {0, 80, 60}, {0, 40, 30}, {0, 0, 60}, {0, 80, 0}};
-  SetThreadCount(1);
-  const std::vector<char> alone = Bytes(MeanOfWindows(scores, places, 120, 90, shape));
-  for (int threads : {2, 3, 7}) {
-    SetThreadCount(threads);
-    EXPECT_EQ(Bytes(MeanOfWindows(scores, places, 120, 90, shape)), alone) << threads;
-  }
-  SetThreadCount(before);
+  EXPECT_TRUE(testing::SameForThreadCounts(
+      [&] { return std::vector<Array>{MeanOfWindows(scores, places, 120, 90, shape)}; }, {2, 3, 7}));
 }
 
 TEST(SlidingWindowsTest, Misuse) {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -64,18 +64,13 @@ TEST(SoftmaxTest, ExtremeLogits) {
 }
 
 TEST(SoftmaxTest, ThreadCountDoesNotChangeABit) {
-  const int threads = ThreadCount();
   const Array x = RandomArray({3001, 21}, kFloat32, RandomKey(1));
-  std::vector<float> results[2];
-  for (int i = 0; i < 2; ++i) {
-    SetThreadCount(i == 0 ? 1 : 3);
+  EXPECT_TRUE(testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable v = tape.Watch(x);
     tape.Backward(Softmax(v), x);
-    results[i] = tape.Gradient(v).ToVector<float>();
-  }
-  SetThreadCount(threads);
-  EXPECT_EQ(results[0], results[1]);
+    return std::vector<Array>{tape.Gradient(v)};
+  }));
 }
 
 TEST(SoftmaxTest, Misuse) {

@@ -12,11 +12,11 @@
 
 #include "autograd/core/captured_step.h"
 #include "autograd/ops/standard_normal_functions.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace autograd {
 namespace {
@@ -169,14 +169,8 @@ TEST(StandardNormalTest, OtherTypesHoldTheSameNumbers) {
 }
 
 TEST(StandardNormalTest, ThreadCountDoesNotChangeABit) {
-  const int threads = ThreadCount();
-  std::vector<uint32_t> results[2];
-  for (int i = 0; i < 2; ++i) {
-    SetThreadCount(i == 0 ? 1 : 3);
-    results[i] = Bits(Draw({100003}, RandomKey(3)));
-  }
-  SetThreadCount(threads);
-  EXPECT_EQ(results[0], results[1]);
+  EXPECT_TRUE(testing::SameForThreadCounts(
+      [] { return std::vector<Array>{StandardNormal({100003}, kFloat32, RandomKey(3))}; }));
 }
 
 void ExpectTheCpusBits(Stream& stream) {

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "autograd/core/array_kernels.h"
 #include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/emulator/emulator.h"
+#include "autograd/testing/same_bits.h"
 #include "autograd/testing/tolerance.h"
 
 namespace autograd::testing {
@@ -41,16 +41,6 @@ Run Differentiate(const OpCase& op_case, const std::vector<Array>& inputs, const
   for (size_t i = 0; i < inputs.size(); ++i)
     run.gradients.push_back(watched[i] ? tape.Gradient(variables[i]) : Array());
   return run;
-}
-
-bool SameBits(const Array& a, const Array& b) {
-  if (a.defined() != b.defined()) return false;
-  if (!a.defined()) return true;
-  if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
-  std::vector<char> x(a.bytes()), z(b.bytes());
-  a.CopyToHost(x.data());
-  b.CopyToHost(z.data());
-  return x == z;
 }
 
 std::vector<double> Values(const Array& x) {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "autograd/collective/in_process.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace seg {
 namespace {
@@ -290,15 +290,9 @@ TEST(PseudoLabel, NoImages) {
 }
 
 TEST(PseudoLabel, SameForAnyThreadCount) {
-  const int threads = autograd::ThreadCount();
   const Array logits = RandomArray({2, 40, 50, 7}, autograd::kFloat32, RandomKey(1), -5, 5);
-  std::vector<float> entropies[2];
-  for (int i = 0; i < 2; ++i) {
-    autograd::SetThreadCount(i == 0 ? 1 : 4);
-    entropies[i] = EntropyOf(logits, kPaper, 8).entropy.ToVector<float>();
-  }
-  autograd::SetThreadCount(threads);
-  EXPECT_EQ(entropies[0], entropies[1]);
+  EXPECT_TRUE(
+      autograd::testing::SameForThreadCounts([&] { return std::vector<Array>{EntropyOf(logits, kPaper, 8).entropy}; }));
 }
 
 TEST(PseudoLabel, Misuse) {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace seg {
 namespace {
@@ -164,22 +164,15 @@ TEST(SoftIouLoss, OfBFloat16IsThatOfTheSameNumbers) {
 }
 
 TEST(SoftIouLoss, SameForAnyThreadCount) {
-  const int threads = autograd::ThreadCount();
   const Array logits = RandomArray({2, 30, 31, 5}, autograd::kFloat32, RandomKey(1));
   const Array labels = Array::From<uint8_t>({2, 97, 85}, Labels({2, 97, 85}, 5));
-  std::vector<float> losses[2], gradients[2];
-  for (int i = 0; i < 2; ++i) {
-    autograd::SetThreadCount(i == 0 ? 1 : 4);
+  EXPECT_TRUE(autograd::testing::SameForThreadCounts([&] {
     Tape tape;
     const Variable x = tape.Watch(logits);
     const Variable loss = SoftIouLosses(x, labels);
-    losses[i] = loss.array().ToVector<float>();
     tape.Backward(loss, Array::Full({2}, autograd::kFloat32, 1));
-    gradients[i] = tape.Gradient(x).ToVector<float>();
-  }
-  autograd::SetThreadCount(threads);
-  EXPECT_EQ(losses[0], losses[1]);
-  EXPECT_EQ(gradients[0], gradients[1]);
+    return std::vector<Array>{loss.array(), tape.Gradient(x)};
+  }));
 }
 
 TEST(SoftIouLoss, KeepsNoResizedLogits) {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "autograd/runtime/error.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/runtime/random.h"
+#include "autograd/testing/thread_counts.h"
 #include "seg/metrics/confusion_matrix.h"
 #include "seg/metrics/image_scores.h"
 
@@ -83,11 +83,11 @@ TEST(ConfusionMatrix, SumsOverImagesAndThreads) {
     truth[i] = words.x % 10 == 0 ? kVoid : static_cast<uint8_t>(words.y % 7);
     prediction[i] = static_cast<uint8_t>(words.z % 3 == 0 ? words.w % 7 : words.y % 7);
   }
-  const int threads = autograd::ThreadCount();
-  autograd::SetThreadCount(3);
   ConfusionMatrix whole(7), halves(7), second(7);
-  whole.Add(truth, std::span<const uint8_t>(prediction));
-  autograd::SetThreadCount(threads);
+  {
+    autograd::testing::ThreadCountScope three(3);
+    whole.Add(truth, std::span<const uint8_t>(prediction));
+  }
   const std::span<const uint8_t> all(truth), maps(prediction);
   halves.Add(all.first(1000), maps.first(1000));
   second.Add(all.subspan(1000), maps.subspan(1000));

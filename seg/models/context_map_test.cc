@@ -6,9 +6,9 @@
 #include <limits>
 #include <vector>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 #include "seg/models/context_draws.h"
 
 namespace seg {
@@ -121,15 +121,8 @@ TEST(ContextActions, TheSameOnEveryBackendAndForPartsOfABatch) {
               std::vector<uint8_t>(whole.begin() + shape[1] * shape[2], whole.begin() + 3 * shape[1] * shape[2]));
   }
   const Array logits = autograd::testing::RandomArray({2, 97, 61, 2}, autograd::kFloat32, RandomKey(2), -2, 2);
-  const int threads = autograd::ThreadCount();
-  std::vector<uint8_t> actions[2];
-  for (int i = 0; i < 2; ++i) {
-    autograd::SetThreadCount(i == 0 ? 1 : 4);
-    actions[i] = Values(ContextActions(logits, key));
-  }
-  autograd::SetThreadCount(threads);
-  EXPECT_EQ(actions[0], actions[1]);
-  EXPECT_NE(actions[0], Values(ContextActions(logits, RandomKey(9))));
+  EXPECT_TRUE(autograd::testing::SameForThreadCounts([&] { return std::vector<Array>{ContextActions(logits, key)}; }));
+  EXPECT_NE(Values(ContextActions(logits, key)), Values(ContextActions(logits, RandomKey(9))));
 }
 
 TEST(ContextMap, Misuse) {

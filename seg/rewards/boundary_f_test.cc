@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/runtime/random.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace seg {
 namespace {
@@ -229,16 +229,10 @@ TEST(BoundaryF, NoMapsAndNoPixels) {
 }
 
 TEST(BoundaryF, SameForAnyThreadCount) {
-  const int threads = autograd::ThreadCount();
   const Array labels = RandomMap({3, 133, 57}, 5, 9, 30, true, 1),
               maps = RandomMap({2, 3, 133, 57}, 5, 9, 30, false, 2);
-  std::vector<float> scores[2];
-  for (int i = 0; i < 2; ++i) {
-    autograd::SetThreadCount(i == 0 ? 1 : 4);
-    scores[i] = Scores(maps, labels, 5, {.pixels = 2});
-  }
-  autograd::SetThreadCount(threads);
-  EXPECT_EQ(scores[0], scores[1]);
+  EXPECT_TRUE(autograd::testing::SameForThreadCounts(
+      [&] { return std::vector<Array>{BoundaryF(maps, labels, 5, {.pixels = 2})}; }));
 }
 
 TEST(BoundaryF, Misuse) {

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <vector>
 
-#include "autograd/runtime/parallel.h"
 #include "autograd/runtime/random.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/emulator/emulator.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 
 namespace seg {
 namespace {
@@ -148,15 +148,9 @@ TEST(ContextReward, NothingButVoidEarnsWhatIsUncertain) {
 }
 
 TEST(ContextReward, SameForAnyThreadCount) {
-  const int threads = autograd::ThreadCount();
   const Maps maps = RandomMaps({3, 133, 57});
-  std::vector<float> rewards[2];
-  for (int i = 0; i < 2; ++i) {
-    autograd::SetThreadCount(i == 0 ? 1 : 4);
-    rewards[i] = Reward(maps, {});
-  }
-  autograd::SetThreadCount(threads);
-  EXPECT_EQ(rewards[0], rewards[1]);
+  EXPECT_TRUE(autograd::testing::SameForThreadCounts(
+      [&] { return std::vector<Array>{ContextReward(maps.before, maps.after, maps.context, maps.labels)}; }));
 }
 
 TEST(ContextReward, Misuse) {
