@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "autograd/ops/bilinear_cells.h"
+#include "autograd/ops/weighted_rows_cpu.h"
 
 namespace autograd::cpu {
 
@@ -30,9 +31,9 @@ struct Blends {
 template <typename T, typename Value>
 inline void Blend(const T* a, const T* b, Value near, Value far, int64_t count, Value* __restrict to) {
   if (far == Value(0)) {
-    for (int64_t c = 0; c < count; ++c) to[c] = near * static_cast<Value>(a[c]);
+    WeightRow(a, near, count, to);
   } else {
-    for (int64_t c = 0; c < count; ++c) to[c] = near * static_cast<Value>(a[c]) + far * static_cast<Value>(b[c]);
+    WeightRows(a, b, near, far, count, to);
   }
 }
 

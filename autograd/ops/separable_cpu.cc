@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "autograd/ops/separable_kernels.h"
+#include "autograd/ops/weighted_rows_cpu.h"
 #include "autograd/runtime/parallel.h"
 
 namespace autograd::cpu {
@@ -64,16 +65,9 @@ Taps<Value> TransposedTaps(const AxisFilter& filter, int64_t in, int64_t out) {
 template <typename Value, typename Out, typename Row>
 inline void Blend(const Row& row, const Value* weights, int64_t count, int64_t length, Out* __restrict out) {
   if (count == 2) {
-    const auto* __restrict a = row(0);
-    const auto* __restrict b = row(1);
-    const Value wa = weights[0], wb = weights[1];
-    for (int64_t c = 0; c < length; ++c) {
-      out[c] = static_cast<Out>(wa * static_cast<Value>(a[c]) + wb * static_cast<Value>(b[c]));
-    }
+    WeightRows(row(0), row(1), weights[0], weights[1], length, out);
   } else if (count == 1) {
-    const auto* __restrict a = row(0);
-    const Value wa = weights[0];
-    for (int64_t c = 0; c < length; ++c) out[c] = static_cast<Out>(wa * static_cast<Value>(a[c]));
+    WeightRow(row(0), weights[0], length, out);
   } else {
     constexpr int64_t kChunk = 256;
     Value sums[kChunk];
