@@ -111,6 +111,20 @@ void Convolve(const Windows& windows, int64_t at_once, const T* x, const Weights
   }
 }
 
+// The same, with weights that transform(channels, outputs, matrices) writes when others are needed than before.
+template <typename T, typename Transform>
+void ConvolveTransforming(const Windows& windows, int64_t at_once, const T* x, const Transform& transform,
+                          const T* bias, bool relu, T* y) {
+  Room<T> room(std::min(windows.c, at_once), std::min(windows.o, at_once));
+  Changes others;
+  const auto weights = [&](Range channels, Range outputs) {
+    const Matrices<T> made = room.Of(channels.size(), outputs.size());
+    if (others(channels, outputs)) transform(channels, outputs, made);
+    return Matrices<const T>(made.data, made.rows, made.columns);
+  };
+  Convolve(windows, at_once, x, weights, bias, relu, y);
+}
+
 // Multiplications, over those of the definition.
 double RelativeCost(const Windows& windows) {
   return static_cast<double>(TileCount(windows) * kProducts) /
@@ -140,6 +154,9 @@ void WinogradForward(const Conv2dGeometry& g, const T* x, const T* filter, const
                      WeightLayouts* layouts, T* y) {
   const Windows windows = ForwardWindows(g);
   const int64_t at_once = ChannelsAtOnce(TileCount(windows) / g.n);
+  const auto transform = [&](Range channels, Range outputs, const Matrices<T>& weights) {
+    TransformFilter(filter, g.c, channels, outputs, weights);
+  };
   if (layouts != nullptr) {
     const auto kept = [&](Range channels, Range outputs) {
       constexpr int64_t kWinograd = -1;  // no format of oneDNN's
@@ -148,36 +165,24 @@ void WinogradForward(const Conv2dGeometry& g, const T* x, const T* filter, const
             StreamScope on_the_cpu(Stream::Cpu());
             Array made =
                 Array::Empty({Matrices<T>(nullptr, channels.size(), outputs.size()).elements()}, DTypeOf<T>::value);
-            TransformFilter(filter, g.c, channels, outputs,
-                            Matrices<T>{made.template data<T>(), channels.size(), outputs.size()});
+            transform(channels, outputs, Matrices<T>{made.template data<T>(), channels.size(), outputs.size()});
             return made;
           });
       return Matrices<const T>{weights.template data<T>(), channels.size(), outputs.size()};
     };
     return Convolve(windows, at_once, x, kept, bias, relu, y);
   }
-  Room<T> room(std::min(g.c, at_once), std::min(g.o, at_once));
-  Changes others;
-  const auto weights = [&](Range channels, Range outputs) {
-    const Matrices<T> made = room.Of(channels.size(), outputs.size());
-    if (others(channels, outputs)) TransformFilter(filter, g.c, channels, outputs, made);
-    return Matrices<const T>(made.data, made.rows, made.columns);
-  };
-  Convolve(windows, at_once, x, weights, bias, relu, y);
+  ConvolveTransforming(windows, at_once, x, transform, bias, relu, y);
 }
 
 template <typename T>
 void WinogradInputGradient(const Conv2dGeometry& g, const T* filter, const T* dy, T* dx) {
   const Windows windows = GradientWindows(g);
   const int64_t at_once = ChannelsAtOnce(TileCount(windows));
-  Room<T> room(std::min(g.o, at_once), std::min(g.c, at_once));
-  Changes others;
-  const auto weights = [&](Range outputs, Range channels) {
-    const Matrices<T> made = room.Of(outputs.size(), channels.size());
-    if (others(outputs, channels)) TransformTurnedFilter(filter, g.c, outputs, channels, made);
-    return Matrices<const T>(made.data, made.rows, made.columns);
+  const auto transform = [&](Range outputs, Range channels, const Matrices<T>& weights) {
+    TransformTurnedFilter(filter, g.c, outputs, channels, weights);
   };
-  Convolve(windows, at_once, dy, weights, static_cast<const T*>(nullptr), false, dx);
+  ConvolveTransforming(windows, at_once, dy, transform, static_cast<const T*>(nullptr), false, dx);
 }
 
 template <typename T>
