@@ -10,9 +10,9 @@
 #include "absl/status/status.h"
 #include "autograd/collective/in_process.h"
 #include "autograd/core/captured_step.h"
-#include "autograd/runtime/parallel.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/op_contract.h"
+#include "autograd/testing/thread_counts.h"
 #include "rl/policies/categorical.h"
 #include "rl/rss/counting_stream.h"
 #include "rl/rss/hidden_labels.h"
@@ -332,20 +332,22 @@ TEST(RssLossTest, RanksHaveTheAdvantagesOfOneRank) {
   }
 }
 
+// Maps of so many cells that the kernels split them.
 TEST(RssLossTest, TheSameForAnyThreadCount) {
+  constexpr int64_t kTall = 96, kWide = 128;
   const std::vector<int64_t> ids = {1, 2};
-  const Array logits = RandomArray({2, 12, 16, kClasses}, kFloat32, RandomKey(1), -1, 1);
-  PixelAccuracy reward(Labels(ids));
+  const Array logits = RandomArray({2, kTall, kWide, kClasses}, kFloat32, RandomKey(1), -1, 1);
+  PixelAccuracy reward(testing::BlockLabels(ids, kTall, kWide, kClasses));
   OneRank collective;
-  const int threads = autograd::ThreadCount();
-  std::vector<std::vector<float>> gradients;
-  for (int count : {1, 3}) {
-    autograd::SetThreadCount(count);
-    gradients.push_back(
-        TakeStep(logits, ids, reward, Options(Credit::kPairwise, {8, 4, 1}), collective).gradient.ToVector<float>());
-  }
-  autograd::SetThreadCount(threads);
-  EXPECT_EQ(gradients[0], gradients[1]);
+  const RssOptions options = Options(Credit::kPairwise, {8, 4, 1});
+  EXPECT_TRUE(autograd::testing::SameForThreadCounts([&] {
+    Tape tape;
+    const Variable watched = tape.Watch(logits);
+    const RssResult result =
+        RssLoss(watched, {ids, kTall, kWide, {}, {}}, reward, options, 0, RandomKey(5), collective).value();
+    tape.Backward(result.loss);
+    return std::vector<Array>{result.loss.array(), tape.Gradient(watched)};
+  }));
 }
 
 TEST(RssLossTest, PaddingGetsNoGradient) {
