@@ -38,12 +38,8 @@ SegFormerConfig Micro(const std::string& suffix = "", int64_t classes = 3) {
   return *ConfigureSegFormer("micro" + suffix, classes);
 }
 
-struct Batch {
-  Array images, labels;
-};
-
 // Stripes of 16 pixels, across in one image and down in the other, whose classes differ in colour.
-Batch MakeBatch(int64_t size) {
+testing::Batch MakeBatch(int64_t size) {
   std::vector<float> pixels(2 * size * size * 3);
   std::vector<uint8_t> labels(2 * size * size);
   for (int64_t i = 0; i < 2 * size * size; ++i) {
@@ -154,7 +150,7 @@ TEST(SegFormer, LastLayerHasItsOwnLearningRate) {
 // 60 steps on one batch: the loss falls to a fifth of what labels cost that are guessed, and every parameter moves but
 // the keys' biases, which softmax does not see, and those that the next batch norm takes out again.
 TEST(SegFormer, LearnsABatchByHeart) {
-  const Batch batch = MakeBatch(64);
+  const testing::Batch batch = MakeBatch(64);
   for (const char* suffix : {"", "_mmseg"}) {
     for (const uint64_t seed : testing::kFirstWeights) {
       SegFormer model(Micro(suffix), RandomKey(seed));
@@ -178,7 +174,7 @@ TEST(SegFormer, LearnsABatchByHeart) {
 }
 
 TEST(SegFormer, BFloat16StaysCloseToFloat32) {
-  const Batch batch = MakeBatch(32);
+  const testing::Batch batch = MakeBatch(32);
   SegFormerConfig config = Micro();
   SegFormer full(config, kKey);
   config.compute = autograd::kBFloat16;
@@ -273,16 +269,6 @@ TEST(SegFormer, FilesOfEachPackageComeBack) {
   }
 }
 
-// A copy of a file with one tensor more.
-void AddTensor(const std::string& from, const std::string& to, const std::string& name) {
-  const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(from);
-  ASSERT_TRUE(file.ok());
-  std::vector<nn::TensorSource> tensors = {{name, "F32", {2}, [] { return std::string(8, '\0'); }}};
-  for (const nn::TensorInfo& tensor : file->tensors())
-    tensors.push_back({tensor.name, tensor.dtype, tensor.shape, [&file, tensor] { return *file->Read(tensor); }});
-  ASSERT_TRUE(nn::WriteSafetensors(to, tensors).ok());
-}
-
 TEST(SegFormer, OnlyNvidiasUnusedClassifierIsLeftOut) {
   const std::string path = ::testing::TempDir() + "/nvidia.safetensors",
                     more = ::testing::TempDir() + "/more.safetensors";
@@ -294,7 +280,8 @@ TEST(SegFormer, OnlyNvidiasUnusedClassifierIsLeftOut) {
                                         {"decode_head.extra.bias", false},
                                         {"unknown.weight", false}}) {
       if (package == MiTPackage::kMmseg && absl::EndsWith(name, "conv_seg.bias")) continue;  // it has one
-      AddTensor(path, more, name);
+      testing::WriteRenamed(path, more, [](const std::string& same) { return same; },
+                            {{name, "F32", {2}, [] { return std::string(8, '\0'); }}});
       EXPECT_EQ(LoadSegFormer(more, network).ok(), ignored) << Owner(package) << " " << name;
     }
   }

@@ -39,28 +39,6 @@ SegmenterConfig SmallConfig(const std::string& encoder) {
   return config;
 }
 
-struct Batch {
-  Array images, labels;
-};
-
-// Patches of 8×8 pixels whose classes differ in colour, and a label for each patch.
-Batch MakeBatch(int64_t size) {
-  const int64_t side = size / 8;
-  std::vector<float> pixels(2 * size * size * 3);
-  std::vector<uint8_t> labels(2 * side * side);
-  for (int64_t i = 0; i < 2 * size * size; ++i) {
-    const int64_t row = i / size / 8, column = i % size / 8;
-    const uint8_t label = static_cast<uint8_t>((row + column) % 3);
-    labels[row * side + column] = label;
-    for (int c = 0; c < 3; ++c) {
-      pixels[i * 3 + c] = (c == label ? 1.0f : -1.0f) +
-                          0.3f * autograd::UniformFloat(autograd::Philox(kKey, static_cast<uint64_t>(i * 3 + c)).x);
-    }
-  }
-  labels[0] = 255;
-  return {Array::From({2, size, size, 3}, pixels), Array::From({2, side, side}, labels)};
-}
-
 // The totals of the authors' B/16 for images of 512 and 59 classes, from an encoder of one block.
 TEST(Segmenter, HasThePublishedParameters) {
   SegmenterConfig config = *ConfigureSegmenter("vit_base_patch16", 59);
@@ -116,7 +94,7 @@ TEST(Segmenter, LastLayerHasItsOwnLearningRate) {
 
 // 120 steps on one batch: the loss falls to a fifth of what labels cost that are guessed, and every parameter moves.
 TEST(Segmenter, LearnsABatchByHeart) {
-  const Batch batch = MakeBatch(32);
+  const testing::Batch batch = testing::ColouredPatches(32, kKey);
   for (const char* encoder : {"micro", "eva02_micro"}) {
     for (const uint64_t seed : testing::kFirstWeights) {
       Segmenter model(SmallConfig(encoder), RandomKey(seed));
@@ -135,7 +113,7 @@ TEST(Segmenter, LearnsABatchByHeart) {
 }
 
 TEST(Segmenter, BFloat16StaysCloseToFloat32) {
-  const Batch batch = MakeBatch(32);
+  const testing::Batch batch = testing::ColouredPatches(32, kKey);
   SegmenterConfig config = SmallConfig("eva02_micro");
   Segmenter full(config, kKey);
   config.compute = autograd::kBFloat16;
@@ -155,7 +133,7 @@ TEST(Segmenter, BFloat16StaysCloseToFloat32) {
 
 TEST(Segmenter, WeightsComeBack) {
   const std::string path = ::testing::TempDir() + "/segmenter.safetensors";
-  const Batch batch = MakeBatch(32);
+  const testing::Batch batch = testing::ColouredPatches(32, kKey);
   for (const char* encoder : {"micro", "eva02_micro"}) {
     Segmenter model(SmallConfig(encoder), kKey), other(SmallConfig(encoder), RandomKey(5));
     ASSERT_TRUE(nn::SaveWeights(path, model).ok());
@@ -217,7 +195,7 @@ TEST(Segmenter, LoadsFilesOfMmseg) {
   ASSERT_TRUE(nn::WriteSafetensors(mmseg, tensors).ok());
   const absl::StatusOr<nn::LoadReport> report = LoadSegmenter(mmseg, other);
   ASSERT_TRUE(report.ok()) << report.status();
-  const Array images = MakeBatch(32).images;
+  const Array images = testing::ColouredPatches(32, kKey).images;
   EXPECT_EQ(other(images, {}).array().ToVector<float>(), model(images, {}).array().ToVector<float>());
   EXPECT_EQ(SegmenterName("decode_head.conv_seg.weight"), "");
   EXPECT_EQ(SegmenterName("encoder.head.weight"), "");

@@ -141,32 +141,10 @@ TEST(Setr, LastLayerHasItsOwnLearningRate) {
   EXPECT_EQ(found, (std::vector<std::string>{"decode_head.conv_seg.weight", "decode_head.conv_seg.bias"}));
 }
 
-struct Batch {
-  Array images, labels;
-};
-
-// Patches of 8×8 pixels whose classes differ in colour, and a label for each patch.
-Batch MakeBatch(int64_t size) {
-  const int64_t side = size / 8;
-  std::vector<float> pixels(2 * size * size * 3);
-  std::vector<uint8_t> labels(2 * side * side);
-  for (int64_t i = 0; i < 2 * size * size; ++i) {
-    const int64_t row = i / size / 8, column = i % size / 8;
-    const uint8_t label = static_cast<uint8_t>((row + column) % 3);
-    labels[row * side + column] = label;
-    for (int c = 0; c < 3; ++c) {
-      pixels[i * 3 + c] = (c == label ? 1.0f : -1.0f) +
-                          0.3f * autograd::UniformFloat(autograd::Philox(kKey, static_cast<uint64_t>(i * 3 + c)).x);
-    }
-  }
-  labels[0] = 255;
-  return {Array::From({2, size, size, 3}, pixels), Array::From({2, side, side}, labels)};
-}
-
 // 120 steps on one batch: the loss, of all four heads, falls to a third of what labels cost that are guessed, and every
 // parameter moves.
 TEST(Setr, LearnsABatchByHeartWithItsAuxiliaryHeads) {
-  const Batch batch = MakeBatch(32);
+  const testing::Batch batch = testing::ColouredPatches(32, kKey);
   for (const uint64_t seed : testing::kFirstWeights) {
     Setr network(SmallConfig({.scale = 1}, {.scale = 1}), RandomKey(seed));
     std::vector<std::vector<float>> before;
@@ -187,7 +165,7 @@ TEST(Setr, LearnsABatchByHeartWithItsAuxiliaryHeads) {
 }
 
 TEST(Setr, BFloat16StaysCloseToFloat32) {
-  const Batch batch = MakeBatch(32);
+  const testing::Batch batch = testing::ColouredPatches(32, kKey);
   SetrConfig config = SmallMmseg();
   Setr full(config, kKey);
   config.compute = autograd::kBFloat16;
@@ -207,19 +185,6 @@ TEST(Setr, BFloat16StaysCloseToFloat32) {
   EXPECT_LT(apart, testing::kRoundingsOfALayer * moved);
   tape.Backward(SegmentationLoss(logits, batch.labels));
   EXPECT_EQ(half.encoder.tokens.positions.gradient().dtype(), autograd::kFloat32);
-}
-
-// A file at `to` with the tensors of the one at `from` under other names, without those whose name becomes "".
-void WriteRenamed(const std::string& from, const std::string& to, const nn::Rename& rename,
-                  std::vector<nn::TensorSource> tensors = {}) {
-  const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(from);
-  ASSERT_TRUE(file.ok()) << file.status();
-  for (const nn::TensorInfo& tensor : file->tensors()) {
-    const std::string name = rename(tensor.name);
-    if (!name.empty())
-      tensors.push_back({name, tensor.dtype, tensor.shape, [&file, tensor] { return *file->Read(tensor); }});
-  }
-  ASSERT_TRUE(nn::WriteSafetensors(to, tensors).ok());
 }
 
 // A tensor that a network does not use.
@@ -301,7 +266,7 @@ TEST(Setr, LoadsFilesOfThreePackages) {
     std::vector<nn::TensorSource> unused;
     if (std::string(name) == "fudan")
       unused = {Unused("decode_head.conv_seg.weight", {3, 512, 1, 1}), Unused("auxiliary_head.1.conv_seg.bias", {3})};
-    WriteRenamed(ours, theirs, rename, unused);
+    testing::WriteRenamed(ours, theirs, rename, unused);
     for (const std::string& path : {ours, theirs}) {
       Setr other(config, RandomKey(9));
       const absl::StatusOr<nn::LoadReport> report = LoadSetr(path, other);
@@ -355,7 +320,7 @@ TEST(Setr, FilesOfOtherNetworksOfTheSameShapesAreRefused) {
                       theirs = ::testing::TempDir() + "/w.safetensors";
     Setr network(config, kKey);
     ASSERT_TRUE(nn::SaveWeights(ours, network).ok());
-    WriteRenamed(ours, theirs, rename);
+    testing::WriteRenamed(ours, theirs, rename);
     const std::string owner = std::string(name) == "mmseg"   ? "mmseg's"
                               : std::string(name) == "fudan" ? "the authors'"
                                                              : "SSSegmentation's",
@@ -390,7 +355,7 @@ TEST(Setr, TakesItsEncoderFromTimmsFiles) {
   const std::string saved = ::testing::TempDir() + "/saved.safetensors",
                     file = ::testing::TempDir() + "/timm.safetensors";
   ASSERT_TRUE(nn::SaveWeights(saved, vit).ok());
-  WriteRenamed(saved, file, [](const std::string& name) { return name; }, {Unused("head.weight", {5, 16})});
+  testing::WriteRenamed(saved, file, [](const std::string& name) { return name; }, {Unused("head.weight", {5, 16})});
   for (const bool bias : {true, false}) {
     SetrConfig config = SmallSssegmentation();
     config.encoder.patch_bias = bias;

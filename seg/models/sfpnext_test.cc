@@ -19,23 +19,10 @@ using autograd::Tape;
 
 const RandomKey kKey(31);
 
-// Two classes by the side of the image, in bright and dark.
-struct Batch {
-  Array images, labels;
-};
-
-Batch MakeBatch(int64_t size) {
-  std::vector<float> pixels(2 * size * size * 3);
-  std::vector<uint8_t> labels(2 * size * size);
-  for (int64_t i = 0; i < 2 * size * size; ++i) {
-    const bool bright = (i % size < size / 2) == (i < size * size);
-    labels[i] = bright ? 1 : 0;
-    for (int c = 0; c < 3; ++c) {
-      pixels[i * 3 + c] = (bright ? 1.0f : -1.0f) + 0.3f * autograd::UniformFloat(autograd::Philox(kKey, i * 3 + c).x);
-    }
-  }
-  labels[0] = 255;
-  return {Array::From({2, size, size, 3}, pixels), Array::From({2, size, size}, labels)};
+testing::Batch MakeBatch(int64_t size) {
+  testing::Batch batch = testing::BrightHalves(2, size, kKey);
+  batch.labels.data<uint8_t>()[0] = 255;
+  return batch;
 }
 
 SFPNeXtConfig SmallConfig() {
@@ -99,7 +86,7 @@ TEST(SFPNeXt, InitialValuesDependOnTheKeyAndTheNameOnly) {
 
 // 120 steps on one batch: the loss falls to a fifth of what labels cost that are guessed, and every parameter moves.
 TEST(SFPNeXt, LearnsABatchByHeart) {
-  const Batch batch = MakeBatch(64);
+  const testing::Batch batch = MakeBatch(64);
   for (const uint64_t seed : testing::kFirstWeights) {
     SFPNeXt model(SmallConfig(), RandomKey(seed));
     std::vector<std::vector<float>> before;
@@ -116,7 +103,7 @@ TEST(SFPNeXt, LearnsABatchByHeart) {
 }
 
 TEST(SFPNeXt, CheckpointedBlocksChangeNothing) {
-  const Batch batch = MakeBatch(64);
+  const testing::Batch batch = MakeBatch(64);
   std::vector<std::vector<float>> gradients[2];
   for (const bool checkpoint : {false, true}) {
     SFPNeXtConfig config = SmallConfig();
@@ -132,7 +119,7 @@ TEST(SFPNeXt, CheckpointedBlocksChangeNothing) {
 }
 
 TEST(SFPNeXt, BFloat16StaysCloseToFloat32) {
-  const Batch batch = MakeBatch(64);
+  const testing::Batch batch = MakeBatch(64);
   SFPNeXtConfig config = SmallConfig();
   SFPNeXt full(config, kKey);
   config.compute = autograd::kBFloat16;
@@ -152,7 +139,7 @@ TEST(SFPNeXt, BFloat16StaysCloseToFloat32) {
 
 TEST(SFPNeXt, WeightsComeBack) {
   const std::string path = ::testing::TempDir() + "/sfpnext.safetensors";
-  const Batch batch = MakeBatch(64);
+  const testing::Batch batch = MakeBatch(64);
   SFPNeXt model(SmallConfig(), kKey), other(SmallConfig(), RandomKey(5));
   model(batch.images, nn::Context::Training(kKey));  // moves the running statistics
   ASSERT_TRUE(nn::SaveWeights(path, model).ok());

@@ -9,15 +9,56 @@
 // bfloat16: how far rounding moves the logits is the network's own matter, so it is measured, by rounding the weights
 // alone.
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <map>
+#include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "autograd/core/tape.h"
 #include "autograd/ops/cast.h"
 #include "nn/nn.h"
 
 namespace seg::testing {
+
+struct Batch {
+  autograd::Array images;  // float32 [N, H, W, 3]
+  autograd::Array labels;  // uint8
+};
+
+// Images of size × size pixels in bright and dark halves, with noise: by turns the left or the right half is bright.
+// The labels are 1 where it is bright, 0 elsewhere.
+inline Batch BrightHalves(int64_t count, int64_t size, autograd::RandomKey key) {
+  std::vector<float> pixels(count * size * size * 3);
+  std::vector<uint8_t> labels(count * size * size);
+  for (int64_t i = 0; i < count * size * size; ++i) {
+    const bool bright = (i % size < size / 2) == (i / (size * size) % 2 == 0);
+    labels[i] = bright ? 1 : 0;
+    for (int c = 0; c < 3; ++c)
+      pixels[i * 3 + c] = (bright ? 1.0f : -1.0f) + 0.3f * autograd::UniformFloat(autograd::Philox(key, i * 3 + c).x);
+  }
+  return {autograd::Array::From({count, size, size, 3}, pixels), autograd::Array::From({count, size, size}, labels)};
+}
+
+// Two images in patches of 8×8 pixels whose three classes differ in colour, and a label for each patch, the first void.
+inline Batch ColouredPatches(int64_t size, autograd::RandomKey key) {
+  const int64_t side = size / 8;
+  std::vector<float> pixels(2 * size * size * 3);
+  std::vector<uint8_t> labels(2 * side * side);
+  for (int64_t i = 0; i < 2 * size * size; ++i) {
+    const int64_t row = i / size / 8, column = i % size / 8;
+    const auto label = static_cast<uint8_t>((row + column) % 3);
+    labels[row * side + column] = label;
+    for (int c = 0; c < 3; ++c) {
+      pixels[i * 3 + c] =
+          (c == label ? 1.0f : -1.0f) + 0.3f * autograd::UniformFloat(autograd::Philox(key, i * 3 + c).x);
+    }
+  }
+  labels[0] = 255;
+  return {autograd::Array::From({2, size, size, 3}, pixels), autograd::Array::From({2, side, side}, labels)};
+}
 
 // Several first weights: luck with one is not learning.
 inline constexpr uint64_t kFirstWeights[] = {1, 2, 3};
@@ -76,5 +117,18 @@ inline void RoundWeights(nn::ModuleReference network) {
 // norm, the activation and the addition of a shortcut. Each is one rounding of all numbers of a layer and moves the
 // logits about as far as that of the weights does; if all pulled in one direction, five times as far.
 inline constexpr double kRoundingsOfALayer = 5;
+
+// A file at `to` with `tensors` and those of the file at `from` under other names, but for those whose name becomes "".
+inline void WriteRenamed(const std::string& from, const std::string& to, const nn::Rename& rename,
+                         std::vector<nn::TensorSource> tensors = {}) {
+  const absl::StatusOr<nn::SafetensorsFile> file = nn::SafetensorsFile::Open(from);
+  ASSERT_TRUE(file.ok()) << file.status();
+  for (const nn::TensorInfo& tensor : file->tensors()) {
+    const std::string name = rename(tensor.name);
+    if (!name.empty())
+      tensors.push_back({name, tensor.dtype, tensor.shape, [&file, tensor] { return *file->Read(tensor); }});
+  }
+  ASSERT_TRUE(nn::WriteSafetensors(to, tensors).ok());
+}
 
 }  // namespace seg::testing
