@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "nn/checkpoints/prefixes.h"
 
 namespace seg {
 namespace {
@@ -133,14 +134,11 @@ bool IsNumber(const std::string& text) {
 
 std::string ConvNeXtV2TimmName(const std::string& name) {
   absl::string_view rest = name;
-  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
-         absl::ConsumePrefix(&rest, "backbone.")) {
-  }
+  nn::DropPrefixes({"module.", "model.", "backbone."}, rest);
   const bool hugging_face = absl::ConsumePrefix(&rest, "convnextv2.");
-  for (const char* absent :
-       {"head.", "norm.", "norm_pre.", "classifier.", "mask_token", "decoder.", "proj.", "pred."}) {
-    if (absl::StartsWith(rest, absent)) return "";
-  }
+  if (nn::BeginsWithAny(rest,
+                        {"head.", "norm.", "norm_pre.", "classifier.", "mask_token", "decoder.", "proj.", "pred."}))
+    return "";
   if (hugging_face) {
     if (absl::StartsWith(rest, "layernorm.")) return "";
     if (absl::ConsumePrefix(&rest, "embeddings.patch_embeddings.")) return absl::StrCat("stem.0.", rest);

@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "autograd/runtime/error.h"
+#include "nn/checkpoints/prefixes.h"
 
 namespace seg {
 
@@ -114,14 +115,10 @@ void Eva02::Fields(nn::FieldVisitor& visitor) {
 
 std::string Eva02TimmName(const std::string& name) {
   absl::string_view rest = name;
-  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
-         absl::ConsumePrefix(&rest, "model_ema.") || absl::ConsumePrefix(&rest, "backbone.") ||
-         absl::ConsumePrefix(&rest, "encoder.")) {
-  }
-  for (const char* absent :
-       {"head.", "lm_head.", "mask_token", "rope.", "decoder.", "decode_head.", "auxiliary_head."}) {
-    if (absl::StartsWith(rest, absent)) return "";
-  }
+  nn::DropPrefixes({"module.", "model.", "model_ema.", "backbone.", "encoder."}, rest);
+  if (nn::BeginsWithAny(rest,
+                        {"head.", "lm_head.", "mask_token", "rope.", "decoder.", "decode_head.", "auxiliary_head."}))
+    return "";
   if (absl::StrContains(rest, ".rope.") || absl::EndsWith(rest, ".k_bias")) return "";
   if (absl::ConsumePrefix(&rest, "fc_norm.")) return absl::StrCat("norm.", rest);
   return absl::StrReplaceAll(rest, {{".mlp.w1.", ".mlp.fc1_g."},

@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "autograd/core/tape.h"
 #include "autograd/runtime/ceil_divide.h"
+#include "nn/checkpoints/prefixes.h"
 
 namespace seg {
 namespace {
@@ -32,13 +32,9 @@ nn::Conv2d PatchEmbedding(int stage, int64_t inputs, int64_t outputs, RandomKey 
 // The name behind what packages put in front of the encoder's; "" for heads and classifiers.
 std::string EncoderName(const std::string& name) {
   absl::string_view rest = name;
-  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
-         absl::ConsumePrefix(&rest, "backbone.") || absl::ConsumePrefix(&rest, "backbone_net.") ||
-         absl::ConsumePrefix(&rest, "segformer.") || absl::ConsumePrefix(&rest, "encoder.")) {
-  }
-  for (const char* absent : {"head.", "classifier.", "decode_head.", "auxiliary_head.", "convs.", "decoder."}) {
-    if (absl::StartsWith(rest, absent)) return "";
-  }
+  nn::DropPrefixes({"module.", "model.", "backbone.", "backbone_net.", "segformer.", "encoder."}, rest);
+  if (nn::BeginsWithAny(rest, {"head.", "classifier.", "decode_head.", "auxiliary_head.", "convs.", "decoder."}))
+    return "";
   return std::string(rest);
 }
 

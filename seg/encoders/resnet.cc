@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "autograd/ops/pooling.h"
+#include "nn/checkpoints/prefixes.h"
 #include "nn/layers/conv_norm_act.h"
 
 namespace seg {
@@ -132,14 +133,11 @@ void ResNet::Fields(nn::FieldVisitor& visitor) {
 
 std::string ResNetTorchvisionName(const std::string& name) {
   absl::string_view rest = name;
-  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
-         absl::ConsumePrefix(&rest, "backbone.") || absl::ConsumePrefix(&rest, "backbone_net.")) {
-  }
-  for (const char* absent :
-       {"fc.", "head.", "classifier.", "aux_classifier.", "decode_head.", "auxiliary_head.", "neck.", "decoder.",
-        "auxiliary_decoder.", "aspp_net.", "ppm_net.", "fpn_neck.", "scale_heads.", "ppm.", "cls.", "aux."}) {
-    if (absl::StartsWith(rest, absent)) return "";
-  }
+  nn::DropPrefixes({"module.", "model.", "backbone.", "backbone_net."}, rest);
+  if (nn::BeginsWithAny(rest, {"fc.", "head.", "classifier.", "aux_classifier.", "decode_head.", "auxiliary_head.",
+                               "neck.", "decoder.", "auxiliary_decoder.", "aspp_net.", "ppm_net.", "fpn_neck.",
+                               "scale_heads.", "ppm.", "cls.", "aux."}))
+    return "";
   if (absl::ConsumePrefix(&rest, "layer0.")) return absl::StrCat("stem.", rest);
   return std::string(rest);
 }

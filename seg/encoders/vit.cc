@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "autograd/runtime/error.h"
+#include "nn/checkpoints/prefixes.h"
 
 namespace seg {
 
@@ -93,9 +94,7 @@ std::string TransformerBlockTimmName(absl::string_view part) {
 
 std::string ViTTimmName(const std::string& name) {
   absl::string_view rest = name;
-  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.") ||
-         absl::ConsumePrefix(&rest, "backbone.") || absl::ConsumePrefix(&rest, "backbone_net.")) {
-  }
+  nn::DropPrefixes({"module.", "model.", "backbone.", "backbone_net."}, rest);
   if (absl::ConsumePrefix(&rest, "vit.")) {
     if (absl::ConsumePrefix(&rest, "embeddings.patch_embeddings.projection."))
       return absl::StrCat("patch_embed.proj.", rest);
@@ -104,11 +103,10 @@ std::string ViTTimmName(const std::string& name) {
     if (absl::ConsumePrefix(&rest, "layernorm.")) return absl::StrCat("norm.", rest);
   }
   absl::ConsumePrefix(&rest, "encoder.");
-  for (const char* absent :
-       {"head.", "head_dist.", "pre_logits.", "fc_norm.", "classifier.", "pooler.", "embeddings.", "mask_token",
-        "decoder", "decode_head.", "auxiliary_head.", "auxiliary_decoders.", "norm_layers."}) {
-    if (absl::StartsWith(rest, absent)) return "";
-  }
+  if (nn::BeginsWithAny(
+          rest, {"head.", "head_dist.", "pre_logits.", "fc_norm.", "classifier.", "pooler.", "embeddings.",
+                 "mask_token", "decoder", "decode_head.", "auxiliary_head.", "auxiliary_decoders.", "norm_layers."}))
+    return "";
   if (absl::ConsumePrefix(&rest, "patch_embed.projection.")) return absl::StrCat("patch_embed.proj.", rest);
   if (absl::ConsumePrefix(&rest, "ln1.")) return absl::StrCat("norm.", rest);
   if (absl::ConsumePrefix(&rest, "layers.") || absl::ConsumePrefix(&rest, "layer.")) {

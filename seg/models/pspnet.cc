@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "nn/checkpoints/prefixes.h"
 #include "nn/checkpoints/safetensors.h"
 
 namespace seg {
@@ -48,8 +49,7 @@ std::vector<std::string> DifferencesTo(Package package, const PspNetConfig& conf
 nn::Rename SemsegRename(bool auxiliary) {
   return [auxiliary](const std::string& name) -> std::string {
     absl::string_view rest = name;
-    while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.")) {
-    }
+    nn::DropPrefixes({"module.", "model."}, rest);
     if (absl::ConsumePrefix(&rest, "aux.")) return auxiliary ? absl::StrCat("aux_classifier.", rest) : "";
     if (absl::StartsWith(rest, "ppm.") || absl::StartsWith(rest, "cls."))
       return absl::StrCat("classifier.", PyramidPoolingName(rest));

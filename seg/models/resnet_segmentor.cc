@@ -3,14 +3,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "nn/checkpoints/prefixes.h"
 
 namespace seg {
 
 nn::Rename ResNetSegmentorRename(nn::Rename head, int64_t auxiliary_convolutions) {
   return [head = std::move(head), auxiliary_convolutions](const std::string& name) -> std::string {
     absl::string_view rest = name;
-    while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.")) {
-    }
+    nn::DropPrefixes({"module.", "model."}, rest);
     if (absl::StartsWith(rest, "backbone.") || absl::StartsWith(rest, "backbone_net."))
       return absl::StrCat("backbone.", ResNetTorchvisionName(std::string(rest)));
     if (absl::StartsWith(rest, "aux")) {

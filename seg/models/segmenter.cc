@@ -13,6 +13,7 @@
 #include "autograd/ops/concatenate.h"
 #include "autograd/ops/resize.h"
 #include "autograd/ops/transpose.h"
+#include "nn/checkpoints/prefixes.h"
 
 namespace seg {
 
@@ -134,8 +135,7 @@ std::string DecoderName(absl::string_view part) {
 
 std::string SegmenterName(const std::string& name) {
   absl::string_view rest = name;
-  while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.")) {
-  }
+  nn::DropPrefixes({"module.", "model."}, rest);
   if (absl::ConsumePrefix(&rest, "decode_head.") || absl::ConsumePrefix(&rest, "decoder.")) return DecoderName(rest);
   if (absl::StartsWith(rest, "auxiliary_head.")) return "";
   // Names of one encoder are not touched by the other's rules, but for "fc_norm", which only EVA-02's files may keep.

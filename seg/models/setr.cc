@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "autograd/ops/cast.h"
 #include "autograd/runtime/error.h"
+#include "nn/checkpoints/prefixes.h"
 #include "nn/checkpoints/safetensors.h"
 
 namespace seg {
@@ -174,8 +175,7 @@ nn::Rename SetrRename(Package package, const SetrConfig& config) {
           main_convolutions = config.head.convolutions,
           auxiliary_convolutions = config.auxiliary_head.convolutions](const std::string& name) -> std::string {
     absl::string_view rest = name;
-    while (absl::ConsumePrefix(&rest, "module.") || absl::ConsumePrefix(&rest, "model.")) {
-    }
+    nn::DropPrefixes({"module.", "model."}, rest);
     std::string head;
     absl::string_view part;
     if (!HeadOf(rest, taps, head, part)) {
