@@ -84,18 +84,21 @@ Options Leverage(const Options& base) {
   return options;
 }
 
-void AddTargetColumns(const Options& base, Table<Options>& table) {
+// A table that is not the paper's.
+Table<Options> OwnTable(const Options& base, std::string title, std::vector<std::string> columns,
+                        std::string note = "") {
+  Table<Options> table;
+  table.title = std::move(title);
+  table.note = std::move(note);
+  table.columns = std::move(columns);
   for (std::string& column : TargetColumns(base)) table.columns.push_back(std::move(column));
+  return table;
 }
 
 Table<Options> NewTable(const Options& base, std::string title, std::string published_on = "voc2012",
                         std::string note = "") {
-  Table<Options> table;
-  table.title = std::move(title);
+  Table<Options> table = OwnTable(base, std::move(title), {"mIoU"}, std::move(note));
   table.published_on = std::move(published_on);
-  table.note = std::move(note);
-  table.columns = {"mIoU"};
-  AddTargetColumns(base, table);
   return table;
 }
 
@@ -145,6 +148,11 @@ constexpr char kControlsNote[] =
     "policy's parameters, of L_P and of the cross-entropy through s; means over the run. Rows with several draws or "
     "multiplication have a twin with lambda 0 of their own.";
 
+Table<Options> ControlsTable(const Options& base, std::string title) {
+  return OwnTable(base, std::move(title), {"mIoU", "s = 0 mIoU", "sampled mIoU", "within", "cosine L_P", "cosine CE"},
+                  kControlsNote);
+}
+
 // The recipe that SSSegmentation's zoo has for the network's family. The micro networks keep that of the preset.
 Options Recipe(const Options& base, const std::string& model) {
   Options options = base;
@@ -176,10 +184,8 @@ Options Recipe(const Options& base, const std::string& model) {
 }  // namespace
 
 Table<Options> Methods(const Options& base) {
-  Table<Options> table;
-  table.title = "A latent policy, beside the network as it is and two controls";
-  table.columns = {"mIoU", "pixel accuracy"};
-  AddTargetColumns(base, table);
+  Table<Options> table =
+      OwnTable(base, "A latent policy, beside the network as it is and two controls", {"mIoU", "pixel accuracy"});
   Rows rows(table);
   rows.Add("network as it is", "plain", Plain(base));
   rows.Add("attention, no signal", "zero", WithoutSignal(base));
@@ -189,11 +195,7 @@ Table<Options> Methods(const Options& base) {
 }
 
 Table<Options> Controls(const Options& base) {
-  Table<Options> table;
-  table.title = "Controls: what could explain a gain of the policy gradient away";
-  table.columns = {"mIoU", "s = 0 mIoU", "sampled mIoU", "within", "cosine L_P", "cosine CE"};
-  AddTargetColumns(base, table);
-  table.note = kControlsNote;
+  Table<Options> table = ControlsTable(base, "Controls: what could explain a gain of the policy gradient away");
   Rows rows(table);
   rows.Add("network as it is", "plain", Plain(base));
   rows.Add("attention, no signal", "zero", WithoutSignal(base));
@@ -202,11 +204,7 @@ Table<Options> Controls(const Options& base) {
 }
 
 Table<Options> ControlsFromTrained(const Options& base) {
-  Table<Options> table;
-  table.title = "Controls from a trained start";
-  table.columns = {"mIoU", "s = 0 mIoU", "sampled mIoU", "within", "cosine L_P", "cosine CE"};
-  AddTargetColumns(base, table);
-  table.note = kControlsNote;
+  Table<Options> table = ControlsTable(base, "Controls from a trained start");
   Rows rows(table);
   rows.Add("attention, no signal", "zero", WithoutSignal(base));
   AddControls(rows, base, "zero");
