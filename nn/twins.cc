@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "autograd/core/captured_step.h"
-
 namespace nn {
 namespace {
 
@@ -41,9 +39,7 @@ void CopyState(const ModuleReference& from, const ModuleReference& to) {
   }
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].parameter->defined()) continue;
-    Parameter* const copy = copies[i].parameter;
-    copy->mutable_value().CopyFrom(parameters[i].parameter->value());
-    autograd::OnEachRun([copy] { copy->Changed(); });
+    copies[i].parameter->mutable_value().CopyFrom(parameters[i].parameter->value());
   }
   for (size_t i = 0; i < buffers.size(); ++i) {
     if (buffers[i].array->defined()) buffer_copies[i].array->CopyFrom(*buffers[i].array);

@@ -39,4 +39,21 @@ void Accumulate(Stream&, const Array& x, Array& y) {
   });
 }
 
+void AccumulateAll(Stream&, std::span<const Addition> additions) {
+  for (const Addition& addition : additions) {
+    VisitFloating("AccumulateAll", addition.x.dtype(), [&]<typename From>(From) {
+      VisitFloating("AccumulateAll", addition.sum.dtype(), [&]<typename To>(To) {
+        const From* x = addition.x.data<From>();
+        To* sum = Array(addition.sum).data<To>();
+        ParallelFor(addition.sum.size(), 1 << 15, [=](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const To added = static_cast<To>(static_cast<ComputeType<To>>(static_cast<ComputeType<From>>(x[i])));
+            sum[i] = static_cast<To>(static_cast<ComputeType<To>>(sum[i]) + static_cast<ComputeType<To>>(added));
+          }
+        });
+      });
+    });
+  }
+}
+
 }  // namespace autograd::cpu

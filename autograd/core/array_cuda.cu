@@ -1,5 +1,7 @@
+#include <vector>
+
 #include "autograd/core/array_kernels.h"
-#include "autograd/core/launch_cuda.h"
+#include "autograd/core/tables_cuda.h"
 
 namespace autograd::cuda {
 namespace {
@@ -49,6 +51,48 @@ __global__ void AccumulateKernel(const T* x, T* y, int64_t count, bool packed) {
   });
 }
 
+template <typename From, typename To>
+struct AdditionTensor {
+  const From* x;
+  To* sum;
+  int64_t size;
+};
+
+template <typename From, typename To>
+__global__ void __launch_bounds__(kBlock)
+    AccumulateAllKernel(const __grid_constant__ Table<AdditionTensor<From, To>> table) {
+  constexpr int kSize = kConverted<From, To>;
+  const TableChunk chunk = FindChunk(table);
+  const AdditionTensor<From, To> tensor = table.tensors[chunk.tensor];
+  const auto add = [=]<int kCount>(int64_t i, std::integral_constant<int, kCount>) {
+    ComputeType<From> values[kCount];
+    ComputeType<To> sums[kCount];
+    LoadMany(tensor.x + i, values);
+    LoadMany(tensor.sum + i, sums);
+    for (int k = 0; k < kCount; ++k)
+      sums[k] += static_cast<ComputeType<To>>(static_cast<To>(static_cast<ComputeType<To>>(values[k])));
+    StoreMany(tensor.sum + i, sums);
+  };
+  // A chunk begins at a multiple of a pack.
+  const bool packed = (reinterpret_cast<uintptr_t>(tensor.x) | reinterpret_cast<uintptr_t>(tensor.sum)) % 16 == 0;
+  const int64_t tail = packed ? chunk.end / kSize * kSize : chunk.begin;
+  for (int64_t i = chunk.begin + threadIdx.x * kSize; i < tail; i += kBlock * kSize)
+    add(i, std::integral_constant<int, kSize>());
+  for (int64_t i = tail + threadIdx.x; i < chunk.end; i += kBlock) add(i, std::integral_constant<int, 1>());
+}
+
+template <typename From, typename To>
+void AccumulateAllOf(Stream& stream, std::span<const Addition> additions) {
+  std::vector<AdditionTensor<From, To>> tensors;
+  for (const Addition& addition : additions) {
+    if (addition.x.dtype() != DTypeOf<From>::value || addition.sum.dtype() != DTypeOf<To>::value) continue;
+    tensors.push_back({addition.x.data<From>(), Array(addition.sum).data<To>(), addition.sum.size()});
+  }
+  ForEachTable(std::span<const AdditionTensor<From, To>>(tensors), [&](const auto& table, int blocks) {
+    Launch("AccumulateAll", stream, blocks, kBlock, AccumulateAllKernel<From, To>, table);
+  });
+}
+
 }  // namespace
 
 void Fill(Stream& stream, Array& y, double value) {
@@ -79,6 +123,16 @@ void Accumulate(Stream& stream, const Array& x, Array& y) {
     Launch("Accumulate", stream, BlocksOfPacks<T>(x.size(), packed), kBlock, AccumulateKernel<T>, x.data<T>(),
            y.data<T>(), x.size(), packed);
   });
+}
+
+void AccumulateAll(Stream& stream, std::span<const Addition> additions) {
+  for (const DType from : {kFloat32, kBFloat16, kFloat64}) {
+    VisitFloating("AccumulateAll", from, [&]<typename From>(From) {
+      for (const DType to : {kFloat32, kBFloat16, kFloat64}) {
+        VisitFloating("AccumulateAll", to, [&]<typename To>(To) { AccumulateAllOf<From, To>(stream, additions); });
+      }
+    });
+  }
 }
 
 }  // namespace autograd::cuda

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <iterator>
 #include <numeric>
 #include <vector>
 
@@ -125,6 +127,59 @@ TEST(ArrayKernelsTest, AccumulateAddsToItsElementsOnly) {
         }
       }
     });
+  });
+}
+
+TEST(ArrayKernelsTest, AccumulateAllAddsToItsElementsOnly) {
+  testing::OnEachDevice([] {
+    // Of each pair of dtypes more than a table has room for.
+    constexpr int kRepeats = 6;
+    constexpr int64_t kSums = kRepeats * std::size(kSizes) * std::size(kOffsets), kStride = kMost + 2 * 16;
+    std::vector<Addition> additions;
+    std::vector<Array> sums;
+    std::vector<std::vector<double>> expected;
+    for (const DType from : kFloating) {
+      const Array x = Numbers(from, 7);
+      const std::vector<double> added = Values(x);
+      for (const DType to : kFloating) {
+        Array all = Array::Full({kSums * kStride}, to, 5);
+        std::vector<double> values(all.size(), 5);
+        int64_t place = 0;
+        for (const int64_t begin : {0, 1, 4, 8, 15, 16}) {
+          ForEachSlice([&](int64_t size, int64_t offset) {
+            const int64_t first = place++ * kStride + offset;
+            additions.push_back({x.Slice(begin, begin + size), all.Slice(first, first + size)});
+            for (int64_t i = 0; i < size; ++i) values[first + i] += added[begin + i];
+          });
+        }
+        sums.push_back(all);
+        expected.push_back(values);
+      }
+    }
+    kernels::AccumulateAll(Stream::Current(), additions);
+    for (size_t k = 0; k < sums.size(); ++k) ASSERT_TRUE(Values(sums[k]) == expected[k]) << k;
+  });
+}
+
+// As if it were converted first: one rounding of the value, one of the sum.
+TEST(ArrayKernelsTest, AccumulateAllRoundsAsConvertAndAccumulateDo) {
+  testing::OnEachDevice([] {
+    constexpr int64_t kSize = 20011;  // three chunks
+    for (const DType from : kFloating) {
+      for (const DType to : kFloating) {
+        std::vector<double> values(kSize);
+        for (int64_t i = 0; i < kSize; ++i) values[i] = std::sin(static_cast<double>(i));
+        const Array doubles = Array::From<double>({kSize}, values);
+        Array x = Array::Empty({kSize}, from), sum = Array::Empty({kSize}, to), converted = Array::Empty({kSize}, to);
+        kernels::Convert(Stream::Current(), doubles, x);
+        kernels::Fill(Stream::Current(), sum, 1.0 / 3);
+        Array expected = sum.Copy();
+        kernels::Convert(Stream::Current(), x, converted);
+        kernels::Accumulate(Stream::Current(), converted, expected);
+        kernels::AccumulateAll(Stream::Current(), std::vector<Addition>{{x, sum}});
+        ASSERT_EQ(Values(sum), Values(expected)) << from << " to " << to;
+      }
+    }
   });
 }
 

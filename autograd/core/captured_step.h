@@ -37,9 +37,11 @@ namespace autograd {
 // What a step does on the host besides queueing kernels, such as counting batches: done now, or, where the calling
 // thread records a CapturedStep, at each of its Runs, after the kernels have been queued.
 void OnEachRun(std::function<void()> work);
-// True while the calling thread records: what is queued now runs again later, so nothing may be left out because it has
-// been done before.
-bool RunsAgain();
+// What a recorded step takes for granted: done at each of its Runs, before the kernels are queued. Needs a recording.
+void BeforeEachRun(std::function<void()> work);
+// The number of the recording that the calling thread makes, each its own; 0 where it makes none. What is queued in a
+// recording does not run now and runs many times later, so nothing may be left out because it has been done before.
+uint64_t CurrentRecording();
 
 class CapturedStep {
  public:
@@ -61,7 +63,8 @@ class CapturedStep {
   Array index_;  // uint64, held as int64 [1] on the device
   RandomKey key_;
   std::unique_ptr<Recording> recording_;
-  std::vector<std::function<void()>> host_work_;
+  bool records_ = false;  // the work, now
+  std::vector<std::function<void()>> work_before_, work_after_;
 };
 
 }  // namespace autograd

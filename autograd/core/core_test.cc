@@ -7,6 +7,7 @@
 #include "autograd/core/dims.h"
 #include "autograd/core/parameter.h"
 #include "autograd/core/tape.h"
+#include "autograd/runtime/profiler.h"
 
 namespace autograd {
 namespace {
@@ -93,6 +94,91 @@ TEST(TapeTest, AccumulatesOverUsesAndCalls) {
   EXPECT_EQ(w.gradient().ToVector<double>(), (std::vector<double>{0, 0}));
 }
 
+Variable TestScale(const Variable& x, double factor) {
+  const auto scale = [factor](const Array& from) { return Array::From<double>({1}, {factor * from.Item()}); };
+  return Record("TestScale", scale(x.array()), {x}, Saved{},
+                [scale](const Saved&, const Array& dy, Wanted) { return Gradients{scale(dy)}; });
+}
+
+// 1e16 + 1 is 1e16, so that the order shows.
+TEST(TapeTest, GradientsOfOneParameterAreAddedInTheOrderOfTheNodes) {
+  const auto gradient = [](double start, const std::vector<double>& factors, bool checkpoint) {
+    Parameter w(Array::Full({1}, kFloat64, 1));
+    w.gradient().data<double>()[0] = start;
+    Tape tape;
+    Variable y = TestScale(w, factors[0]);  // the last to be met
+    y = TestAdd(y, checkpoint ? Checkpoint([&](std::span<const Variable>) { return TestScale(w, factors[1]); },
+                                           {Variable(Array::Full({1}, kFloat64, 1))})
+                              : TestScale(w, factors[1]));
+    y = TestAdd(y, TestScale(w, factors[2]));
+    tape.Backward(y);
+    return w.gradient().Item();
+  };
+  for (const bool checkpoint : {false, true}) {
+    EXPECT_EQ(gradient(0, {1, -1e16, 1e16}, checkpoint), 1);
+    EXPECT_EQ(gradient(0, {-1e16, 1, 1e16}, checkpoint), 0);
+    EXPECT_EQ(gradient(-1e16, {0, 1, 1e16}, checkpoint), 1);
+    EXPECT_EQ(gradient(-1e16, {0, 1e16, 1}, checkpoint), 0);
+  }
+}
+
+TEST(TapeTest, OneKernelAddsTheGradientsOfManyParameters) {
+  constexpr int kParameters = 100;
+  std::vector<Parameter> parameters;
+  for (int i = 0; i < kParameters; ++i) parameters.emplace_back(Array::Full({1}, kFloat64, i));
+  Tape tape;
+  Variable y = TestSquare(parameters[0]);
+  for (int i = 1; i < kParameters; ++i) y = TestAdd(y, TestSquare(parameters[i]));
+  Profiler::Clear();
+  Profiler::Enable(true);
+  tape.Backward(y);
+  Profiler::Enable(false);
+  EXPECT_EQ(Profiler::Entries()["AccumulateAll"].calls, 1);
+  EXPECT_EQ(Profiler::Entries().count("Accumulate"), 0u);
+  Profiler::Clear();
+  for (int i = 0; i < kParameters; ++i) EXPECT_EQ(parameters[i].gradient().Item(), 2 * i);
+}
+
+// What waits to be added is memory that is not free, and what is not complete is not sent.
+TEST(TapeTest, LargeGradientsAreAddedBeforeTheEnd) {
+  const int64_t size = Tape::kWaitingBytes / SizeOf(kFloat64) * 5 / 8;
+  Parameter first(Array::Full({size}, kFloat64, 1)), second(Array::Full({size}, kFloat64, 1)),
+      third(Array::Full({size}, kFloat64, 1));
+  struct Seen {
+    std::vector<double> gradients;
+    Parameter* first;
+  };
+  static Seen seen;
+  seen = {{}, &first};
+  // The gradient of `first`, as it is when the backward pass comes here.
+  const auto look = [](const Variable& x) {
+    return Record("Look", x.array(), {x}, Saved{}, [](const Saved&, const Array& dy, Wanted) {
+      seen.gradients.push_back(seen.first->has_gradient() ? seen.first->gradient().data<double>()[0] : -1);
+      return Gradients{dy};
+    });
+  };
+  const auto first_of = [](const Variable& x) {  // its first element
+    const int64_t size = x.size();
+    return Record("FirstOf", x.array().Slice(0, 1), {x}, Saved{}, [size](const Saved&, const Array& dy, Wanted) {
+      Array dx = Array::Zeros({size}, kFloat64);
+      dx.data<double>()[0] = dy.Item();
+      return Gradients{dx};
+    });
+  };
+  Tape tape;
+  std::vector<Parameter*> ready;
+  tape.OnGradient([&](Parameter& parameter) {
+    EXPECT_EQ(parameter.gradient().data<double>()[0], 1);
+    ready.push_back(&parameter);
+  });
+  Variable y = look(first_of(third));
+  y = look(TestAdd(y, first_of(second)));
+  y = look(TestAdd(y, first_of(first)));
+  tape.Backward(y);
+  EXPECT_EQ(seen.gradients, (std::vector<double>{-1, 0, 1}));
+  EXPECT_EQ(ready, (std::vector<Parameter*>{&first, &second, &third}));
+}
+
 TEST(TapeTest, RecordsOnlyWhatIsTracked) {
   Parameter frozen(Array::Full({1}, kFloat64, 2));
   frozen.set_trainable(false);
@@ -173,10 +259,35 @@ TEST(ParameterTest, BFloat16CopyFollowsTheValue) {
   Parameter w(Array::From<float>({2}, {1.0f, 1.00390625f}));
   EXPECT_EQ(w.BFloat16Copy().dtype(), kBFloat16);
   const void* address = w.BFloat16Copy().raw();
-  w.mutable_value().data<float>()[0] = 2;
-  w.Changed();
+  Array& value = w.mutable_value();  // is a change, also where nobody says so afterwards
+  value.data<float>()[0] = 2;
   EXPECT_EQ(static_cast<float>(w.BFloat16Copy().data<BFloat16>()[0]), 2);
   EXPECT_EQ(w.BFloat16Copy().raw(), address);
+  value.data<float>()[0] = 3;
+  w.Changed();
+  EXPECT_EQ(static_cast<float>(w.BFloat16Copy().data<BFloat16>()[0]), 3);
+  w.Set(Array::From<float>({3}, {4, 5, 6}));
+  EXPECT_EQ(w.BFloat16Copy().shape(), Shape({3}));
+  EXPECT_EQ(static_cast<float>(w.BFloat16Copy().data<BFloat16>()[2]), 6);
+}
+
+TEST(ParameterTest, ARewriteKeepsACopyThatIsRight) {
+  Parameter w(Array::From<float>({2}, {1, 2}));
+  EXPECT_EQ(w.Rewrite().bfloat16_copy, nullptr) << "nobody has asked for a copy";
+  w.BFloat16Copy();
+  uint64_t version = w.version();
+  const Parameter::Rewritten rewritten = w.Rewrite();
+  EXPECT_EQ(rewritten.bfloat16_copy, w.BFloat16Copy().raw());
+  EXPECT_GT(w.version(), version);
+  // Not what the value is, so that a conversion would show.
+  rewritten.bfloat16_copy[1] = BFloat16(7);
+  EXPECT_EQ(static_cast<float>(w.BFloat16Copy().data<BFloat16>()[1]), 7);
+  // A kernel that changed one element of a value that has changed otherwise would leave the others of the copy behind.
+  w.Changed();
+  version = w.version();
+  EXPECT_EQ(w.Rewrite().bfloat16_copy, nullptr);
+  EXPECT_GT(w.version(), version);
+  EXPECT_EQ(static_cast<float>(w.BFloat16Copy().data<BFloat16>()[1]), 2);
 }
 
 }  // namespace

@@ -9,7 +9,29 @@ void Parameter::Set(Array value) {
   state_->value = std::move(value);
   state_->value.MarkPersistent();
   state_->gradient = Array();
+  state_->bfloat16_copy = Array();  // of another shape, perhaps
   Changed();
+}
+
+Array& Parameter::mutable_value() {
+  Changed();
+  return state_->value;
+}
+
+void Parameter::Changed() {
+  if (const uint64_t recording = CurrentRecording(); recording != 0) {
+    state_->recording = recording;
+    state_->recorded_copy_is_right = false;
+  }
+  OnEachRun([state = state_.get()] { ++state->version; });
+}
+
+Parameter::Rewritten Parameter::Rewrite() {
+  // Kernels may leave elements, or all, as they are: only a copy that was right stays right.
+  const bool copied = state_->CopyIsRight();
+  Changed();
+  if (copied) state_->MarkCopyRight();
+  return {state_->value, copied ? state_->bfloat16_copy.data<BFloat16>() : nullptr};
 }
 
 Array& Parameter::gradient() {
@@ -29,15 +51,38 @@ void Parameter::ClearGradient() {
 }
 
 const Array& Parameter::BFloat16Copy() {
-  if (state_->bfloat16_version != state_->version || RunsAgain()) {
-    if (!state_->bfloat16_copy.defined()) {
-      state_->bfloat16_copy = Array::Empty(shape(), kBFloat16);
-      state_->bfloat16_copy.MarkPersistent();
-    }
+  if (!state_->bfloat16_copy.defined()) {
+    state_->bfloat16_copy = Array::Empty(shape(), kBFloat16);
+    state_->bfloat16_copy.MarkPersistent();
+  }
+  if (!state_->CopyIsRight()) {
     kernels::Convert(Stream::Current(), state_->value, state_->bfloat16_copy);
-    state_->bfloat16_version = state_->version;
+    state_->MarkCopyRight();
   }
   return state_->bfloat16_copy;
+}
+
+bool Parameter::State::CopyIsRight() {
+  if (!bfloat16_copy.defined()) return false;
+  const uint64_t now = CurrentRecording();
+  if (now == 0) return bfloat16_version == version;
+  if (recording != now) {
+    recording = now;
+    recorded_copy_is_right = true;
+    BeforeEachRun([this] { ConvertIfChanged(); });
+  }
+  return recorded_copy_is_right;
+}
+
+void Parameter::State::MarkCopyRight() {
+  recorded_copy_is_right = true;
+  OnEachRun([this] { bfloat16_version = version; });
+}
+
+void Parameter::State::ConvertIfChanged() {
+  if (bfloat16_version == version || !bfloat16_copy.defined()) return;
+  kernels::Convert(Stream::Current(), value, bfloat16_copy);
+  bfloat16_version = version;
 }
 
 }  // namespace autograd

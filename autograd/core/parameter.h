@@ -20,10 +20,18 @@ class Parameter {
 
   bool defined() const { return state_->value.defined(); }
   const Array& value() const { return state_->value; }
-  // For optimizers, EMA and loaders, which write in place; call Changed() afterwards.
-  Array& mutable_value() { return state_->value; }
-  void Changed() { ++state_->version; }
+  // For averages and loaders, which write in place. The call is itself a change; who keeps the reference and writes
+  // later calls Changed() then. In a recorded step the value changes at each of its Runs.
+  Array& mutable_value();
+  void Changed();
   uint64_t version() const { return state_->version; }
+  // For kernels that change the value and, where `bfloat16_copy` is not null, write each element that they change there
+  // too, rounded to nearest even: BFloat16Copy() then has nothing left to convert. The call is itself a change.
+  struct Rewritten {
+    Array& value;
+    BFloat16* bfloat16_copy;
+  };
+  Rewritten Rewrite();
   const Shape& shape() const { return state_->value.shape(); }
   int64_t size() const { return state_->value.size(); }
 
@@ -35,7 +43,9 @@ class Parameter {
   bool has_gradient() const { return state_->gradient.defined(); }
   void ClearGradient();
 
-  // The value rounded to bfloat16; computed once per version, and in each run of a recorded step.
+  // The value rounded to bfloat16, converted where it has changed but by Rewrite(). A recorded step finds the copy
+  // right at the beginning of each Run, whoever has changed the value since the one before, and converts what it
+  // changes.
   const Array& BFloat16Copy();
 
   // A frozen parameter gets no gradient and optimizers skip it.
@@ -48,6 +58,13 @@ class Parameter {
     Array value, gradient, bfloat16_copy;
     uint64_t version = 0, bfloat16_version = ~uint64_t{0};
     bool trainable = true;
+    // In the recording of that number, whose kernels have not run: whether the copy is right where it has come to.
+    uint64_t recording = 0;
+    bool recorded_copy_is_right = false;
+
+    bool CopyIsRight();
+    void MarkCopyRight();
+    void ConvertIfChanged();
   };
   std::unique_ptr<State> state_;
 };

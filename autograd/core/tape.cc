@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "autograd/core/array_kernels.h"
 
@@ -100,16 +101,26 @@ void Tape::Backward(const Variable& y) {
   Backward(y, Array::Full(y.shape(), y.dtype(), 1.0));
 }
 
-void Tape::Deliver(const Input& input, Array gradient, std::vector<Array>& pending) const {
+void Tape::AddWaiting() {
+  if (!waiting_.empty()) {
+    OperationScope scope("Backward");
+    kernels::AccumulateAll(Stream::Current(), waiting_);
+    waiting_.clear();
+    waiting_bytes_ = 0;
+  }
+  for (Parameter* parameter : std::exchange(ready_, {})) on_gradient_(*parameter);
+}
+
+void Tape::Deliver(const Input& input, Array gradient, std::vector<Array>& pending) {
   if (input.parameter != nullptr) {
-    Array& sum = input.parameter->gradient();
-    if (gradient.dtype() != sum.dtype()) {
-      Array converted = EmptyLike(sum);
-      kernels::Convert(Stream::Current(), gradient, converted);
-      gradient = std::move(converted);
-    }
+    const Array& sum = input.parameter->gradient();
     Require(gradient.size() == sum.size(), "Backward", "gradient ", gradient.shape(), " for parameter ", sum.shape());
-    kernels::Accumulate(Stream::Current(), gradient, sum);
+    if (std::any_of(waiting_.begin(), waiting_.end(),
+                    [&](const Addition& other) { return other.sum.raw() == sum.raw(); }))
+      AddWaiting();
+    waiting_bytes_ += gradient.storage_bytes();
+    waiting_.push_back({std::move(gradient), sum});
+    if (waiting_bytes_ > kWaitingBytes) AddWaiting();
   } else if (input.node >= 0) {
     AddInto(pending[input.node], std::move(gradient));
   }
@@ -127,10 +138,10 @@ std::map<Parameter*, int64_t> Tape::CountUses(int64_t last) const {
   return uses;
 }
 
-void Tape::ReportReady(const Node& node, std::map<Parameter*, int64_t>& uses) const {
+void Tape::ReportReady(const Node& node, std::map<Parameter*, int64_t>& uses) {
   if (uses.empty()) return;
   for (const Input& input : node.inputs) {
-    if (input.parameter != nullptr && --uses[input.parameter] == 0) on_gradient_(*input.parameter);
+    if (input.parameter != nullptr && --uses[input.parameter] == 0) ready_.push_back(input.parameter);
   }
 }
 
@@ -142,6 +153,7 @@ void Tape::Backward(const Variable& y, const Array& dy) {
   PauseTape pause;  // gradient functions work on arrays; nothing is recorded
   if (y.node_ < 0) {
     if (y.tracked()) Deliver({-1, y.parameter_}, dy, leaf_gradients_);
+    AddWaiting();
     return;
   }
   Require(y.tape_ == id_, "Backward", "y ", y.shape(), " was recorded on another tape");
@@ -167,6 +179,7 @@ void Tape::Backward(const Variable& y, const Array& dy) {
     for (size_t k = 0; k < std::min<size_t>(64, node.inputs.size()); ++k) {
       if (node.inputs[k].node >= 0 || node.inputs[k].parameter != nullptr) mask |= uint64_t{1} << k;
     }
+    if (node.owning) AddWaiting();  // the tape within adds to the same sums
     OperationScope scope(node.operation);
     Gradients gradients =
         node.owning ? node.owning(saved, gradient, Wanted(mask)) : node.gradient(saved, gradient, Wanted(mask));
@@ -179,6 +192,7 @@ void Tape::Backward(const Variable& y, const Array& dy) {
     ReportReady(node, uses);
     node.owning = nullptr;
   }
+  AddWaiting();
 }
 
 Array Tape::Gradient(const Variable& leaf) const {

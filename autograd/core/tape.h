@@ -34,6 +34,7 @@
 namespace autograd {
 
 using Gradients = std::vector<Array>;
+struct Addition;
 
 // What a gradient function will read.
 class Saved {
@@ -100,9 +101,11 @@ class Tape {
   void Backward(const Variable& y);
   void Backward(const Variable& y, const Array& dy);
 
-  // Backward calls `ready` for each parameter as soon as nothing more can be added to its gradient, in an order that
-  // the tape alone decides: the place to send gradients to other ranks while the rest is computed. Checkpoints hide the
-  // parameters they use, so a tape with one calls it for none.
+  // Backward calls `ready` for each parameter soon after nothing more can be added to its gradient (parameters whose
+  // gradients have no more than kWaitingBytes together may wait for one another), in an order that the tape alone
+  // decides: the place to send gradients to other ranks while the rest is computed. Checkpoints hide the parameters
+  // they use, so a tape with one calls it for none.
+  static constexpr int64_t kWaitingBytes = int64_t{8} << 20;
   void OnGradient(std::function<void(Parameter&)> ready) { on_gradient_ = std::move(ready); }
 
   // After Backward: the gradient of a watched leaf (undefined when nothing reached it).
@@ -135,13 +138,20 @@ class Tape {
     bool leaf = false;
   };
   Variable Push(Node node, Array y, std::span<const Variable> inputs);
-  void Deliver(const Input& input, Array gradient, std::vector<Array>& pending) const;
+  void Deliver(const Input& input, Array gradient, std::vector<Array>& pending);
+  // Adds what waits for it to the gradients of parameters, and reports those that are complete.
+  void AddWaiting();
   // How many nodes up to `last` use each parameter; empty when nobody asks, or when a checkpoint makes it unknowable.
   std::map<Parameter*, int64_t> CountUses(int64_t last) const;
-  void ReportReady(const Node& node, std::map<Parameter*, int64_t>& uses) const;
+  void ReportReady(const Node& node, std::map<Parameter*, int64_t>& uses);
 
   std::vector<Node> nodes_;
   std::vector<Array> leaf_gradients_;
+  // One kernel adds many gradients of parameters. No two of one parameter wait, so that sums have the order of the
+  // nodes.
+  std::vector<Addition> waiting_;
+  int64_t waiting_bytes_ = 0;
+  std::vector<Parameter*> ready_;
   std::function<void(Parameter&)> on_gradient_;
   uint64_t id_;
   bool consumed_ = false;

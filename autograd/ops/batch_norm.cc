@@ -8,8 +8,10 @@
 namespace autograd {
 namespace {
 
-// Saved: x, gamma, beta, mean, inverse deviation and, in training, the moments.
-Gradients BatchNormGradient(const Saved& saved, const Array& dy, Wanted wanted, bool relu, ReplicaSum replicas) {
+// Saved: x, gamma, beta, mean, inverse deviation and, in training, the moments. `parameters`: gamma and beta are, so
+// that their gradients are converted where they are added up.
+Gradients BatchNormGradient(const Saved& saved, const Array& dy, Wanted wanted, bool relu, ReplicaSum replicas,
+                            bool parameters) {
   Stream& stream = Stream::Current();
   const Array &x = saved[0], &gamma = saved[1], &beta = saved[2], &mean = saved[3], &inverse_deviation = saved[4];
   const bool training = saved.size() == 6;
@@ -19,11 +21,16 @@ Gradients BatchNormGradient(const Saved& saved, const Array& dy, Wanted wanted, 
   if (wanted[1] || wanted[2] || (wanted[0] && training)) {
     sums = Array::Empty({2 * c}, kFloat64);
     kernels::BatchNormGradientSums(stream, x, gamma, beta, mean, inverse_deviation, relu, dy, sums);
-    gradients[1] = EmptyLike(gamma);
-    gradients[2] = EmptyLike(beta);
+    gradients[1] = sums.Slice(c, 2 * c);
+    gradients[2] = sums.Slice(0, c);
     // Each replica keeps its own: parameter gradients are summed over the replicas with all the others.
-    kernels::Convert(stream, sums.Slice(c, 2 * c), gradients[1]);
-    kernels::Convert(stream, sums.Slice(0, c), gradients[2]);
+    if (!parameters || replicas.function != nullptr) {
+      for (Array* gradient : {&gradients[1], &gradients[2]}) {
+        Array converted = EmptyLike(gamma);
+        kernels::Convert(stream, *gradient, converted);
+        *gradient = converted;
+      }
+    }
   }
   if (training && replicas.function != nullptr) replicas.function(sums, replicas.context);
   if (wanted[0]) {
@@ -68,8 +75,10 @@ Variable BatchNorm(const Variable& x, const Variable& gamma, const Variable& bet
   Saved saved = training ? Saved{x.array(), gamma.array(), beta.array(), mean, inverse_deviation, moments}
                          : Saved{x.array(), gamma.array(), beta.array(), mean, inverse_deviation};
   return Record("BatchNorm", y, {x, gamma, beta}, std::move(saved),
-                [relu = options.relu, replicas = options.replicas](const Saved& kept, const Array& dy, Wanted wanted) {
-                  return BatchNormGradient(kept, dy, wanted, relu, replicas);
+                [relu = options.relu, replicas = options.replicas,
+                 parameters = gamma.parameter() != nullptr && beta.parameter() != nullptr](
+                    const Saved& kept, const Array& dy, Wanted wanted) {
+                  return BatchNormGradient(kept, dy, wanted, relu, replicas, parameters);
                 });
 }
 

@@ -22,11 +22,13 @@ Variable Cast(const Variable& x, DType dtype) {
   const DType from = x.dtype();
   if (from == dtype) return x;
 
-  const bool kept = x.parameter() != nullptr && dtype == kBFloat16;
-  Array y = kept ? x.parameter()->BFloat16Copy() : Converted(x.array(), dtype);
+  const bool parameter = x.parameter() != nullptr;
+  Array y = parameter && dtype == kBFloat16 ? x.parameter()->BFloat16Copy() : Converted(x.array(), dtype);
 
-  return Record("Cast", y, {x}, Saved{},
-                [from](const Saved&, const Array& dy, Wanted) { return Gradients{Converted(dy, from)}; });
+  return Record("Cast", y, {x}, Saved{}, [from, parameter](const Saved&, const Array& dy, Wanted) {
+    // Where gradients of parameters are added up, they are converted.
+    return Gradients{parameter ? dy : Converted(dy, from)};
+  });
 }
 
 }  // namespace autograd

@@ -18,17 +18,19 @@ namespace {
 struct Entry {
   std::string name;
   Layout layout;
-  Array* array;
+  const Array* array;
   Parameter* parameter;  // null for a buffer
+  Array* buffer;         // null for a parameter
+  Array& mutable_array() const { return parameter != nullptr ? parameter->mutable_value() : *buffer; }
 };
 
 std::vector<Entry> EntriesOf(const ModuleReference& module) {
   std::vector<Entry> entries;
   for (const NamedParameter& named : NamedParameters(module)) {
-    entries.push_back({named.name, named.layout, &named.parameter->mutable_value(), named.parameter});
+    entries.push_back({named.name, named.layout, &named.parameter->value(), named.parameter, nullptr});
   }
   for (const NamedBuffer& named : NamedBuffers(module)) {
-    entries.push_back({named.name, Layout::kPlain, named.array, nullptr});
+    entries.push_back({named.name, Layout::kPlain, named.array, nullptr, named.array});
   }
   return entries;
 }
@@ -210,9 +212,8 @@ absl::StatusOr<LoadReport> LoadWeights(const std::string& path, const ModuleRefe
   for (const auto& [entry, tensor] : matched) {
     const absl::StatusOr<std::string> bytes = read(entry, *tensor);
     if (!bytes.ok()) return bytes.status();
-    Overwrite(*entry.array,
+    Overwrite(entry.mutable_array(),
               FromPublic(*bytes, entry.layout, entry.array->shape(), autograd::SizeOf(entry.array->dtype())));
-    if (entry.parameter != nullptr) entry.parameter->Changed();
   }
   return report;
 }

@@ -23,16 +23,16 @@ void AdamW::Update(const Array& sound) {
     const OptimizedParameter& optimized = parameters_[i];
     if (!Moves(optimized)) continue;
     Parameter& parameter = *optimized.parameter;
-    tensors.push_back({parameter.mutable_value().data<float>(), parameter.gradient().data<float>(),
-                       first_moment_[i].data<float>(), second_moment_[i].data<float>(), parameter.size(),
-                       optimized.rate_factor, optimized.weight_decay});
+    const auto [value, bfloat16_copy] = parameter.Rewrite();
+    tensors.push_back({value.data<float>(), parameter.gradient().data<float>(), first_moment_[i].data<float>(),
+                       second_moment_[i].data<float>(), bfloat16_copy, parameter.size(), optimized.rate_factor,
+                       optimized.weight_decay});
   }
   autograd::kernels::AdamWStep(
       stream, tensors,
       {static_cast<float>(options_.beta1), static_cast<float>(1 - options_.beta1), static_cast<float>(options_.beta2),
        static_cast<float>(1 - options_.beta2), static_cast<float>(options_.epsilon)},
       rate_, corrections_, sound);
-  MarkChanged();
 }
 
 void AdamW::Fields(FieldVisitor& visitor) {

@@ -30,9 +30,8 @@ void MovingAverage::Update(const Array& sound) {
 void MovingAverage::Swap() {
   for (Entry& entry : entries_) {
     const Array value = entry.value().Copy();
-    entry.value().CopyFrom(entry.average);
+    entry.mutable_value().CopyFrom(entry.average);
     entry.average.CopyFrom(value);
-    if (entry.parameter != nullptr) entry.parameter->Changed();
   }
 }
 
@@ -46,7 +45,6 @@ void MovingAverage::CopyTo(const ModuleReference& other) const {
       autograd::Require(parameters[i].name == entries_[i].name, "MovingAverage", entries_[i].name, " meets ",
                         parameters[i].name);
       parameters[i].parameter->mutable_value().CopyFrom(entries_[i].average);
-      parameters[i].parameter->Changed();
     } else {
       const NamedBuffer& buffer = buffers[i - parameters.size()];
       autograd::Require(buffer.name == entries_[i].name, "MovingAverage", entries_[i].name, " meets ", buffer.name);

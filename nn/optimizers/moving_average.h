@@ -30,7 +30,8 @@ class MovingAverage {
     Parameter* parameter;  // null for a buffer
     Array* buffer;
     Array average;
-    Array& value() const { return parameter != nullptr ? parameter->mutable_value() : *buffer; }
+    const Array& value() const { return parameter != nullptr ? parameter->value() : *buffer; }
+    Array& mutable_value() const { return parameter != nullptr ? parameter->mutable_value() : *buffer; }
   };
   std::vector<Entry> entries_;
   double decay_;

@@ -1,7 +1,6 @@
 #include "nn/optimizers/optimizer.h"
 
 #include "autograd/core/array_kernels.h"
-#include "autograd/core/captured_step.h"
 #include "nn/optimizers/update_kernels.h"
 
 namespace nn {
@@ -73,16 +72,6 @@ std::vector<Array> Optimizer::ZeroState() const {
 
 void Optimizer::SetLearningRate(double learning_rate) {
   autograd::kernels::Fill(autograd::Stream::Current(), rate_, learning_rate);
-}
-
-void Optimizer::MarkChanged() const {
-  std::vector<Parameter*> moving;
-  for (const OptimizedParameter& optimized : parameters_) {
-    if (Moves(optimized)) moving.push_back(optimized.parameter);
-  }
-  autograd::OnEachRun([moving] {
-    for (Parameter* parameter : moving) parameter->Changed();
-  });
 }
 
 Array GradientNorm(const std::vector<OptimizedParameter>& parameters) {

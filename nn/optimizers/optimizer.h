@@ -84,8 +84,6 @@ class Optimizer {
   }
   // One array of zeros a parameter.
   std::vector<Array> ZeroState() const;
-  // Tells every parameter that moves that its value changes, in each run of a recorded step.
-  void MarkChanged() const;
 
   std::vector<OptimizedParameter> parameters_;
   Array rate_;  // float64 [1]

@@ -16,15 +16,15 @@ void RmsProp::Update(const Array& sound) {
     const OptimizedParameter& optimized = parameters_[i];
     if (!Moves(optimized)) continue;
     Parameter& parameter = *optimized.parameter;
-    tensors.push_back({parameter.mutable_value().data<float>(), parameter.gradient().data<float>(),
-                       mean_square_[i].data<float>(), parameter.size(), optimized.rate_factor,
+    const auto [value, bfloat16_copy] = parameter.Rewrite();
+    tensors.push_back({value.data<float>(), parameter.gradient().data<float>(), mean_square_[i].data<float>(),
+                       bfloat16_copy, parameter.size(), optimized.rate_factor,
                        static_cast<float>(optimized.weight_decay)});
   }
   autograd::kernels::RmsPropStep(autograd::Stream::Current(), tensors,
                                  {static_cast<float>(options_.decay), static_cast<float>(1 - options_.decay),
                                   static_cast<float>(options_.epsilon)},
                                  rate_, sound);
-  MarkChanged();
 }
 
 void RmsProp::Fields(FieldVisitor& visitor) {

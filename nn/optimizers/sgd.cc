@@ -16,13 +16,13 @@ void Sgd::Update(const Array& sound) {
     const OptimizedParameter& optimized = parameters_[i];
     if (!Moves(optimized)) continue;
     Parameter& parameter = *optimized.parameter;
-    tensors.push_back({parameter.mutable_value().data<float>(), parameter.gradient().data<float>(),
-                       momentum_.empty() ? nullptr : momentum_[i].data<float>(), parameter.size(),
+    const auto [value, bfloat16_copy] = parameter.Rewrite();
+    tensors.push_back({value.data<float>(), parameter.gradient().data<float>(),
+                       momentum_.empty() ? nullptr : momentum_[i].data<float>(), bfloat16_copy, parameter.size(),
                        optimized.rate_factor, static_cast<float>(optimized.weight_decay)});
   }
   autograd::kernels::SgdStep(autograd::Stream::Current(), tensors,
                              {static_cast<float>(options_.momentum), options_.nesterov}, rate_, sound);
-  MarkChanged();
 }
 
 void Sgd::Fields(FieldVisitor& visitor) {

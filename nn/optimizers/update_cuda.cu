@@ -1,66 +1,19 @@
-#include "autograd/core/launch_cuda.h"
+#include "autograd/core/tables_cuda.h"
 #include "nn/optimizers/update_kernels.h"
 
 namespace autograd::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kChunk = 1 << 13;  // elements of a block
-
-// A part of the list, passed by value: kernel arguments may take 4 KiB, and no copy to the device is needed.
-template <typename Tensor>
-struct Table {
-  static constexpr int kCapacity = 3600 / (sizeof(Tensor) + sizeof(int));
-  Tensor tensors[kCapacity];
-  int first_block[kCapacity + 1];
-  int count = 0;
-};
-
-template <typename Tensor>
-__device__ int FindTensor(const Table<Tensor>& table) {
-  int low = 0, high = table.count - 1;
-  while (low < high) {
-    const int middle = (low + high + 1) / 2;
-    if (static_cast<int>(blockIdx.x) >= table.first_block[middle]) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return low;
-}
 
 template <typename Rule>
 __global__ void __launch_bounds__(kThreads)
     ForEachElementKernel(const __grid_constant__ Table<typename Rule::Tensor> table, Rule rule) {
   if (!rule.Active()) return;
-  const int index = FindTensor(table);
-  const typename Rule::Tensor tensor = table.tensors[index];
+  const TableChunk chunk = FindChunk(table);
+  const typename Rule::Tensor tensor = table.tensors[chunk.tensor];
   const auto numbers = rule.Of(tensor);
-  const int64_t begin = (static_cast<int64_t>(blockIdx.x) - table.first_block[index]) * kChunk;
-  const int64_t end = begin + kChunk < tensor.size ? begin + kChunk : tensor.size;
-  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) rule.Apply(tensor, numbers, i);
-}
-
-// Calls start(table, blocks) for parts of the list.
-template <typename Tensor, typename Start>
-void ForEachTable(std::span<const Tensor> tensors, const Start& start) {
-  Table<Tensor> table;
-  int blocks = 0;
-  const auto flush = [&] {
-    table.first_block[table.count] = blocks;
-    if (blocks > 0) start(table, blocks);
-    table.count = 0;
-    blocks = 0;
-  };
-  for (const Tensor& tensor : tensors) {
-    if (tensor.size == 0) continue;
-    table.tensors[table.count] = tensor;
-    table.first_block[table.count] = blocks;
-    blocks += static_cast<int>((tensor.size + kChunk - 1) / kChunk);
-    if (++table.count == Table<Tensor>::kCapacity) flush();
-  }
-  flush();
+  for (int64_t i = chunk.begin + threadIdx.x; i < chunk.end; i += kThreads) rule.Apply(tensor, numbers, i);
 }
 
 template <typename Rule>
@@ -94,12 +47,10 @@ __device__ double BlockSum(double value) {
 
 __global__ void __launch_bounds__(kThreads)
     PartialSquaresKernel(const __grid_constant__ Table<GradientTensor> table, double* partial) {
-  const int index = FindTensor(table);
-  const GradientTensor tensor = table.tensors[index];
-  const int64_t begin = (static_cast<int64_t>(blockIdx.x) - table.first_block[index]) * kChunk;
-  const int64_t end = begin + kChunk < tensor.size ? begin + kChunk : tensor.size;
+  const TableChunk chunk = FindChunk(table);
+  const GradientTensor tensor = table.tensors[chunk.tensor];
   double sum = 0;
-  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads)
+  for (int64_t i = chunk.begin + threadIdx.x; i < chunk.end; i += kThreads)
     sum += static_cast<double>(tensor.gradient[i]) * tensor.gradient[i];
   sum = BlockSum(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
@@ -158,7 +109,7 @@ void ClipGradients(Stream& stream, std::span<const GradientTensor> tensors, cons
 
 void NormOfGradients(Stream& stream, std::span<const GradientTensor> tensors, Array& norm) {
   int64_t chunks = 0;
-  for (const GradientTensor& tensor : tensors) chunks += (tensor.size + kChunk - 1) / kChunk;
+  for (const GradientTensor& tensor : tensors) chunks += (tensor.size + kTableChunk - 1) / kTableChunk;
   Array partial = Array::Empty({chunks}, kFloat64);
   double* next = partial.data<double>();
   ForEachTable(tensors, [&](const Table<GradientTensor>& table, int blocks) {

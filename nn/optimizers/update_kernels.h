@@ -14,14 +14,16 @@
 
 namespace autograd {
 
-// In all lists: pointers are device memory of `size` floats. What changes from step to step (the rate, the norm that
-// clips, whether the step is sound) is read from the device by the kernels, so that a recorded step (CapturedStep)
-// follows it.
+// In all lists: pointers are device memory of `size` elements. Steps write the values that they change to
+// `bfloat16_copy` as well, rounded to nearest even, where it is not null (Parameter::Rewrite). What changes from step
+// to step (the rate, the norm that clips, whether the step is sound) is read from the device by the kernels, so that a
+// recorded step (CapturedStep) follows it.
 
 struct SgdTensor {
   float* value;
   const float* gradient;
   float* momentum;  // null without momentum
+  BFloat16* bfloat16_copy;
   int64_t size;
   double rate_factor;
   float weight_decay;
@@ -37,6 +39,7 @@ struct AdamWTensor {
   const float* gradient;
   float* first_moment;
   float* second_moment;
+  BFloat16* bfloat16_copy;
   int64_t size;
   double rate_factor;
   double weight_decay;
@@ -53,6 +56,7 @@ struct RmsPropTensor {
   float* value;
   const float* gradient;
   float* mean_square;
+  BFloat16* bfloat16_copy;
   int64_t size;
   double rate_factor;
   float weight_decay;
@@ -114,6 +118,12 @@ inline const double* OptionalScalar(const Array& scalar) { return scalar.defined
 HOST_DEVICE inline bool IsSound(const double* sound) { return sound == nullptr || *sound != 0; }
 HOST_DEVICE inline bool IsFinite(double value) { return value - value == 0; }
 
+template <typename Tensor>
+HOST_DEVICE inline void SetValue(const Tensor& tensor, int64_t i, float value) {
+  tensor.value[i] = value;
+  if (tensor.bfloat16_copy != nullptr) tensor.bfloat16_copy[i] = BFloat16(value);
+}
+
 struct Sgd {
   using Tensor = SgdTensor;
   SgdSettings settings;
@@ -129,7 +139,7 @@ struct Sgd {
       tensor.momentum[i] = momentum;
       step = settings.nesterov ? step + settings.momentum * momentum : momentum;
     }
-    tensor.value[i] -= rate_of_tensor * step;
+    SetValue(tensor, i, tensor.value[i] - rate_of_tensor * step);
   }
 };
 
@@ -156,7 +166,7 @@ struct AdamW {
     tensor.first_moment[i] = first;
     tensor.second_moment[i] = second;
     const float denominator = math::Sqrt(second) * numbers.second_moment_scale + settings.epsilon;
-    tensor.value[i] = numbers.keep * tensor.value[i] - numbers.rate * first / denominator;
+    SetValue(tensor, i, numbers.keep * tensor.value[i] - numbers.rate * first / denominator);
   }
 };
 
@@ -172,7 +182,7 @@ struct RmsProp {
     const float step = tensor.gradient[i] + tensor.weight_decay * tensor.value[i];
     const float mean_square = settings.decay * tensor.mean_square[i] + settings.decay_complement * step * step;
     tensor.mean_square[i] = mean_square;
-    tensor.value[i] -= rate_of_tensor * step / math::Sqrt(mean_square + settings.epsilon);
+    SetValue(tensor, i, tensor.value[i] - rate_of_tensor * step / math::Sqrt(mean_square + settings.epsilon));
   }
 };
 

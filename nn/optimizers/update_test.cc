@@ -4,14 +4,21 @@
 
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "autograd/core/array_kernels.h"
+#include "autograd/core/captured_step.h"
+#include "autograd/runtime/profiler.h"
 #include "autograd/testing/each_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/emulator/emulator.h"
 #include "nn/checkpoints/weights.h"
+#include "nn/optimizers/adamw.h"
+#include "nn/optimizers/moving_average.h"
 #include "nn/optimizers/rmsprop.h"
+#include "nn/optimizers/sgd.h"
 
 namespace nn {
 namespace {
@@ -175,6 +182,167 @@ struct Many {
     for (size_t i = 0; i < parameters.size(); ++i) visitor.Field(std::to_string(i), parameters[i]);
   }
 };
+
+// Calls body(make) for each optimizer; make(parameters) makes one.
+using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<OptimizedParameter>)>;
+void ForEachOptimizer(const std::function<void(const MakeOptimizer&)>& body) {
+  const auto call = [&](const char* name, const MakeOptimizer& make) {
+    SCOPED_TRACE(name);
+    body(make);
+  };
+  call("AdamW", [](std::vector<OptimizedParameter> p) { return std::make_unique<AdamW>(std::move(p)); });
+  call("Sgd", [](std::vector<OptimizedParameter> p) { return std::make_unique<Sgd>(std::move(p)); });
+  call("Sgd without momentum", [](std::vector<OptimizedParameter> p) {
+    return std::make_unique<Sgd>(std::move(p), SgdOptions{.momentum = 0});
+  });
+  call("RmsProp", [](std::vector<OptimizedParameter> p) { return std::make_unique<RmsProp>(std::move(p)); });
+}
+
+std::vector<uint16_t> Bits(const Array& array) {
+  std::vector<uint16_t> bits;
+  for (const autograd::BFloat16 value : array.ToVector<autograd::BFloat16>()) bits.push_back(value.bits);
+  return bits;
+}
+
+// Made anew from the value.
+std::vector<uint16_t> RoundedBits(const Array& value) {
+  Array rounded = Array::Empty(value.shape(), autograd::kBFloat16);
+  autograd::kernels::Convert(autograd::Stream::Current(), value, rounded);
+  return Bits(rounded);
+}
+
+int64_t Conversions() { return autograd::Profiler::Entries()["Convert"].calls; }
+
+class CountingKernels {
+ public:
+  CountingKernels() {
+    autograd::Profiler::Clear();
+    autograd::Profiler::Enable(true);
+  }
+  ~CountingKernels() {
+    autograd::Profiler::Enable(false);
+    autograd::Profiler::Clear();
+  }
+};
+
+TEST(OptimizerOnEachDevice, WritesBFloat16CopiesBesideTheValues) {
+  OnEachDevice([] {
+    ForEachOptimizer([](const MakeOptimizer& make) {
+      Affine module(kOutputs, kInputs);
+      SetValue(module.weight, Draw(kOutputs * kInputs, 1, 1));
+      const std::unique_ptr<Optimizer> optimizer = make(GroupParameters(module, {.weight_decay = kWeightDecay}));
+      const auto step = [&](int index, const Array& sound = {}) {
+        SetGradient(module.weight, Draw(kOutputs * kInputs, 0.1 * index, 0.3));
+        SetGradient(module.bias, Draw(kOutputs, 0.2 * index, 0.5));
+        optimizer->Step(0.01, sound);
+      };
+      step(0);  // nobody has asked for a copy
+      module.weight.BFloat16Copy();
+      for (int index = 1; index < 4; ++index) {
+        const std::vector<uint16_t> before = Bits(module.weight.BFloat16Copy());
+        const CountingKernels counting;
+        step(index);
+        const std::vector<uint16_t> after = Bits(module.weight.BFloat16Copy());
+        EXPECT_EQ(Conversions(), 0);
+        EXPECT_EQ(after, RoundedBits(module.weight.value()));
+        EXPECT_NE(after, before);
+      }
+      const Array unsound = Array::Zeros({1}, autograd::kFloat64);
+      step(4, unsound);
+      EXPECT_EQ(Bits(module.weight.BFloat16Copy()), RoundedBits(module.weight.value()));
+      // A step that changes nothing does not make the copy of another value right.
+      SetValue(module.weight, Draw(kOutputs * kInputs, 2, 3));
+      step(5, unsound);
+      EXPECT_EQ(Bits(module.weight.BFloat16Copy()), RoundedBits(module.weight.value()));
+      EXPECT_EQ(Bits(module.bias.BFloat16Copy()), RoundedBits(module.bias.value()));
+    });
+  });
+}
+
+// What a recorded step reads is the copy of the value as it is at that place of that run, whatever has happened between
+// the runs; and the runs convert nothing that has not changed but by the optimizer.
+TEST(OptimizerOnEachDevice, ARecordedStepReadsNoStaleBFloat16Copy) {
+  OnEachDevice([] {
+    ForEachOptimizer([](const MakeOptimizer& make) {
+      constexpr int kAlways = 100;
+      for (const int eager_runs : {0, 1, kAlways}) {
+        SCOPED_TRACE(eager_runs);
+        Affine module(3, 2);
+        SetValue(module.weight, Draw(6, 1, 1));
+        SetGradient(module.weight, Draw(6, 2, 1));
+        const std::unique_ptr<Optimizer> optimizer = make(GroupParameters(module));
+        MovingAverage average(module, 0.5);
+        const Array sound = Array::Full({1}, autograd::kFloat64, 1), addend = Array::Full({3, 2}, kFloat32, 0.37);
+        // Of the weight and its copy at the beginning, after the optimizer, and after a change by something else.
+        Array values[3], copies[3];
+        for (Array& value : values) value = Array::Zeros({3, 2}, kFloat32);
+        for (Array& copy : copies) copy = Array::Zeros({3, 2}, autograd::kBFloat16);
+        const auto look = [&](int place) {
+          copies[place].CopyFrom(module.weight.BFloat16Copy());
+          values[place].CopyFrom(module.weight.value());
+        };
+        const auto run = [&](bool changes) {
+          return std::make_unique<autograd::CapturedStep>(
+              [&, changes](const autograd::RandomKey&) {
+                look(0);
+                optimizer->Update(sound);
+                look(1);
+                if (changes) {
+                  autograd::kernels::Accumulate(autograd::Stream::Current(), addend, module.weight.mutable_value());
+                  look(2);
+                }
+                average.Update(sound);
+              },
+              eager_runs);
+        };
+        const std::unique_ptr<autograd::CapturedStep> plain = run(false), changing = run(true);
+        int index = 0;
+        // The number of conversions; 0 for a run that records, in which nobody may wait for the device to count.
+        const auto check = [&](autograd::CapturedStep& step, int places) {
+          optimizer->SetLearningRate(0.1 / (1 + index));
+          int64_t conversions = 0;
+          if (step.recorded() || eager_runs == kAlways) {
+            const CountingKernels counting;
+            step.Run(autograd::RandomKey(1), index++);
+            conversions = Conversions();
+          } else {
+            step.Run(autograd::RandomKey(1), index++);
+          }
+          for (int place = 0; place < places; ++place)
+            EXPECT_EQ(Bits(copies[place]), RoundedBits(values[place])) << "run " << index << " place " << place;
+          EXPECT_EQ(Bits(module.weight.BFloat16Copy()), RoundedBits(module.weight.value())) << "run " << index;
+          return conversions;
+        };
+        check(*plain, 2);
+        check(*plain, 2);
+        EXPECT_EQ(check(*plain, 2), 0);
+        SetValue(module.weight, Draw(6, 5, 2));  // loaded
+        EXPECT_EQ(check(*plain, 2), 1);
+        {
+          const AverageScope scope(average);
+          EXPECT_EQ(Bits(module.weight.BFloat16Copy()), RoundedBits(module.weight.value()));
+        }
+        EXPECT_EQ(check(*plain, 2), 1);
+        {
+          const AverageScope scope(average);  // nobody reads
+        }
+        EXPECT_EQ(check(*plain, 2), 1);
+        check(*changing, 3);
+        check(*changing, 3);
+        check(*changing, 3);
+        EXPECT_EQ(check(*plain, 2), 0);
+        check(*changing, 3);
+        SetValue(module.weight, Draw(6, 6, 2));
+        check(*changing, 3);
+        Array(sound).CopyFrom(Array::Zeros({1}, autograd::kFloat64));
+        EXPECT_EQ(check(*plain, 2), 0);
+        SetValue(module.weight, Draw(6, 7, 2));
+        EXPECT_EQ(check(*plain, 2), 1);
+        EXPECT_EQ(check(*plain, 2), 0);
+      }
+    });
+  });
+}
 
 TEST(OptimizerOnEachDevice, ClearsWhatHasAGradient) {
   OnEachDevice([] {

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "autograd/autograd.h"
+#include "autograd/runtime/profiler.h"
 #include "autograd/testing/cuda_device.h"
 #include "autograd/testing/emulator/emulated_device.h"
 #include "autograd/testing/tolerance.h"
@@ -268,6 +270,36 @@ TEST_P(DeviceTrainingTest, ARecordedStepThatReadsBackIsAnError) {
   step.Run(RandomKey(1), 0);
   EXPECT_THROW(step.Run(RandomKey(1), 1), autograd::Error);
   EXPECT_EQ(x.Item(), 2);  // the stream is usable again
+}
+
+// On a device what counts is the number of launches, and there are some hundred weights: none is converted by itself,
+// and no gradient of one is converted or added by itself.
+TEST(DeviceTrainingLaunchesTest, ABFloat16StepHasNoKernelForEachWeight) {
+  const std::unique_ptr<Stream> device = cuda_emulator::OpenEmulatedStream();
+  autograd::StreamScope scope(*device);
+  seg::SFPNeXt model(SmallConfig(autograd::kBFloat16, 0), RandomKey(1));
+  nn::AdamW optimizer(nn::GroupParameters(model, {.weight_decay = 0.05}));
+  const Variable images(Array::Full({kImages, kSize, kSize, 3}, autograd::kFloat32, 0.5));
+  const Array labels = Array::Zeros({kImages, kSize, kSize}, autograd::kUInt8);
+  const auto step = [&](int index) {
+    autograd::Tape tape;
+    const auto key = RandomKey(3).Split(static_cast<uint64_t>(index));
+    tape.Backward(seg::SegmentationLoss(model(images, nn::Context::Training(key)), labels));
+    nn::ClipGradientNorm(optimizer.parameters(), 1.0);
+    optimizer.Step(kRate);
+    optimizer.ClearGradients();
+  };
+  step(0);  // makes the copies
+  autograd::Profiler::Clear();
+  autograd::Profiler::Enable(true);
+  step(1);
+  autograd::Profiler::Enable(false);
+  std::map<std::string, autograd::Profiler::Entry> kernels = autograd::Profiler::Entries();
+  autograd::Profiler::Clear();
+  EXPECT_GT(optimizer.parameters().size(), 50u);
+  EXPECT_LE(kernels["Convert"].calls, 4);  // images and logits, there and back
+  EXPECT_EQ(kernels["AccumulateAll"].calls, 1);
+  EXPECT_LE(kernels["Accumulate"].calls, 20);  // where a value is used twice: residual blocks and the pyramid
 }
 
 // A recording has memory of its own: arrays that come and go between replays never meet it.

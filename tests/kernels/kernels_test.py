@@ -28,6 +28,7 @@ WIDE = r"^I(?:(?!Li).)*Li[248]E"
 STATISTICS = {4, 8}  # of a row or a pixel
 TAIL = {1, 2, 4, 8}  # what is left of an array behind the last pack
 PACKS = {
+    ("array_cuda", "AccumulateAllKernel"): ("", TAIL),
     ("array_cuda", "AccumulateKernel"): ("", TAIL),
     ("array_cuda", "ConvertKernel"): ("", TAIL),
     ("array_cuda", "FillKernel"): ("", TAIL),
