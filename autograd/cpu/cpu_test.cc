@@ -79,6 +79,20 @@ TEST(GemmTest, MatchesPlainSumsWhereItIsCut) {
   CheckProduct<double>(deep, false);
 }
 
+// Threads share tiles evenly, and a product that takes one thread a tenth of a millisecond is worth two of them.
+TEST(GemmTest, TilesComeInEvenNumbers) {
+  for (const GemmShape& shape :
+       {GemmShape{256, 128, 128}, GemmShape{64, 320, 1280}, GemmShape{160, 640, 2048}, GemmShape{128, 640, 2560},
+        GemmShape{1000, 300, 300}, GemmShape{700, 700, 100}, GemmShape{16, 512, 4096}, GemmShape{2048, 2048, 2048}}) {
+    const GemmTiles tiles = PlanTiles(shape);
+    const int64_t pieces = tiles.rows * tiles.columns * tiles.depth;
+    EXPECT_EQ(pieces, EvenPieces(pieces)) << shape.m << " " << shape.n << " " << shape.k;
+    EXPECT_GT(pieces, 1) << shape.m << " " << shape.n << " " << shape.k;
+  }
+  const GemmTiles small = PlanTiles({64, 64, 64});
+  EXPECT_EQ(small.rows * small.columns * small.depth, 1);
+}
+
 // oneDNN multiplies bfloat16 with AVX-512 alone, be it by shifts and float32 where the CPU has no instruction for it.
 #define SKIP_WITHOUT_AVX512() \
   if (!OneDnnHasAvx512()) GTEST_SKIP() << "oneDNN has no bfloat16 products on this CPU (or under DNNL_MAX_CPU_ISA)"

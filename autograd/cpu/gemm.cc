@@ -15,9 +15,9 @@
 namespace autograd::cpu {
 namespace {
 
-// Tiles smaller than this lose more to packing than a further core wins.
-constexpr int64_t kTileSide = 256;
-constexpr double kTileOperations = 16e6;
+// Smaller tiles than these lose more to packing than a further core wins, unless it is the only other one.
+constexpr int64_t kTileSide = 256, kLeastTileSide = 64;
+constexpr double kTileOperations = 16e6, kWorthTwoTiles = 6e6;
 constexpr int64_t kMostTiles = 64;
 // A partial sum over fewer rows costs as much to add up as to compute.
 constexpr int64_t kLeastDepth = 1024;
@@ -25,7 +25,7 @@ constexpr int64_t kMostPartials = 16;
 constexpr int64_t kColumnsAtOnce = 128;  // of a row of partial sums
 // Of products with a kept weight, which need no packing.
 constexpr int64_t kKeptTileSide = 128;
-constexpr double kKeptTileOperations = 6e6;
+constexpr double kKeptTileOperations = 6e6, kWorthTwoKeptTiles = 3e6;
 
 // In oneDNN 2.6 a product is small when 1/m + 1/n ≥ 0.0038.
 constexpr double kReadInPlace = 0.0038;
@@ -127,19 +127,46 @@ const T* TileOf(const T* operand, bool transposed, int64_t stride, int64_t row, 
   return transposed ? operand + column * stride + row : operand + row * stride + column;
 }
 
+// How many tiles of `each` operations a product is worth, two from `two` operations on.
+int64_t TilesWorth(const GemmShape& shape, double each, double two) {
+  const auto tiles = static_cast<int64_t>(std::min<double>(shape.operations() / each, kMostTiles));
+  return tiles < 2 && shape.operations() >= two ? 2 : EvenPieces(tiles);
+}
+
+// No more than `target` tiles of [m, n], an even number (EvenPieces), of sides of about `side`, or of kLeastTileSide
+// and more where there would be one alone or a number that leaves threads idle at the end. Of the ways to cut into so
+// many the one that packs least: each tile its rows and its columns.
+GemmTiles CutInto(int64_t target, int64_t m, int64_t n, int64_t side) {
+  if (target == 1) return {};
+  const int64_t wanted = std::min(target, CeilDivide(m, side) * CeilDivide(n, side)),
+                most_rows = std::max<int64_t>(1, m / kLeastTileSide),
+                most_columns = std::max<int64_t>(1, n / kLeastTileSide);
+  for (int64_t pieces = EvenPieces(wanted) == wanted ? std::max<int64_t>(2, wanted) : EvenPieces(wanted + 3);
+       pieces > 1; pieces = EvenPieces(pieces - 1)) {
+    GemmTiles best;
+    int64_t least = 0;
+    for (int64_t rows = 1; rows <= std::min(pieces, most_rows); ++rows) {
+      const int64_t columns = pieces / rows, packed = columns * m + rows * n;
+      if (rows * columns != pieces || columns > most_columns || (least > 0 && packed >= least)) continue;
+      best = {rows, columns, 1};
+      least = packed;
+    }
+    if (least > 0) return best;
+  }
+  return {};
+}
+
 }  // namespace
 
 GemmTiles PlanTiles(const GemmShape& shape) {
   GemmTiles tiles;
-  const int64_t target = std::clamp<int64_t>(static_cast<int64_t>(shape.operations() / kTileOperations), 1, kMostTiles);
+  const int64_t target = TilesWorth(shape, kTileOperations, kWorthTwoTiles);
   if (target == 1) return tiles;
   if (shape.m * shape.n <= (int64_t{1} << 17) && shape.k >= 4 * kLeastDepth) {
-    tiles.depth = std::min({kMostPartials, target, shape.k / kLeastDepth});
+    tiles.depth = EvenPieces(std::min({kMostPartials, target, shape.k / kLeastDepth}));
     return tiles;
   }
-  tiles.rows = std::min(target, CeilDivide(shape.m, kTileSide));
-  tiles.columns = std::min(CeilDivide(target, tiles.rows), CeilDivide(shape.n, kTileSide));
-  return tiles;
+  return CutInto(target, shape.m, shape.n, kTileSide);
 }
 
 template <typename T>
@@ -291,12 +318,9 @@ template <typename T, typename Out>
 void KeptWeightGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, WeightLayouts& layouts, Out* c,
                     const BFloat16Epilogue& epilogue) {
   const GemmShape shape{m, n, k, false, true};
-  const int64_t target =
-      std::clamp<int64_t>(static_cast<int64_t>(shape.operations() / kKeptTileOperations), 1, kMostTiles);
-  const int64_t row_tiles = std::min(target, CeilDivide(m, kKeptTileSide)),
-                column_tiles = std::min(CeilDivide(target, row_tiles), CeilDivide(n, kKeptTileSide));
-  const int64_t rows = CeilDivide(CeilDivide(m, row_tiles), 16) * 16,
-                columns = CeilDivide(CeilDivide(n, column_tiles), 16) * 16;
+  const GemmTiles plan = CutInto(TilesWorth(shape, kKeptTileOperations, kWorthTwoKeptTiles), m, n, kKeptTileSide);
+  const int64_t rows = CeilDivide(CeilDivide(m, plan.rows), 16) * 16,
+                columns = CeilDivide(CeilDivide(n, plan.columns), 16) * 16;
   struct Tile {
     int64_t row, column, rows, columns;
     std::shared_ptr<const OneDnnPrimitive> primitive;

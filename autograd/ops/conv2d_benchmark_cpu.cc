@@ -60,15 +60,16 @@ void Compare(int64_t n, int64_t size, int64_t c, int64_t o, int64_t dilation) {
   std::vector<BFloat16> y16(dy.size()), dx16(x.size());
   std::vector<float> y(dy.size()), dx(x.size()), dfilter(filter.size());
   std::vector<double> exact_y(dy.size()), exact_dx(x.size()), exact_dfilter(filter.size());
-  cpu::PatchForward<double>(g, x64.data(), filter64.data(), nullptr, Activation::kNone, exact_y.data());
+  cpu::PatchForward<double>(g, x64.data(), filter64.data(), nullptr, Activation::kNone, nullptr, exact_y.data());
   cpu::PatchInputGradient<double>(g, filter64.data(), dy64.data(), exact_dx.data());
   cpu::PatchFilterGradient<double>(g, x64.data(), dy64.data(), exact_dfilter.data());
 
   std::printf("%ld x %ld x %ld, %ld -> %ld, dilation %ld", n, size, size, c, o, dilation);
   std::printf("%s\n   y ", cpu::WinogradPays(Conv2dProduct::kForward, g) ? "" : " (Winograd does not pay)");
   PrintWay(
-      "patches", g, [&] { cpu::PatchForward<float>(g, x.data(), filter.data(), nullptr, Activation::kNone, y.data()); },
-      y, exact_y);
+      "patches", g,
+      [&] { cpu::PatchForward<float>(g, x.data(), filter.data(), nullptr, Activation::kNone, nullptr, y.data()); }, y,
+      exact_y);
   PrintWay(
       "oneDNN", g,
       [&] { cpu::OneDnnConv2dForward<float>(g, x.data(), filter.data(), nullptr, false, nullptr, y.data()); }, y,

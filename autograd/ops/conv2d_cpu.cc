@@ -49,7 +49,8 @@ void Forward(const Conv2dGeometry& geometry, const Array& x, const Array& filter
     }
   }
   if (ByPatches<T>(Conv2dProduct::kForward, geometry, keeps_filter)) {
-    PatchForward(geometry, x.data<T>(), filter.data<T>(), shift, activation, y.data<T>());
+    PatchForward(geometry, x.data<T>(), filter.data<T>(), shift, activation, keeps_filter ? layouts : nullptr,
+                 y.data<T>());
   } else {
     OneDnnConv2dForward(geometry, x.data<T>(), filter.data<T>(), shift, activation == Activation::kRelu,
                         keeps_filter ? layouts : nullptr, y.data<T>());
@@ -89,7 +90,7 @@ void Conv2dForward(Stream& stream, const Conv2dGeometry& geometry, const Array& 
   if (y.size() == 0) return;
   if (y.dtype() == kFloat64) {
     return PatchForward(geometry, x.data<double>(), filter.data<double>(),
-                        bias.defined() ? bias.data<double>() : nullptr, activation, y.data<double>());
+                        bias.defined() ? bias.data<double>() : nullptr, activation, nullptr, y.data<double>());
   }
   if (y.dtype() == kFloat32) return Forward<float>(geometry, x, filter, bias, activation, layouts, y);
   if (OneDnnHasBFloat16()) return Forward<BFloat16>(geometry, x, filter, bias, activation, layouts, y);

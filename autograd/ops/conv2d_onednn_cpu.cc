@@ -14,11 +14,10 @@ namespace {
 
 using dnnl::memory;
 
-constexpr double kPieceOperations = 32e6;
+constexpr double kPieceOperations = 32e6, kWorthTwoPieces = 6e6;
 constexpr int64_t kPiecePositions = 256;
-constexpr int64_t kHalfOfSmallImage = 128;  // positions: small images come in two pieces at least
 constexpr int64_t kMostPieces = 64;
-constexpr int64_t kLeastRows = 4;
+constexpr int64_t kLeastRows = 2;
 
 // A convolution of its own: `images` images, rows [x_row, x_row + x_rows) of x and [y_row, y_row + y_rows) of y.
 struct Piece {
@@ -28,10 +27,10 @@ struct Piece {
 // The rows that are cut are y's for the forward product and x's for the input gradient; those of the other are what
 // they touch.
 std::vector<Piece> Cut(Conv2dProduct product, const Conv2dGeometry& g) {
-  const int64_t target = std::clamp<int64_t>(
-      std::min(static_cast<int64_t>(g.operations() / kPieceOperations),
-               std::max(g.positions() / kPiecePositions, std::min<int64_t>(2, g.positions() / kHalfOfSmallImage))),
-      1, kMostPieces);
+  const int64_t worth =
+      std::min<int64_t>(static_cast<int64_t>(std::min<double>(g.operations() / kPieceOperations, kMostPieces)),
+                        g.positions() / kPiecePositions);
+  const int64_t target = worth < 2 && g.operations() >= kWorthTwoPieces ? 2 : EvenPieces(worth);
   const bool forward = product == Conv2dProduct::kForward;
   std::vector<Piece> pieces;
   if (g.n >= target || (!forward && g.stride > g.extent_h())) {  // rows between windows belong to no piece of dx

@@ -1,9 +1,11 @@
 #include "autograd/ops/conv2d_patches_cpu.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "autograd/cpu/gemm.h"
+#include "autograd/cpu/onednn.h"
 #include "autograd/cpu/scratch.h"
 #include "autograd/ops/bias_activation_cpu.h"
 #include "autograd/runtime/ceil_divide.h"
@@ -128,9 +130,9 @@ PatchRows<T> RowsOf(const Conv2dGeometry& g, int64_t group, const Window& window
 }  // namespace
 
 template <typename T>
-void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, Activation activation, T* y) {
-  const int64_t positions = g.positions(), block = BlockRows(g), blocks = CeilDivide(positions, block),
-                outputs = g.group_outputs();
+void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T* bias, Activation activation,
+                  WeightLayouts* layouts, T* y) {
+  const int64_t positions = g.positions(), outputs = g.group_outputs(), blocks = CeilDivide(positions, BlockRows(g));
   if (g.groups == 1 && blocks < kFewBlocks) {
     // Too few blocks for the threads: all patches at once, and a product that is also cut by outputs.
     Scratch<T> scratch(g.pointwise() ? 0 : positions * g.patch());
@@ -143,13 +145,18 @@ void PatchForward(const Conv2dGeometry& g, const T* x, const T* filter, const T*
     }
     const T* rows = g.pointwise() ? x : patches;
     MultiplyWithBiasActivation<T>(activation, positions, g.o, bias, nullptr, y, [&](auto* to, const auto& epilogue) {
+      if constexpr (!std::is_same_v<T, double>) {
+        if (layouts != nullptr && OneDnnHasAvx512())
+          return KeptWeightGemm(positions, g.o, g.patch(), rows, filter, *layouts, to, epilogue);
+      }
       ParallelGemm({positions, g.o, g.patch(), false, true}, rows, g.patch(), filter, g.patch(), false, to, g.o,
                    epilogue);
     });
     return;
   }
-  ParallelPieces(blocks, [&](int64_t piece) {
-    const int64_t begin = piece * block, end = std::min(positions, begin + block);
+  const int64_t pieces = EvenPieces(blocks);
+  ParallelPieces(pieces, [&](int64_t piece) {
+    const int64_t begin = positions * piece / pieces, end = positions * (piece + 1) / pieces;
     Scratch<T> scratch(g.pointwise() ? 0 : (end - begin) * PatchStride(g, Whole(g)));
     const auto multiply = [&](auto* to, BFloat16Epilogue epilogue) {
       for (int64_t group = 0; group < g.groups; ++group) {
@@ -250,9 +257,9 @@ void PatchFilterGradient(const Conv2dGeometry& g, const T* x, const T* dy, Compu
   });
 }
 
-#define FOR_TYPE(T)                                                                                \
-  template void PatchForward(const Conv2dGeometry&, const T*, const T*, const T*, Activation, T*); \
-  template void PatchInputGradient(const Conv2dGeometry&, const T*, const T*, T*);                 \
+#define FOR_TYPE(T)                                                                                                \
+  template void PatchForward(const Conv2dGeometry&, const T*, const T*, const T*, Activation, WeightLayouts*, T*); \
+  template void PatchInputGradient(const Conv2dGeometry&, const T*, const T*, T*);                                 \
   template void PatchFilterGradient(const Conv2dGeometry&, const T*, const T*, ComputeType<T>*);
 FOR_TYPE(float)
 FOR_TYPE(double)

@@ -7,16 +7,23 @@
 #include "autograd/ops/conv2d_geometry.h"
 #include "autograd/runtime/dtype.h"
 
-namespace autograd::cpu {
+namespace autograd {
 
-// For T = float, double and BFloat16 (where OneDnnHasBFloat16()). `bias` may be null. The input gradient of windows
-// that overlap is not for BFloat16, in which it would have to be added up; the filter gradient stays in float32.
+class WeightLayouts;
+
+namespace cpu {
+
+// For T = float, double and BFloat16 (where OneDnnHasBFloat16()). `bias` may be null, and `layouts`, which else keeps a
+// filter that meets few positions in the layout of KeptWeightGemm (cpu/gemm.h), where that is there. The input gradient
+// of windows that overlap is not for BFloat16, in which it would have to be added up; the filter gradient stays in
+// float32.
 template <typename T>
 void PatchForward(const Conv2dGeometry& geometry, const T* x, const T* filter, const T* bias, Activation activation,
-                  T* y);
+                  WeightLayouts* layouts, T* y);
 template <typename T>
 void PatchInputGradient(const Conv2dGeometry& geometry, const T* filter, const T* dy, T* dx);
 template <typename T>
 void PatchFilterGradient(const Conv2dGeometry& geometry, const T* x, const T* dy, ComputeType<T>* dfilter);
 
-}  // namespace autograd::cpu
+}  // namespace cpu
+}  // namespace autograd

@@ -143,7 +143,7 @@ void CheckAgainstDefinition(Shape x_shape, Shape filter_shape, const Conv2dOptio
   cpu::OneDnnConv2dInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
   EXPECT_TRUE(IsSum(dx, reference.dx)) << "oneDNN " << x_shape << " " << filter_shape;
   cpu::PatchForward(g, x.data<float>(), filter.data<float>(), static_cast<const float*>(nullptr), Activation::kNone,
-                    other.data<float>());
+                    nullptr, other.data<float>());
   EXPECT_TRUE(IsSum(other, reference.y)) << "patches " << x_shape << " " << filter_shape;
   cpu::PatchInputGradient(g, filter.data<float>(), dy.data<float>(), dx.data<float>());
   EXPECT_TRUE(IsSum(dx, reference.dx)) << "patches " << x_shape << " " << filter_shape;

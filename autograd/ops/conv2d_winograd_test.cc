@@ -75,7 +75,7 @@ TEST(Conv2dWinogradTest, EqualsTheDefinitionInDouble) {
           dfilter = EmptyLike(filter), expected_dfilter = EmptyLike(filter);
     ASSERT_TRUE(WinogradFits(Conv2dProduct::kForward, g));
     WinogradForward(g, x.data<double>(), filter.data<double>(), bias.data<double>(), true, nullptr, y.data<double>());
-    PatchForward(g, x.data<double>(), filter.data<double>(), bias.data<double>(), Activation::kRelu,
+    PatchForward(g, x.data<double>(), filter.data<double>(), bias.data<double>(), Activation::kRelu, nullptr,
                  expected_y.data<double>());
     EXPECT_TRUE(AllClose(y, expected_y, 0, Bound(kFloat64, g.c, x, filter)));
 

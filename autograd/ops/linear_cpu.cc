@@ -46,8 +46,9 @@ void Forward(const Array& x, const Array& weight, const Array& bias, Activation 
     });
     return;
   }
-  ParallelPieces((rows + block - 1) / block, [&](int64_t piece) {
-    const int64_t begin = piece * block, end = std::min(rows, begin + block);
+  const int64_t pieces = EvenPieces(rows / block);
+  ParallelPieces(pieces, [&](int64_t piece) {
+    const int64_t begin = rows * piece / pieces, end = rows * (piece + 1) / pieces;
     T* kept = before == nullptr ? nullptr : before + begin * outputs;
     MultiplyWithBiasActivation(activation, end - begin, outputs, shift, kept, out + begin * outputs,
                                [&](auto* result, const auto& epilogue) {

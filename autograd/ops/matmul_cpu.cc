@@ -8,6 +8,8 @@
 namespace autograd::cpu {
 namespace {
 
+constexpr int64_t kManyProducts = 4;
+
 template <typename T>
 void Multiply(const MatMulPlan& plan, const Array& a, const Array& b, Array& y) {
   const GemmShape shape{plan.m, plan.n, plan.k, plan.transpose_a, plan.transpose_b};
@@ -25,7 +27,7 @@ void Multiply(const MatMulPlan& plan, const Array& a, const Array& b, Array& y) 
              false, out + i * plan.y_size(), plan.n, BFloat16Epilogue());
   };
   const GemmTiles tiles = PlanTiles(shape);
-  if (tiles.rows * tiles.columns * tiles.depth > 1) {
+  if (tiles.rows * tiles.columns * tiles.depth > (plan.batch < kManyProducts ? 1 : kManyProducts)) {
     for (int64_t i = 0; i < plan.batch; ++i) one(ParallelGemm<T, T>, i);
     return;
   }

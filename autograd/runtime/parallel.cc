@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/runtime/profiler.h"
+
 namespace autograd {
 namespace {
 
@@ -56,6 +58,7 @@ class Pool {
     }
     wake_.notify_all();
     Drain();
+    const double drained = Profiler::enabled() ? Profiler::Now() : 0;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       open_ = false;
@@ -63,6 +66,7 @@ class Pool {
     for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
       if (spin > 2000) std::this_thread::yield();
     }
+    if (drained != 0) Profiler::AddBesides(drained - Profiler::Now());
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
@@ -97,7 +101,9 @@ class Pool {
         if (!open_) continue;
         busy_.fetch_add(1, std::memory_order_relaxed);
       }
+      const double start = Profiler::enabled() ? Profiler::Now() : 0;
       Drain();
+      if (start != 0) Profiler::AddBesides(Profiler::Now() - start);
       busy_.fetch_sub(1, std::memory_order_release);
     }
   }

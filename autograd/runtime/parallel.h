@@ -25,6 +25,13 @@ void ParallelFor(int64_t count, int64_t grain, const std::function<void(int64_t 
 // Calls `body(piece)` for piece = 0 … pieces - 1, one piece a task.
 void ParallelPieces(int64_t pieces, const std::function<void(int64_t piece)>& body);
 
+// The largest of 1, 2, 4, 8, 12, 16, … that is no more than `count`, and 1: a number of equal pieces that the threads
+// of a small machine share evenly. Three pieces take two threads as long as four do.
+constexpr int64_t EvenPieces(int64_t count) {
+  if (count >= 4) return count < 8 ? 4 : count / 4 * 4;
+  return count >= 2 ? 2 : 1;
+}
+
 // While a SerialScope lives, ParallelFor and ParallelPieces called by its thread run everything on that thread: for
 // threads that each train a network of their own and would otherwise wait for each other at every region. A kernel
 // gives the same values under the scope as with one thread. Scopes nest; a scope ends on the thread where it began.

@@ -1,12 +1,15 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -14,6 +17,7 @@
 #include "autograd/runtime/dtype.h"
 #include "autograd/runtime/kernel.h"
 #include "autograd/runtime/parallel.h"
+#include "autograd/runtime/profiler.h"
 #include "autograd/runtime/random.h"
 
 namespace autograd {
@@ -114,6 +118,39 @@ TEST(ParallelTest, CoversTheRangeOnce) {
     }
   }
   SetThreadCount(2);
+}
+
+TEST(ParallelTest, EvenPiecesAreNoMoreThanAsked) {
+  const std::vector<int64_t> expected = {1, 1, 2, 2, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 16};
+  for (size_t count = 0; count < expected.size(); ++count) {
+    EXPECT_EQ(EvenPieces(static_cast<int64_t>(count)), expected[count]) << count;
+  }
+}
+
+// Two pieces that wait for one another are two threads' work; what opens no region is one thread's.
+TEST(ParallelTest, TheProfilerCountsTheThreadsThatWork) {
+  SetThreadCount(2);
+  Profiler::Clear();
+  Profiler::Enable(true);
+  {
+    ProfileScope scope("alone");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  {
+    ProfileScope scope("both");
+    std::atomic<int> arrived{0};
+    ParallelPieces(2, [&](int64_t) {
+      ++arrived;
+      while (arrived < 2) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  }
+  Profiler::Enable(false);
+  const std::map<std::string, Profiler::Entry> entries = Profiler::Entries();
+  Profiler::Clear();
+  EXPECT_EQ(entries.at("alone").work_seconds, entries.at("alone").seconds);
+  EXPECT_GT(entries.at("both").work_seconds, entries.at("both").seconds);
+  EXPECT_LE(entries.at("both").work_seconds, 2 * entries.at("both").seconds);
 }
 
 TEST(ParallelTest, RethrowsAndStaysUsable) {

@@ -31,7 +31,8 @@ absl::StatusOr<Arguments> ParseArguments(absl::Span<const char* const> arguments
 // Lines "name=value"; empty ones and those that begin with # say nothing. The errors name file and line.
 absl::StatusOr<std::vector<Assignment>> ReadSettingsFile(const std::string& path, SettingVisitor& known);
 
-// Sets the fields, in order, and to 0 those that stood in the place of one (BoundSetting::InPlaceOf). `notes` gets a line for each former name in use.
+// Sets the fields, in order, and to 0 those that stood in the place of one (BoundSetting::InPlaceOf). `notes` gets a
+// line for each former name in use.
 absl::Status Apply(absl::Span<const Assignment> assignments, SettingVisitor& settings,
                    std::vector<std::string>* notes = nullptr);
 
