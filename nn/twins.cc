@@ -59,12 +59,12 @@ void MoveGradients(const ModuleReference& from, const ModuleReference& to) {
       taker.ClearGradient();
       continue;
     }
-    if (giver.gradient().device().type == autograd::DeviceType::kCpu) {
-      std::swap(giver.gradient(), taker.gradient());
-    } else {
-      taker.gradient().CopyFrom(giver.gradient());
-    }
-    giver.ClearGradient();
+    taker.ClearGradient();
+    Array gradient = giver.gradient();
+    const bool on_cpu = gradient.device().type == autograd::DeviceType::kCpu;
+    if (on_cpu) giver.ClearGradient();  // nobody else refers to the array then
+    if (!taker.TakeGradient(gradient)) taker.gradient().CopyFrom(gradient);
+    if (!on_cpu) giver.ClearGradient();
   }
 }
 

@@ -25,7 +25,7 @@ void CopyState(const ModuleReference& from, const ModuleReference& to);
 
 // Gives the gradients of `from` to the parameters of `to`, whose own gradients are forgotten, and leaves zeros in
 // `from`. A parameter that no backward pass has reached in `from` gets zeros in `to`, or stays without a gradient where
-// it has none. On the CPU the two parameters exchange their buffers. On a device the elements are copied, as a recorded
+// it has none. On the CPU the array itself changes hands. On a device the elements are copied, as a recorded
 // step (CapturedStep) writes to the addresses of its recording.
 void MoveGradients(const ModuleReference& from, const ModuleReference& to);
 

@@ -1,14 +1,23 @@
 #include "autograd/core/parameter.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "autograd/core/array_kernels.h"
 #include "autograd/core/captured_step.h"
 
 namespace autograd {
+namespace {
+
+constexpr int64_t kSmallestBytes = 4096;  // below which nobody cares for the rest of a block
+
+}  // namespace
 
 void Parameter::Set(Array value) {
   state_->value = std::move(value);
   state_->value.MarkPersistent();
   state_->gradient = Array();
+  state_->has_gradient = false;
   state_->bfloat16_copy = Array();  // of another shape, perhaps
   Changed();
 }
@@ -40,14 +49,37 @@ Array& Parameter::gradient() {
     OperationScope scope("Parameter::gradient");
     state_->gradient = ZerosLike(state_->value);
     state_->gradient.MarkPersistent();
+    state_->has_gradient = true;
   }
   return state_->gradient;
 }
 
 void Parameter::ClearGradient() {
-  if (state_->gradient.defined()) {
+  if (!state_->gradient.defined()) return;
+  if (state_->value.device().type == DeviceType::kCpu) {
+    state_->gradient = Array();
+  } else {
     Stream::Current().FillZero(state_->gradient.raw(), state_->gradient.bytes());
   }
+}
+
+bool Parameter::TakeGradient(Array& array) {
+  State& state = *state_;
+  if (state.gradient.defined() || state.value.device().type != DeviceType::kCpu) return false;
+  if (array.dtype() != state.value.dtype()) {
+    OperationScope scope("Parameter::gradient");
+    Array converted = EmptyLike(state.value);
+    kernels::Convert(Stream::Current(), array, converted);
+    array = std::move(converted);
+  }
+  // A piece of something larger would keep all of it.
+  const bool is_whole = array.storage_bytes() < 2 * std::max<int64_t>(array.bytes(), kSmallestBytes);
+  if (!array.Unshared() || !is_whole) return false;
+  state.gradient = array.Reshape(shape());
+  array = Array();
+  state.gradient.MarkPersistent();
+  state.has_gradient = true;
+  return true;
 }
 
 const Array& Parameter::BFloat16Copy() {

@@ -1,8 +1,7 @@
 #pragma once
 
-// A Parameter is a named leaf: a float32 (or float64) value, a gradient buffer, and the attributes by which optimizers
-// group it. It moves but does not copy; what it holds stays where it is, and on a device the gradient's address never
-// changes.
+// A Parameter is a named leaf: a float32 (or float64) value, a gradient, and the attributes by which optimizers group
+// it. It moves but does not copy; what it holds stays where it is, but for the gradient on the CPU.
 
 #include <memory>
 #include <string>
@@ -38,10 +37,16 @@ class Parameter {
   // Replaces the value (and forgets the gradient).
   void Set(Array value);
 
-  // Zero until a backward pass adds to it. Allocated on first use.
+  // Zero until a backward pass adds to it. Allocated on first use; on a device its address never changes after that.
   Array& gradient();
-  bool has_gradient() const { return state_->gradient.defined(); }
+  // Whether there was a gradient since Set(), be it zero now: optimizers move no other parameters.
+  bool has_gradient() const { return state_->has_gradient; }
+  // Makes it zero. On the CPU it also gives its memory back, until gradient() is asked for or a backward pass has an
+  // array to put there: forward passes then need no room for gradients.
   void ClearGradient();
+  // For the first addition to a gradient that is zero: where that has no memory, makes an array of the value's size it,
+  // if nobody else refers to the array (or its dtype is another, in a new one). Else false, and the caller adds.
+  bool TakeGradient(Array& array);
 
   // The value rounded to bfloat16, converted where it has changed but by Rewrite(). A recorded step finds the copy
   // right at the beginning of each Run, whoever has changed the value since the one before, and converts what it
@@ -57,7 +62,7 @@ class Parameter {
   struct State {
     Array value, gradient, bfloat16_copy;
     uint64_t version = 0, bfloat16_version = ~uint64_t{0};
-    bool trainable = true;
+    bool trainable = true, has_gradient = false;
     // In the recording of that number, whose kernels have not run: whether the copy is right where it has come to.
     uint64_t recording = 0;
     bool recorded_copy_is_right = false;

@@ -113,8 +113,11 @@ void Tape::AddWaiting() {
 
 void Tape::Deliver(const Input& input, Array gradient, std::vector<Array>& pending) {
   if (input.parameter != nullptr) {
-    const Array& sum = input.parameter->gradient();
-    Require(gradient.size() == sum.size(), "Backward", "gradient ", gradient.shape(), " for parameter ", sum.shape());
+    Parameter& parameter = *input.parameter;
+    Require(gradient.size() == parameter.size(), "Backward", "gradient ", gradient.shape(), " for parameter ",
+            parameter.shape());
+    if (parameter.TakeGradient(gradient)) return;
+    const Array& sum = parameter.gradient();
     if (std::any_of(waiting_.begin(), waiting_.end(),
                     [&](const Addition& other) { return other.sum.raw() == sum.raw(); }))
       AddWaiting();
@@ -143,6 +146,7 @@ void Tape::ReportReady(const Node& node, std::map<Parameter*, int64_t>& uses) {
   for (const Input& input : node.inputs) {
     if (input.parameter != nullptr && --uses[input.parameter] == 0) ready_.push_back(input.parameter);
   }
+  if (waiting_.empty()) AddWaiting();
 }
 
 void Tape::Backward(const Variable& y, const Array& dy) {

@@ -55,9 +55,14 @@ void Optimizer::ClearGradients() {
   std::vector<autograd::GradientTensor> tensors;
   for (const OptimizedParameter& optimized : parameters_) {
     Parameter& parameter = *optimized.parameter;
-    if (parameter.has_gradient()) tensors.push_back({parameter.gradient().data<float>(), parameter.size()});
+    if (!parameter.has_gradient()) continue;
+    if (parameter.value().device().type == autograd::DeviceType::kCpu) {
+      parameter.ClearGradient();
+    } else {
+      tensors.push_back({parameter.gradient().data<float>(), parameter.size()});
+    }
   }
-  autograd::kernels::ClearGradients(autograd::Stream::Current(), tensors);
+  if (!tensors.empty()) autograd::kernels::ClearGradients(autograd::Stream::Current(), tensors);
 }
 
 std::vector<Array> Optimizer::ZeroState() const {

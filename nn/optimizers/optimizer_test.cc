@@ -178,6 +178,24 @@ TEST(Optimizer, SkipsFrozenAndUntouchedParameters) {
   EXPECT_EQ(pair.first.weight.version(), version);
 }
 
+// What a step's loss leaves out has the gradient zero in that step, if it ever had one: moments and decay go on.
+TEST(Optimizer, AParameterThatTheLossLeavesOutStillMoves) {
+  std::vector<float> values[2];
+  for (const bool explicitly : {false, true}) {
+    Affine module(3);
+    SetTo(module.weight.mutable_value(), [](int64_t i) { return 1 + i; });
+    AdamW optimizer(GroupParameters(module, {.weight_decay = 0.5, .decay_all = true}));
+    SetTo(module.weight.gradient(), [](int64_t i) { return 2 - i; });
+    optimizer.Step(0.1);
+    optimizer.ClearGradients();
+    if (explicitly) SetTo(module.weight.gradient(), [](int64_t) { return 0; });
+    optimizer.Step(0.1);
+    values[explicitly] = module.weight.value().ToVector<float>();
+  }
+  EXPECT_EQ(values[0], values[1]);
+  EXPECT_NE(values[0][0], 1);
+}
+
 TEST(Optimizer, StepMarksParametersChanged) {
   Affine module(2);
   Sgd optimizer(GroupParameters(module));
