@@ -6,6 +6,7 @@
 #include "autograd/core/launch_cuda.h"
 #include "autograd/ops/block_sums_cuda.h"
 #include "autograd/ops/depthwise_conv2d_kernels.h"
+#include "autograd/runtime/ceil_divide.h"
 
 // Square filters of 3, 5 and 7 without stride or dilation, in float32 and bfloat16, go down the image in tiles; the
 // plain kernels serve the rest. With 49 multiplications a value the arithmetic is the bound as much as the memory, so a
@@ -24,8 +25,6 @@ constexpr int kRowsOfThreads = kBlock / kWarp;
 // are as right and a little slower.
 constexpr int kResidentThreads = 512;
 constexpr int64_t kMultiprocessors = 132;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // How the images are cut: a tile is `rows` output rows of `strips`·kColumns output columns of one image; a block
 // computes `channels` channels of it. All of this depends on the extents alone.
