@@ -42,7 +42,11 @@ std::string FormatTick(double value, double step) {
     step /= 1e3;
   }
   const int exponent = static_cast<int>(std::floor(std::log10(step) + 1e-9));
-  if (exponent < -5 || exponent > 6) return absl::StrFormat("%.1e", value);
+  if (exponent < -5 || exponent > 6) {
+    // As many digits as tell a tick from the next.
+    const int digits = static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-9)) - exponent;
+    return absl::StrCat(value < 0 ? "−" : "", absl::StrFormat("%.*e", std::max(0, digits), std::abs(value)));
+  }
   // As many decimals as the value itself needs: 0, 0.5 and 1 are nicer than 0.0, 0.5 and 1.0.
   int decimals = std::max(0, -exponent);
   while (decimals > 0 &&

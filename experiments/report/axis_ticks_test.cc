@@ -22,6 +22,8 @@ TEST(AxisTicksTest, NiceStepsInsideTheRange) {
   EXPECT_EQ(Ticks(0, 3e6, 4), "0 1M 2M 3M");
   EXPECT_EQ(Ticks(0.0001, 0.00042, 4), "0.0001 0.0002 0.0003 0.0004");
   EXPECT_EQ(Ticks(1001, 1009, 5), "1002 1004 1006 1008");
+  EXPECT_EQ(Ticks(0.0183152, 0.0183162, 4), "1.83155e-02 1.83160e-02");
+  EXPECT_EQ(Ticks(-2e-7, 2e-7, 5), "−2e-07 −1e-07 0 1e-07 2e-07");
 }
 
 TEST(AxisTicksTest, NeverMoreThanAskedForAndAtLeastHalf) {

@@ -23,9 +23,15 @@ constexpr double kWidth = 540, kHeight = 300;
 constexpr double kLeastLeft = 34, kTickCharacter = 8.4, kRight = 14, kTop = 12, kBottom = 42;
 constexpr int kColors = 8;
 
-int ColorOf(const CurvePlot& plot, size_t s) {
-  const int color = plot.series[s].color;
-  return static_cast<int>(color >= 0 ? static_cast<size_t>(color) % kColors : s % kColors);
+// How a series is drawn: its colour, and what its line looks like.
+struct Pen {
+  int color;
+  const char* line;  // class of the style sheet
+};
+Pen PenOf(const CurvePlot& plot, size_t s) {
+  const Series& series = plot.series[s];
+  const int number = series.color >= 0 ? series.color : static_cast<int>(s);
+  return {number % kColors, series.dashed ? "dashed" : number < kColors ? "solid" : "dotted"};
 }
 constexpr size_t kNoisyPoints = 200;
 constexpr size_t kMostPoints = 400;  // Of a polyline: more than two a pixel cannot be told apart.
@@ -132,12 +138,11 @@ class Canvas {
                           (left_ + kWidth - kRight) / 2, kHeight - 6, HtmlEscape(x_label));
   }
 
-  void DrawSeries(const Series& series, int color) {
-    if (!series.deviation.empty()) DrawBand(series, color);
-    if (series.y.size() <= kNoisyPoints) return DrawLine(series.x, series.y, color, series.dashed ? "dashed" : "line");
-    DrawLine(series.x, series.y, color, "noise");
-    DrawLine(series.x, MovingAverage(series.y, AverageWindow(series.y.size())), color,
-             series.dashed ? "dashed" : "line");
+  void DrawSeries(const Series& series, const Pen& pen) {
+    if (!series.deviation.empty()) DrawBand(series, pen.color);
+    if (series.y.size() <= kNoisyPoints) return DrawLine(series.x, series.y, pen.color, pen.line);
+    DrawLine(series.x, series.y, pen.color, "noise");
+    DrawLine(series.x, MovingAverage(series.y, AverageWindow(series.y.size())), pen.color, pen.line);
   }
 
   const std::string& svg() const { return svg_; }
@@ -192,8 +197,9 @@ std::string Legend(const CurvePlot& plot) {
   std::string html = "<div class=\"legend\">";
   for (size_t s = 0; s < plot.series.size(); ++s) {
     const Series& series = plot.series[s];
-    absl::StrAppendFormat(&html, "<span><i class=\"%s\" style=\"--c:var(--series-%d)\"></i>%s",
-                          series.dashed ? "dashed" : "solid", ColorOf(plot, s), HtmlEscape(series.name));
+    const Pen pen = PenOf(plot, s);
+    absl::StrAppendFormat(&html, "<span><i class=\"%s\" style=\"--c:var(--series-%d)\"></i>%s", pen.line, pen.color,
+                          HtmlEscape(series.name));
     const bool noisy = series.y.size() > kNoisyPoints;
     const std::vector<double> y = noisy ? MovingAverage(series.y, AverageWindow(series.y.size())) : series.y;
     const auto last = std::find_if(y.rbegin(), y.rend(), [](double value) { return std::isfinite(value); });
@@ -211,7 +217,7 @@ std::string Legend(const CurvePlot& plot) {
 std::string CurvePlotHtml(const CurvePlot& plot) {
   Canvas canvas(plot);
   canvas.DrawAxes(plot.x_label);
-  for (size_t s = 0; s < plot.series.size(); ++s) canvas.DrawSeries(plot.series[s], ColorOf(plot, s));
+  for (size_t s = 0; s < plot.series.size(); ++s) canvas.DrawSeries(plot.series[s], PenOf(plot, s));
   return absl::StrFormat(
       "<figure class=\"plot\"><figcaption>%s<small>%s</small></figcaption>%s"
       "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">%s</svg></figure>\n",

@@ -12,7 +12,7 @@ struct Series {
   std::vector<double> y = {};          // As many.
   std::vector<double> deviation = {};  // Empty, or as many: a band y ± deviation.
   bool dashed = false;                 // For a reference, such as the supervised score.
-  int color = -1;                      // Number of the colour, so that plots agree; -1: its place in the plot.
+  int color = -1;  // Number of the colour, so that plots agree; -1: its place in the plot. From 8 on dotted.
 };
 
 struct CurvePlot {

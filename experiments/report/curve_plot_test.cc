@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "autograd/runtime/error.h"
 #include "gtest/gtest.h"
@@ -35,7 +36,7 @@ int Count(const std::string& text, const std::string& part) {
 }
 
 TEST(CurvePlotTest, LinesAreToScaleAndInsideTheFrame) {
-  const auto lines = Polylines(CurvePlotHtml({"t", "x", "y", {{"a", {0, 50, 100}, {0, 1, 2}}}}), "line");
+  const auto lines = Polylines(CurvePlotHtml({"t", "x", "y", {{"a", {0, 50, 100}, {0, 1, 2}}}}), "solid");
   ASSERT_EQ(lines.size(), 1);
   ASSERT_EQ(lines[0].size(), 3);
   EXPECT_NEAR(lines[0][1].first, (lines[0][0].first + lines[0][2].first) / 2, 0.11);
@@ -49,7 +50,7 @@ TEST(CurvePlotTest, LinesAreToScaleAndInsideTheFrame) {
 
 TEST(CurvePlotTest, MissingValuesBreakTheLineAndLonePointsShow) {
   const std::string html = CurvePlotHtml({"t", "x", "y", {{"a", {0, 1, 2, 3, 4, 5}, {1, 2, NAN, 3, INFINITY, 4}}}});
-  EXPECT_EQ(Polylines(html, "line").size(), 1);
+  EXPECT_EQ(Polylines(html, "solid").size(), 1);
   EXPECT_EQ(Count(html, "<circle"), 2);
   EXPECT_FALSE(absl::StrContains(html, "nan"));
   EXPECT_FALSE(absl::StrContains(html, "inf"));
@@ -66,7 +67,7 @@ TEST(CurvePlotTest, LongNoisySeriesKeepTheirExtremesAndGetAnAverage) {
   series.y[15000] = 10.0;
   const std::string html = CurvePlotHtml({"t", "x", "y", {series}});
   EXPECT_LT(html.size(), 30000);
-  const auto noise = Polylines(html, "noise"), line = Polylines(html, "line");
+  const auto noise = Polylines(html, "noise"), line = Polylines(html, "solid");
   ASSERT_EQ(noise.size(), 1);
   ASSERT_EQ(line.size(), 1);
   const auto range = [](const auto& points) {
@@ -99,6 +100,17 @@ TEST(CurvePlotTest, ASeriesKeepsItsColourInEveryPlot) {
   const std::string html = CurvePlotHtml({"t", "x", "y", {second, first}});
   EXPECT_EQ(Count(html, "--c:var(--series-5)"), 2);  // legend and line
   EXPECT_EQ(Count(html, "--c:var(--series-1)"), 2);  // by place
+}
+
+// Nine series have eight colours: the ninth is told from the first by its line.
+TEST(CurvePlotTest, NoTwoSeriesLookTheSame) {
+  CurvePlot plot{"t", "x", "y", {}};
+  for (int i = 0; i < 9; ++i) plot.series.push_back({absl::StrCat(i), {0, 1}, {0, 1.0 * i}});
+  const std::string html = CurvePlotHtml(plot);
+  EXPECT_EQ(Polylines(html, "solid").size(), 8);
+  EXPECT_EQ(Polylines(html, "dotted").size(), 1);
+  EXPECT_EQ(Count(html, "--c:var(--series-0)"), 4);  // legend and line of both
+  EXPECT_EQ(Count(html, "<i class=\"dotted\""), 1);
 }
 
 TEST(CurvePlotTest, UnequalLengthsThrow) {

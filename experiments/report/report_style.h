@@ -70,6 +70,7 @@ tbody tr:hover td { background: var(--head); }
 .label { fill: var(--muted); font-size: 13px; }
 polyline { fill: none; stroke: var(--c); stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 polyline.dashed { stroke-dasharray: 7 6; stroke-width: 1.8; }
+polyline.dotted { stroke-dasharray: 0.1 4.5; stroke-width: 2.6; }
 polyline.noise { stroke-width: 1; stroke-opacity: 0.3; }
 .band { fill: var(--c); fill-opacity: 0.16; }
 .dot { fill: var(--c); }
@@ -77,6 +78,7 @@ polyline.noise { stroke-width: 1; stroke-opacity: 0.3; }
 .legend i { display: inline-block; width: 18px; margin-right: 7px; border-top: 3px solid var(--c);
   vertical-align: middle; border-radius: 2px; }
 .legend i.dashed { border-top-style: dashed; border-radius: 0; }
+.legend i.dotted { border-top-style: dotted; border-radius: 0; }
 .legend b { font-weight: 600; color: var(--muted); }
 .legend em { color: var(--muted); font-style: normal; font-size: 12px; }
 .pictures {

@@ -231,11 +231,13 @@ absl::Status Results::Write() const {
   if (const std::optional<std::string> share = Share(); share.has_value()) report.AddParagraph(*share);
 
   report.AddHeading("Curves");
-  // A row keeps its colour in every plot.
+  // A row keeps its colour in every plot; those that were not run need none.
+  std::vector<int> colors(rows_.size());
+  for (size_t i = 1; i < rows_.size(); ++i) colors[i] = colors[i - 1] + (records_[i - 1].empty() ? 0 : 1);
   std::vector<std::pair<std::string, std::vector<Series>>> plots;
   const auto add = [&](const std::string& plot, Series series, size_t row) {
     if (series.x.empty()) return;
-    series.color = static_cast<int>(row);
+    series.color = colors[row];
     for (auto& [title, lines] : plots) {
       if (title == plot) return lines.push_back(std::move(series));
     }
