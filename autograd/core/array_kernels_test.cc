@@ -132,8 +132,9 @@ TEST(ArrayKernelsTest, AccumulateAddsToItsElementsOnly) {
 
 TEST(ArrayKernelsTest, AccumulateAllAddsToItsElementsOnly) {
   testing::OnEachDevice([] {
-    // Of each pair of dtypes more than a table has room for.
+    // Of one pair of dtypes more than a table has room for.
     constexpr int kRepeats = 6;
+    constexpr int64_t kBegins[kRepeats] = {1, 0, 4, 8, 15, 16};
     constexpr int64_t kSums = kRepeats * std::size(kSizes) * std::size(kOffsets), kStride = kMost + 2 * 16;
     std::vector<Addition> additions;
     std::vector<Array> sums;
@@ -145,7 +146,9 @@ TEST(ArrayKernelsTest, AccumulateAllAddsToItsElementsOnly) {
         Array all = Array::Full({kSums * kStride}, to, 5);
         std::vector<double> values(all.size(), 5);
         int64_t place = 0;
-        for (const int64_t begin : {0, 1, 4, 8, 15, 16}) {
+        const int repeats = from == kBFloat16 && to == kFloat32 ? kRepeats : 1;
+        for (int r = 0; r < repeats; ++r) {
+          const int64_t begin = kBegins[r];
           ForEachSlice([&](int64_t size, int64_t offset) {
             const int64_t first = place++ * kStride + offset;
             additions.push_back({x.Slice(begin, begin + size), all.Slice(first, first + size)});
