@@ -25,7 +25,7 @@ class Profiler {
   // By the pool of threads (runtime/parallel.h) while the profiler is enabled: seconds in which another thread ran
   // pieces of a region, or (negative) in which the thread that opened it had none left and waited.
   static void AddBesides(double seconds) { besides_ += static_cast<int64_t>(1e9 * seconds); }
-  static double Besides() { return 1e-9 * static_cast<double>(besides_.load()); }
+  static int64_t Besides() { return besides_.load(); }  // nanoseconds
   static std::map<std::string, Entry> Entries();
   // A table, the most costly kernel first, with its share of `total_seconds` and the number of threads that worked.
   static std::string Report(double total_seconds);
@@ -45,14 +45,15 @@ class ProfileScope {
   ~ProfileScope() {
     if (name_ == nullptr) return;
     const double seconds = Profiler::Now() - start_;
-    Profiler::Add(name_, seconds, seconds + Profiler::Besides() - besides_);
+    Profiler::Add(name_, seconds, seconds + 1e-9 * static_cast<double>(Profiler::Besides() - besides_));
   }
   ProfileScope(const ProfileScope&) = delete;
   ProfileScope& operator=(const ProfileScope&) = delete;
 
  private:
   const char* name_;
-  double start_ = 0, besides_ = 0;
+  double start_ = 0;
+  int64_t besides_ = 0;
 };
 
 }  // namespace autograd
